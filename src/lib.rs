@@ -1,0 +1,3 @@
+//! Gatewright stands between AI agents and the tools they call.
+
+pub mod clock;
