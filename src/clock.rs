@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use uuid::{NoContext, Uuid};
 
 /// Tells the time. Cloned freely; every clone of a manual clock moves together.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,18 @@ impl Clock {
     /// The instant, to the microsecond.
     pub fn now(&self) -> Timestamp {
         instant(self.micros())
+    }
+
+    /// For measuring how long something took; moves on its own, whatever the wall clock does.
+    pub fn monotonic(&self) -> std::time::Instant {
+        std::time::Instant::now()
+    }
+
+    /// A new UUIDv7 (RFC 9562): ids sort by when they were made.
+    pub fn new_id(&self) -> Uuid {
+        let micros = self.micros().unsigned_abs();
+        let nanos = (micros % 1_000_000) as u32 * 1_000;
+        Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, micros / 1_000_000, nanos))
     }
 
     /// Moves a manual clock; the machine's clock stays as it is.

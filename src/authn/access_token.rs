@@ -1,0 +1,245 @@
+//! Access tokens: EdDSA JWTs (RFC 9068) that name a session.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::EncodePrivateKey as _;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use moka::sync::Cache;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::caller::Session;
+use super::{BAD_TOKEN, TokenRules};
+use crate::authz::Warrant;
+use crate::directory::Kind;
+use crate::{Error, Result};
+
+const SECOND: i64 = 1_000_000;
+/// Longer is not one of ours, and is not worth the signature check.
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+const REMEMBERED_MAX: u64 = 100_000;
+
+/// What a token says. Instants are seconds, as JWTs have them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: Uuid,
+    pub jti: Uuid,
+    /// The session: signing out ends every token that names it.
+    pub sid: Uuid,
+    pub kind: Kind,
+    pub iat: i64,
+    pub exp: i64,
+    pub auth_time: i64,
+    /// When the password was proven again; only in elevated tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reauth_time: Option<i64>,
+    /// NIST SP 800-63B assurance level.
+    pub aal: u8,
+    /// Space-separated (RFC 8693 section 4.2).
+    pub scope: String,
+}
+
+/// A token that was checked once, so that it need not be checked again.
+#[derive(Debug)]
+pub struct Checked {
+    pub sub: Uuid,
+    pub sid: Uuid,
+    pub kind: Kind,
+    expires_at: i64,
+    session: Session,
+}
+
+impl Checked {
+    pub fn session(&self) -> Session {
+        self.session.clone()
+    }
+}
+
+/// Signs and verifies access tokens.
+pub struct AccessTokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    header: Header,
+    jwks: JwksDocument,
+    /// Verified tokens by the digest of their bytes: a signature check costs more than a decision.
+    /// Expiry and revocation are looked at every time.
+    remembered: Cache<[u8; 32], Arc<Checked>>,
+}
+
+/// RFC 7517.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct JwksDocument {
+    pub keys: Vec<Jwk>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Jwk {
+    pub kty: &'static str,
+    pub crv: &'static str,
+    pub alg: &'static str,
+    #[serde(rename = "use")]
+    pub usage: &'static str,
+    pub kid: String,
+    pub x: String,
+}
+
+impl AccessTokens {
+    pub fn new(key: &SigningKey, rules: &TokenRules) -> Result<AccessTokens> {
+        let private = key.to_pkcs8_der().map_err(anyhow::Error::from)?;
+        let public = key.verifying_key();
+        let jwk = jwk(public.as_bytes());
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[&rules.issuer]);
+        validation.set_audience(&[&rules.audience]);
+        // Without this a token that lacks a claim would pass the check of that claim.
+        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        // Expiry is checked by the clock that is handed in.
+        validation.validate_exp = false;
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some("at+jwt".into());
+        header.kid = Some(jwk.kid.clone());
+        Ok(AccessTokens {
+            encoding: EncodingKey::from_ed_der(private.as_bytes()),
+            decoding: DecodingKey::from_ed_der(public.as_bytes()),
+            validation,
+            header,
+            jwks: JwksDocument { keys: vec![jwk] },
+            remembered: Cache::new(REMEMBERED_MAX),
+        })
+    }
+
+    pub fn jwks(&self) -> &JwksDocument {
+        &self.jwks
+    }
+
+    pub fn sign(&self, _: &Warrant, claims: &Claims) -> Result<String> {
+        Ok(encode(&self.header, claims, &self.encoding).map_err(anyhow::Error::from)?)
+    }
+
+    /// What the token says, if we signed it, for us, and it has not expired at `now`.
+    pub fn verify(&self, token: &str, now: i64) -> Result<Arc<Checked>> {
+        const REFUSED: Error = Error::Unauthenticated(BAD_TOKEN);
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(REFUSED);
+        }
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let checked = match self.remembered.get(&digest) {
+            Some(it) => it,
+            None => {
+                let data = decode::<Claims>(token, &self.decoding, &self.validation)
+                    .map_err(|_| REFUSED)?;
+                // Tokens of other kinds may be signed with this key some day (RFC 8725 section 3.11).
+                if data.header.typ != self.header.typ || data.header.kid != self.header.kid {
+                    return Err(REFUSED);
+                }
+                let checked = Arc::new(Checked::from(data.claims));
+                self.remembered.insert(digest, checked.clone());
+                checked
+            }
+        };
+        if now >= checked.expires_at {
+            self.remembered.invalidate(&digest);
+            return Err(REFUSED);
+        }
+        Ok(checked)
+    }
+}
+
+impl From<Claims> for Checked {
+    fn from(it: Claims) -> Checked {
+        let scopes: BTreeSet<String> = it.scope.split_whitespace().map(str::to_owned).collect();
+        Checked {
+            sub: it.sub,
+            sid: it.sid,
+            kind: it.kind,
+            expires_at: it.exp * SECOND,
+            session: Session {
+                id: Some(it.sid),
+                scopes: Arc::new(scopes),
+                authenticated_at: it.auth_time * SECOND,
+                reauthenticated_at: it.reauth_time.map(|it| it * SECOND),
+                assurance_level: it.aal,
+            },
+        }
+    }
+}
+
+/// The key with its RFC 7638 thumbprint as id.
+fn jwk(public: &[u8; 32]) -> Jwk {
+    let x = BASE64_URL_SAFE_NO_PAD.encode(public);
+    let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    let kid = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(canonical));
+    Jwk { kty: "OKP", crv: "Ed25519", alg: "EdDSA", usage: "sig", kid, x }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    fn rules(issuer: &str, audience: &str) -> TokenRules {
+        let ttl = Duration::from_secs(900);
+        let (access_ttl, refresh_ttl, elevated_ttl) = (ttl, ttl, ttl);
+        let (issuer, audience) = (issuer.into(), audience.into());
+        TokenRules { issuer, audience, access_ttl, refresh_ttl, elevated_ttl }
+    }
+
+    fn claims(iss: &str, aud: &str) -> Claims {
+        Claims {
+            iss: iss.into(),
+            aud: aud.into(),
+            sub: Uuid::nil(),
+            jti: Uuid::nil(),
+            sid: Uuid::nil(),
+            kind: Kind::User,
+            iat: 1000,
+            exp: 1900,
+            auth_time: 1000,
+            reauth_time: None,
+            aal: 1,
+            scope: "read:public read:profile".into(),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test signs on nobody's behalf")]
+    fn signed(seed: u8, rules: &TokenRules, claims: &Claims) -> String {
+        let tokens = AccessTokens::new(&SigningKey::from_bytes(&[seed; 32]), rules).unwrap();
+        tokens.sign(&Warrant::system("test", &Clock::system()), claims).unwrap()
+    }
+
+    #[test]
+    fn verifies_its_own_and_nothing_else() {
+        let ours = rules("https://gate", "https://gate");
+        let tokens = AccessTokens::new(&SigningKey::from_bytes(&[1; 32]), &ours).unwrap();
+        let good = signed(1, &ours, &claims("https://gate", "https://gate"));
+        let session = tokens.verify(&good, 1899 * SECOND).unwrap().session();
+        assert!(session.scopes.contains("read:profile"));
+        assert!(tokens.verify(&good, 1900 * SECOND).is_err(), "expired");
+
+        let none = {
+            let body = good.split('.').nth(1).unwrap();
+            let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"at+jwt"}"#);
+            format!("{header}.{body}.")
+        };
+        for (what, token) in [
+            ("another key", signed(2, &ours, &claims("https://gate", "https://gate"))),
+            ("another issuer", signed(1, &ours, &claims("https://evil", "https://gate"))),
+            ("another audience", signed(1, &ours, &claims("https://gate", "https://evil"))),
+            ("no algorithm", none),
+            ("not a token", "x".into()),
+            ("too long", "x".repeat(TOKEN_BYTES_MAX + 1)),
+        ] {
+            assert!(tokens.verify(&token, 1000 * SECOND).is_err(), "{what}");
+        }
+    }
+}

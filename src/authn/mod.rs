@@ -1,0 +1,148 @@
+//! Proving who is asking. Proof makes a [`Caller`]; what a caller may do is not decided here.
+
+mod access_token;
+mod caller;
+mod machine;
+mod password;
+mod session;
+mod token_pair;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use http::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use self::access_token::AccessTokens;
+use self::session::Revoked;
+use crate::audit::entry::{Decision, Entry, Origin, Outcome, Target};
+use crate::audit::{Actor, Ledger};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::store::Database;
+use crate::{Error, Result, metrics};
+
+pub use access_token::JwksDocument;
+pub use caller::{Caller, Session};
+pub use machine::IssueToken;
+pub use password::{Passwords, acceptable as acceptable_password};
+pub use session::{Elevate, RefreshSession, SignIn, SignOut, ViewSelf};
+pub use token_pair::{AccessToken, TokenPair};
+
+/// Sent with a challenge: what a client should do next, never what was wrong with a secret.
+const NO_TOKEN: &str = "send an access token as `Authorization: Bearer …`";
+const BAD_TOKEN: &str = "the access token is not valid any more; sign in again";
+const BAD_PROOF: &str = "the name or the secret is wrong";
+
+/// How long tokens live, and in whose name they are given.
+#[derive(Clone, Debug)]
+pub struct TokenRules {
+    pub issuer: String,
+    pub audience: String,
+    pub access_ttl: Duration,
+    pub refresh_ttl: Duration,
+    pub elevated_ttl: Duration,
+}
+
+pub struct Authn {
+    directory: Arc<Directory>,
+    db: Arc<dyn Database>,
+    ledger: Ledger,
+    clock: Clock,
+    rules: TokenRules,
+    tokens: AccessTokens,
+    passwords: Passwords,
+    revoked: Revoked,
+}
+
+impl Authn {
+    pub async fn load(
+        directory: Arc<Directory>,
+        db: Arc<dyn Database>,
+        ledger: Ledger,
+        clock: Clock,
+        rules: TokenRules,
+        key: &SigningKey,
+    ) -> Result<Authn> {
+        let revoked = Revoked::load(&*db, clock.micros()).await?;
+        let tokens = AccessTokens::new(key, &rules)?;
+        let passwords = Passwords::new();
+        Ok(Authn { directory, db, ledger, clock, rules, tokens, passwords, revoked })
+    }
+
+    /// Who sent this request, by its access token.
+    pub fn identify(&self, headers: &HeaderMap, origin: Arc<Origin>) -> Result<Caller> {
+        self.recognise(headers, origin).inspect_err(|_| metrics::unauthenticated())
+    }
+
+    fn recognise(&self, headers: &HeaderMap, origin: Arc<Origin>) -> Result<Caller> {
+        let token = bearer(headers)?;
+        let now = self.clock.micros();
+        let claims = self.tokens.verify(token.expose_secret(), now)?;
+        if self.revoked.contains(claims.sid) {
+            return Err(Error::Unauthenticated(BAD_TOKEN));
+        }
+        // Gone since the token was made is as good as never there.
+        let principal = self
+            .directory
+            .snapshot()
+            .principal(claims.kind, claims.sub)
+            .ok_or(Error::Unauthenticated(BAD_TOKEN))?;
+        Ok(Caller::new(principal, claims.session(), origin))
+    }
+
+    /// The public keys of access tokens (RFC 7517).
+    pub fn jwks(&self) -> &JwksDocument {
+        self.tokens.jwks()
+    }
+
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// Writes down that somebody failed to prove who they are, and gives the one answer for it.
+    async fn refuse(
+        &self,
+        event: &'static str,
+        actor: Actor,
+        reason: &str,
+        origin: &Origin,
+    ) -> Error {
+        let entry = Entry {
+            id: self.clock.new_id(),
+            at: self.clock.now(),
+            event: event.into(),
+            action: None,
+            target: Target { kind: "Registry".into(), id: "registry".into(), name: String::new() },
+            actor,
+            decision: Decision::Deny,
+            outcome: Outcome::Denied,
+            reasons: Vec::new(),
+            errors: Vec::new(),
+            bundle: None,
+            request: Some(origin.clone()),
+            facts: None,
+            details: [("reason".to_owned(), reason.into())].into(),
+        };
+        metrics::unauthenticated();
+        match self.ledger.record(entry).await {
+            Ok(()) => Error::Unauthenticated(BAD_PROOF),
+            Err(error) => error,
+        }
+    }
+}
+
+/// The one bearer token of a request (RFC 6750). Two are as bad as none.
+fn bearer(headers: &HeaderMap) -> Result<SecretString> {
+    let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Error::Unauthenticated(NO_TOKEN));
+    };
+    let text = value.to_str().map_err(|_| Error::Unauthenticated(NO_TOKEN))?;
+    let (scheme, token) = text.split_once(' ').ok_or(Error::Unauthenticated(NO_TOKEN))?;
+    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
+        return Err(Error::Unauthenticated(NO_TOKEN));
+    }
+    Ok(token.trim().into())
+}

@@ -1,0 +1,397 @@
+//! Sessions: opened by proof, kept by rotating refresh tokens, ended everywhere at once.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use imbl::HashSet;
+use rand::TryRngCore as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::access_token::Claims;
+use super::{AccessToken, Authn, Caller, Session, TokenPair};
+use crate::audit::Actor;
+use crate::audit::entry::Origin;
+use crate::authz::facts::Particulars;
+use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
+use crate::clock::instant;
+use crate::directory::{Kind, Principal};
+use crate::store::{Database, Statement};
+use crate::{Error, Result};
+
+const SECOND: i64 = 1_000_000;
+
+/// Something a principal does about its own session.
+macro_rules! on_session {
+    ($(#[$doc:meta])* $name:ident, $action:literal, $event:literal, $particulars:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl Action for $name {
+            const NAME: &'static str = $action;
+            const EVENT: &'static str = $event;
+            type Resource = TheRegistry;
+
+            async fn find(&self, _: &World) -> Result<Option<TheRegistry>> {
+                Ok(Some(TheRegistry))
+            }
+
+            fn particulars(&self, _: &Self::Resource) -> Particulars {
+                $particulars
+            }
+        }
+    };
+}
+
+on_session!(
+    /// Opening a session, with the password just proven.
+    SignIn, "sign_in", "auth.login", Particulars::Base
+);
+on_session!(
+    /// Proving the password again, for a short-lived token that says so.
+    Elevate, "elevate", "auth.elevate", Particulars::Token
+);
+on_session!(
+    /// Ending the session that the token names.
+    SignOut, "sign_out", "auth.logout", Particulars::Token
+);
+on_session!(
+    /// Asking who one is.
+    ViewSelf, "view_self", "auth.me", Particulars::Token
+);
+
+/// Continuing a session: decided like a sign-in, on who the principal is by now.
+#[derive(Debug)]
+pub struct RefreshSession {
+    spent: [u8; 32],
+    session: Uuid,
+}
+
+impl Action for RefreshSession {
+    const NAME: &'static str = "sign_in";
+    const EVENT: &'static str = "auth.refresh";
+    type Resource = TheRegistry;
+
+    async fn find(&self, _: &World) -> Result<Option<TheRegistry>> {
+        Ok(Some(TheRegistry))
+    }
+
+    fn particulars(&self, _: &Self::Resource) -> Particulars {
+        Particulars::Base
+    }
+}
+
+/// The ids of sessions that were ended while their access tokens may still live.
+pub struct Revoked(RwLock<HashSet<Uuid>>);
+
+impl Revoked {
+    pub async fn load(db: &dyn Database, now: i64) -> Result<Revoked> {
+        let rows = db
+            .query(
+                "SELECT id FROM sessions WHERE revoked_at IS NOT NULL AND expires_at > $1",
+                vec![now.into()],
+            )
+            .await?;
+        let ids = rows.iter().map(|it| it.uuid(0)).collect::<Result<_, _>>()?;
+        Ok(Revoked(RwLock::new(ids)))
+    }
+
+    pub fn contains(&self, session: Uuid) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&session)
+    }
+
+    fn add(&self, session: Uuid) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(session);
+    }
+}
+
+impl Authn {
+    /// Checks a password. A wrong one is written down, and answered like an unknown name.
+    pub async fn prove_password(
+        &self,
+        username: &str,
+        password: SecretString,
+        origin: Arc<Origin>,
+    ) -> Result<Caller> {
+        let user = self.directory.snapshot().user_named(username).cloned();
+        let hash = match &user {
+            Some(it) => self.directory.password_hash(it.id).await?,
+            None => None,
+        };
+        let fits = self.passwords.verify(password, hash).await?;
+        match user {
+            Some(user) if fits => Ok(self.fresh(Principal::User(user), origin)),
+            // What was typed as a name may be a password: only known names are written down.
+            known => {
+                let name = known.map_or_else(|| "unknown".to_owned(), |it| it.username.clone());
+                let actor = Actor::anonymous(&name);
+                Err(self.refuse("auth.login", actor, "wrong_secret", &origin).await)
+            }
+        }
+    }
+
+    /// Checks the caller's own password again.
+    pub async fn prove_again(&self, caller: &Caller, password: SecretString) -> Result<()> {
+        let hash = match caller.principal() {
+            Principal::User(it) => self.directory.password_hash(it.id).await?,
+            Principal::Agent(_) => None,
+        };
+        if self.passwords.verify(password, hash).await? {
+            return Ok(());
+        }
+        let actor = caller.principal().actor();
+        Err(self.refuse("auth.elevate", actor, "wrong_secret", caller.origin()).await)
+    }
+
+    /// A caller whose identity was proven just now.
+    pub(super) fn fresh(&self, principal: Principal, origin: Arc<Origin>) -> Caller {
+        let session = Session {
+            id: None,
+            scopes: Arc::default(),
+            authenticated_at: self.clock.micros(),
+            reauthenticated_at: None,
+            assurance_level: 1,
+        };
+        Caller::new(principal, session, origin)
+    }
+
+    /// Opens a session that may carry `scopes`.
+    pub async fn open(&self, permit: Permit<SignIn>, scopes: Vec<String>) -> Result<TokenPair> {
+        let (caller, _, _, warrant) = permit.spend();
+        let session = self.clock.new_id();
+        let mut statements = vec![self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)];
+        let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
+        self.ledger.commit(&warrant, statements).await?;
+        Ok(pair)
+    }
+
+    /// Recognises a refresh token. One that was used already ends its whole family: either the
+    /// thief or the owner holds a copy, and nobody can tell which.
+    pub async fn prove_refresh(
+        &self,
+        token: &SecretString,
+        origin: Arc<Origin>,
+    ) -> Result<(Caller, RefreshSession)> {
+        let spent = hash(token);
+        let rows = self
+            .db
+            .query(
+                "SELECT t.used_at, t.expires_at, s.id, s.principal_kind, s.principal_id,
+                        s.authenticated_at, s.revoked_at
+                 FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = $1",
+                vec![spent.to_vec().into()],
+            )
+            .await?;
+        let Some(row) = rows.first() else {
+            return Err(self.refuse_refresh(Actor::anonymous("unknown"), "unknown", &origin).await);
+        };
+        let (session, kind) = (row.uuid(2)?, Kind::parse(row.text(3)?));
+        let principal =
+            kind.and_then(|kind| self.directory.snapshot().principal(kind, row.uuid(4).ok()?));
+        let Some(principal) = principal else {
+            return Err(self.refuse_refresh(Actor::anonymous("unknown"), "unknown", &origin).await);
+        };
+        if row.opt_int(0)?.is_some() {
+            self.end(session, &principal, "refresh_token_reused").await?;
+            return Err(self.refuse_refresh(principal.actor(), "reused", &origin).await);
+        }
+        if row.opt_int(6)?.is_some() || row.int(1)? <= self.clock.micros() {
+            return Err(self.refuse_refresh(principal.actor(), "ended", &origin).await);
+        }
+        let authenticated = Session {
+            id: Some(session),
+            scopes: Arc::default(),
+            authenticated_at: row.int(5)?,
+            reauthenticated_at: None,
+            assurance_level: 1,
+        };
+        Ok((Caller::new(principal, authenticated, origin), RefreshSession { spent, session }))
+    }
+
+    async fn refuse_refresh(&self, actor: Actor, reason: &str, origin: &Origin) -> Error {
+        match self.refuse("auth.refresh", actor, reason, origin).await {
+            Error::Unauthenticated(_) => {
+                Error::Unauthenticated("the refresh token is not valid any more; sign in again")
+            }
+            other => other,
+        }
+    }
+
+    /// Rotates the refresh token: the old one is spent in the commit that stores the new one.
+    pub async fn refresh(
+        &self,
+        permit: Permit<RefreshSession>,
+        scopes: Vec<String>,
+    ) -> Result<TokenPair> {
+        let (caller, RefreshSession { spent, session }, _, warrant) = permit.spend();
+        let now = self.clock.micros();
+        let spend = Statement::new(
+            "UPDATE refresh_tokens SET used_at = $2
+             WHERE hash = $1 AND used_at IS NULL AND expires_at > $2",
+        )
+        .bind(spent.to_vec())
+        .bind(now)
+        .expect_rows(1);
+        let live = Statement::new(
+            "UPDATE sessions SET scopes = $2, expires_at = $3 WHERE id = $1 AND revoked_at IS NULL",
+        )
+        .bind(session)
+        .bind(serde_json::json!(scopes).to_string())
+        .bind(now + micros(self.rules.refresh_ttl))
+        .expect_rows(1);
+        let mut statements = vec![spend, live];
+        let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
+        match self.ledger.commit(&warrant, statements).await {
+            Ok(()) => Ok(pair),
+            // Somebody spent it between our look and our commit: the same as a reuse.
+            Err(Error::Conflict(_)) => {
+                self.end(session, caller.principal(), "refresh_token_reused").await?;
+                Err(Error::Unauthenticated("the refresh token was used already; sign in again"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A short-lived token of the same session that says the password was proven just now.
+    pub async fn elevate(&self, permit: Permit<Elevate>) -> Result<AccessToken> {
+        let (caller, _, _, warrant) = permit.spend();
+        let Some(session) = caller.session().id else {
+            return Err(Error::internal("an elevation without a session"));
+        };
+        let scopes = caller.session().scopes.iter().cloned().collect();
+        let elevated = Session {
+            reauthenticated_at: Some(self.clock.micros()),
+            ..caller.session().clone()
+        };
+        let of = (caller.principal(), &elevated);
+        let token = self.access_token(&warrant, of, session, scopes, self.rules.elevated_ttl)?;
+        self.ledger.commit(&warrant, Vec::new()).await?;
+        Ok(token)
+    }
+
+    /// Ends the session: its access tokens on the next request, its refresh tokens for good.
+    pub async fn sign_out(&self, permit: Permit<SignOut>) -> Result<()> {
+        let (caller, _, _, warrant) = permit.spend();
+        let Some(session) = caller.session().id else {
+            return Err(Error::internal("a sign-out without a session"));
+        };
+        self.ledger.commit(&warrant, vec![self.revoke(session)]).await?;
+        self.revoked.add(session);
+        Ok(())
+    }
+
+    /// Ends a session on suspicion.
+    #[expect(clippy::disallowed_methods, reason = "nobody asked for it: the service protects itself")]
+    async fn end(&self, session: Uuid, of: &Principal, why: &'static str) -> Result<()> {
+        let warrant = Warrant::system("end_session", &self.clock);
+        warrant.note("session", session.to_string());
+        warrant.note("principal", of.id().to_string());
+        warrant.note("reason", why);
+        self.revoked.add(session);
+        self.ledger.commit(&warrant, vec![self.revoke(session)]).await
+    }
+
+    fn revoke(&self, session: Uuid) -> Statement {
+        Statement::new("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+            .bind(session)
+            .bind(self.clock.micros())
+    }
+
+    pub(super) fn insert_session(
+        &self,
+        id: Uuid,
+        caller: &Caller,
+        scopes: &[String],
+        ttl: std::time::Duration,
+    ) -> Statement {
+        Statement::new(
+            "INSERT INTO sessions (id, principal_kind, principal_id, scopes, authenticated_at,
+                                   expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(id)
+        .bind(caller.principal().kind().as_str())
+        .bind(caller.principal().id())
+        .bind(serde_json::json!(scopes).to_string())
+        .bind(caller.session().authenticated_at)
+        .bind(self.clock.micros() + micros(ttl))
+        .expect_rows(1)
+    }
+
+    fn pair(
+        &self,
+        warrant: &Warrant,
+        caller: &Caller,
+        session: Uuid,
+        scopes: Vec<String>,
+        statements: &mut Vec<Statement>,
+    ) -> Result<TokenPair> {
+        let of = (caller.principal(), caller.session());
+        let access = self.access_token(warrant, of, session, scopes, self.rules.access_ttl)?;
+        let refresh = refresh_token()?;
+        let expires_at = self.clock.micros() + micros(self.rules.refresh_ttl);
+        statements.push(
+            Statement::new(
+                "INSERT INTO refresh_tokens (hash, session_id, expires_at) VALUES ($1, $2, $3)",
+            )
+            .bind(hash(&refresh).to_vec())
+            .bind(session)
+            .bind(expires_at)
+            .expect_rows(1),
+        );
+        Ok(TokenPair { access, refresh, refresh_expires_at: instant(expires_at) })
+    }
+
+    pub(super) fn access_token(
+        &self,
+        warrant: &Warrant,
+        (principal, proven): (&Principal, &Session),
+        session: Uuid,
+        scopes: Vec<String>,
+        ttl: std::time::Duration,
+    ) -> Result<AccessToken> {
+        let now = self.clock.micros() / SECOND;
+        let expires = now + micros(ttl) / SECOND;
+        warrant.note("session", session.to_string());
+        warrant.note("scopes", scopes.clone());
+        let claims = Claims {
+            iss: self.rules.issuer.clone(),
+            aud: self.rules.audience.clone(),
+            sub: principal.id(),
+            jti: self.clock.new_id(),
+            sid: session,
+            kind: principal.kind(),
+            iat: now,
+            exp: expires,
+            auth_time: proven.authenticated_at / SECOND,
+            reauth_time: proven.reauthenticated_at.map(|it| it / SECOND),
+            aal: proven.assurance_level,
+            scope: scopes.join(" "),
+        };
+        let token = self.tokens.sign(warrant, &claims)?.into();
+        Ok(AccessToken { token, expires_at: instant(expires * SECOND), scopes })
+    }
+}
+
+/// 256 random bits: guessing is hopeless, so its SHA-256 is enough to store.
+fn refresh_token() -> Result<SecretString> {
+    let mut bytes = [0u8; 32];
+    rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
+    Ok(format!("gwr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+}
+
+fn hash(token: &SecretString) -> [u8; 32] {
+    Sha256::digest(token.expose_secret()).into()
+}
+
+fn micros(ttl: std::time::Duration) -> i64 {
+    i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The scopes named in a request, split and without doubles.
+pub fn scope_list(text: &str) -> BTreeSet<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}

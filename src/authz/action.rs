@@ -1,0 +1,116 @@
+//! What can be asked: an action is a value, and names everything its decision needs.
+
+use std::fmt;
+
+use cedar_policy::{Entity, EntityUid};
+
+use super::facts::Particulars;
+use super::world::World;
+use crate::Result;
+
+/// Something a caller asks to do, before anyone has decided on it.
+pub trait Action: fmt::Debug + Send + Sync + 'static {
+    /// The id of the action in the Cedar schema.
+    const NAME: &'static str;
+    /// What the audit calls it: `tool.create`.
+    const EVENT: &'static str;
+
+    type Resource: Resource;
+
+    /// Finds what is acted on; none is a refusal that tells nothing.
+    fn find(&self, world: &World) -> impl Future<Output = Result<Option<Self::Resource>>> + Send;
+
+    /// What policies may look at besides the caller and the resource.
+    fn particulars(&self, _: &Self::Resource) -> Particulars {
+        Particulars::Admin { approval: None }
+    }
+
+    /// What this would take from the caller's quotas, when it takes anything.
+    fn use_of(&self, _: &Self::Resource) -> Option<Use> {
+        None
+    }
+}
+
+/// Something that takes from a quota.
+#[derive(Clone, Copy, Debug)]
+pub struct Use {
+    pub tool: uuid::Uuid,
+    /// Millionths of a US dollar.
+    pub cost_micros: i64,
+}
+
+/// Something that is acted on, as Cedar sees it.
+pub trait Resource: Send + Sync {
+    fn uid(&self) -> EntityUid;
+
+    /// The entity with its attributes; none for members of a closed vocabulary, which have none.
+    fn entity(&self) -> Option<&Entity>;
+
+    /// The name people know it by, for the audit.
+    fn name(&self) -> &str;
+
+    /// The action that tells whether a principal may know that this exists. A denial is told (403)
+    /// to those it allows and hidden (404) from the rest; without one there is nothing to hide.
+    fn view(&self) -> Option<View> {
+        None
+    }
+}
+
+/// An action that is asked only to learn what a principal may see.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    pub action: &'static str,
+    pub particulars: fn() -> Particulars,
+}
+
+/// What is asked over a collection: one decision for each candidate, one entry for the whole.
+pub trait Listing: fmt::Debug + Send + Sync + 'static {
+    const NAME: &'static str;
+    const EVENT: &'static str;
+
+    type Item: Resource + Clone;
+
+    /// Those that match the filters, in order, from the page token on. May stop early when there
+    /// are very many; see [`Candidates`].
+    fn candidates(
+        &self,
+        world: &World,
+    ) -> impl Future<Output = Result<Candidates<Self::Item>>> + Send;
+
+    fn particulars(&self) -> Particulars;
+
+    fn page_size(&self) -> usize;
+
+    /// How many visible items to pass over first, for callers that count in pages.
+    fn skip(&self) -> usize {
+        0
+    }
+
+    /// Where the page after this item begins.
+    fn token_after(&self, item: &Self::Item) -> String;
+}
+
+/// A stretch of a collection.
+pub struct Candidates<T> {
+    pub items: Vec<T>,
+    /// Whether the collection goes on behind the last of the items.
+    pub more: bool,
+}
+
+/// The resource of whatever creates something: there is one, and it has no attributes.
+#[derive(Clone, Copy, Debug)]
+pub struct TheRegistry;
+
+impl Resource for TheRegistry {
+    fn uid(&self) -> EntityUid {
+        super::uid::registry()
+    }
+
+    fn entity(&self) -> Option<&Entity> {
+        None
+    }
+
+    fn name(&self) -> &str {
+        "registry"
+    }
+}

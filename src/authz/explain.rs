@@ -1,0 +1,323 @@
+//! What would turn a denial into an allow: guessed from `@fix` hints, confirmed by asking Cedar again.
+//!
+//! Cedar names every forbid that applied, at once. All cures they hint at are applied to the facts
+//! together and Cedar is asked; if it allows, the cures that were not needed are dropped one by one.
+//! A hint is never authority: what Cedar does not confirm is not said.
+
+use cedar_policy::EvalResult;
+use jiff::SignedDuration;
+
+use super::decide::{Answer, Decider, Question};
+use super::facts::{Age, Approval, ApprovalState, ClockFacts, Facts, Particulars};
+use super::uid::Kind;
+use crate::authn::Caller;
+use crate::error::Fix;
+
+/// How far ahead the next opening of a time window is looked for.
+const HOURS_AHEAD_MAX: i64 = 8 * 24;
+const TTL_SECONDS_MAX: u64 = 86_400;
+
+/// The cures that policies may hint at and that can be tried out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cure {
+    Mfa,
+    Reauth,
+    Approval,
+    Confirm,
+    Ttl,
+    Scopes,
+    Wait,
+    Time,
+    Network,
+}
+
+impl Cure {
+    /// What `mandate`, `review` and `probe` would change lies outside the request.
+    fn named(hint: &str) -> Option<Cure> {
+        Some(match hint {
+            "mfa" => Cure::Mfa,
+            "reauth" => Cure::Reauth,
+            "approval" => Cure::Approval,
+            "confirm" => Cure::Confirm,
+            "ttl" => Cure::Ttl,
+            "scopes" => Cure::Scopes,
+            "wait" => Cure::Wait,
+            "time" => Cure::Time,
+            "network" => Cure::Network,
+            _ => return None,
+        })
+    }
+}
+
+/// The smallest set of cures found that Cedar confirms; empty when nothing would help.
+pub(super) fn fixes(
+    decider: &Decider,
+    caller: &Caller,
+    question: &Question<'_>,
+    answer: &Answer,
+) -> Vec<Fix> {
+    let Some(cures) = hints(answer) else { return Vec::new() };
+    let doctor = Doctor { decider, caller, question, answer };
+    doctor.prescribe(cures).unwrap_or_default()
+}
+
+/// The cures hinted at; none when a policy that denied offers no way past it.
+fn hints(answer: &Answer) -> Option<Vec<Cure>> {
+    if answer.outcome.reasons.is_empty() || !answer.outcome.errors.is_empty() {
+        return None;
+    }
+    let mut cures = Vec::new();
+    for id in &answer.outcome.reasons {
+        let cure = Cure::named(answer.bundle.meta(id)?.fix.as_deref()?)?;
+        if !cures.contains(&cure) {
+            cures.push(cure);
+        }
+    }
+    Some(cures)
+}
+
+struct Doctor<'a> {
+    decider: &'a Decider,
+    caller: &'a Caller,
+    question: &'a Question<'a>,
+    answer: &'a Answer,
+}
+
+impl Doctor<'_> {
+    fn prescribe(&self, mut cures: Vec<Cure>) -> Option<Vec<Fix>> {
+        let mut cured = self.apply(&cures)?;
+        for cure in cures.clone() {
+            let fewer: Vec<Cure> = cures.iter().copied().filter(|it| *it != cure).collect();
+            if let Some(without) = self.apply(&fewer) {
+                (cures, cured) = (fewer, without);
+            }
+        }
+        Some(cures.into_iter().map(|cure| self.fix(cure, &cured)).collect())
+    }
+
+    /// The facts with these cures, if Cedar then allows.
+    fn apply(&self, cures: &[Cure]) -> Option<Facts> {
+        let mut facts = self.answer.facts.clone();
+        let (search, plain): (Vec<Cure>, Vec<Cure>) =
+            cures.iter().partition(|it| matches!(it, Cure::Time | Cure::Network));
+        for cure in plain {
+            self.alter(&mut facts, cure);
+        }
+        for cure in search {
+            facts = match cure {
+                Cure::Time => self.next_opening(&facts)?,
+                _ => self.allowed_zone(&facts)?,
+            };
+        }
+        self.allows(&facts).then_some(facts)
+    }
+
+    fn allows(&self, facts: &Facts) -> bool {
+        self.decider
+            .suppose(self.caller, self.answer, self.question, facts.clone())
+            .is_ok_and(|it| it.allow)
+    }
+
+    fn alter(&self, facts: &mut Facts, cure: Cure) {
+        match cure {
+            Cure::Mfa => {
+                facts.session.mfa_age = Some(Age::ZERO);
+                facts.session.aal = facts.session.aal.max(2);
+            }
+            Cure::Reauth => facts.session.reauth_age = Some(Age::ZERO),
+            Cure::Scopes => self.fit_scopes(facts),
+            Cure::Time | Cure::Network => {}
+            Cure::Approval | Cure::Confirm | Cure::Ttl | Cure::Wait => {
+                self.alter_particulars(facts, cure);
+            }
+        }
+    }
+
+    fn alter_particulars(&self, facts: &mut Facts, cure: Cure) {
+        let supposed = self.approval(facts);
+        match (&mut facts.particulars, cure) {
+            (Particulars::Call { call, .. }, Cure::Confirm) => call.confirmed = true,
+            (Particulars::Credential { ask, .. }, Cure::Ttl) => ask.ttl_seconds = 1,
+            (
+                Particulars::Credential { usage, .. } | Particulars::Call { usage, .. },
+                Cure::Wait,
+            ) => {
+                usage.calls_last_minute = 1;
+                usage.calls_today = 1;
+                usage.cost_today_micros = 0;
+                usage.failures_last_hour = 0;
+            }
+            (
+                Particulars::Credential { approval, .. } | Particulars::Call { approval, .. },
+                Cure::Approval,
+            ) => *approval = supposed,
+            _ => {}
+        }
+    }
+
+    /// An approval for exactly this request, as an approver would give it.
+    fn approval(&self, facts: &Facts) -> Option<Approval> {
+        let Particulars::Call { call, .. } = &facts.particulars else { return None };
+        let principal = self.caller.principal();
+        let id = principal.id().to_string();
+        let is_agent = principal.kind().entity_kind() == Kind::Agent;
+        Some(Approval {
+            id: "supposed".into(),
+            state: ApprovalState::Approved,
+            agent: is_agent.then(|| id.clone()),
+            user: (!is_agent).then_some(id),
+            tool: self.question.resource.uid().id().unescaped().to_owned(),
+            digest: call.digest.clone(),
+            approved_by: Default::default(),
+            expires_at: facts.clock.now() + SignedDuration::from_mins(5),
+            tool_owner: String::new(),
+        })
+    }
+
+    /// Gives the token what the tool requires, and asks for no more than the tool offers.
+    fn fit_scopes(&self, facts: &mut Facts) {
+        facts.token_scopes.extend(self.scopes_of("required_scopes"));
+        let offered = self.scopes_of("allowed_scopes");
+        if let Particulars::Credential { ask, .. } = &mut facts.particulars {
+            ask.scopes.retain(|it| offered.contains(it));
+        }
+    }
+
+    fn scopes_of(&self, attribute: &str) -> Vec<String> {
+        let entity = self.question.resource.entity();
+        let Some(Ok(EvalResult::Set(set))) = entity.and_then(|it| it.attr(attribute)) else {
+            return Vec::new();
+        };
+        let id = |it: &EvalResult| match it {
+            EvalResult::EntityUid(uid) => Some(uid.id().unescaped().to_owned()),
+            _ => None,
+        };
+        set.iter().filter_map(id).collect()
+    }
+
+    /// The facts of the next full hour at which Cedar allows.
+    fn next_opening(&self, facts: &Facts) -> Option<Facts> {
+        let hour = SignedDuration::from_hours(1);
+        let now = facts.clock.now();
+        let past = SignedDuration::from_secs(now.as_second().rem_euclid(3_600));
+        (1..=HOURS_AHEAD_MAX).find_map(|ahead| {
+            let at = now - past + hour * i32::try_from(ahead).ok()?;
+            let clock = self.decider.clock_facts_at(at, &self.answer.bundle).ok()?;
+            let later = Facts { clock, ..facts.clone() };
+            self.allows(&later).then_some(later)
+        })
+    }
+
+    /// The facts as they would be in one of the named networks.
+    fn allowed_zone(&self, facts: &Facts) -> Option<Facts> {
+        self.decider.zone_names().find_map(|zone| {
+            let mut there = facts.clone();
+            there.net.zones = [zone.to_owned()].into();
+            self.allows(&there).then_some(there)
+        })
+    }
+
+    /// The longest time to live, in seconds, that Cedar allows. Sound because the lint holds
+    /// policies to rules in which a longer one never helps.
+    fn longest_ttl(&self, cured: &Facts) -> u64 {
+        let with = |seconds: u64| {
+            let mut facts = cured.clone();
+            if let Particulars::Credential { ask, .. } = &mut facts.particulars {
+                ask.ttl_seconds = seconds;
+            }
+            self.allows(&facts)
+        };
+        let (mut allowed, mut refused) = (1, TTL_SECONDS_MAX + 1);
+        while refused - allowed > 1 {
+            let middle = allowed.midpoint(refused);
+            if with(middle) { allowed = middle } else { refused = middle }
+        }
+        allowed
+    }
+
+    fn fix(&self, cure: Cure, cured: &Facts) -> Fix {
+        let (kind, detail, retry_after_seconds) = match cure {
+            Cure::Mfa => ("mfa", "prove your second factor, then ask again".into(), None),
+            Cure::Reauth => (
+                "reauth",
+                "prove your password again (POST /api/v1/auth/elevate) and use that token".into(),
+                None,
+            ),
+            Cure::Approval => ("approval", "somebody must approve exactly this call".into(), None),
+            Cure::Confirm => ("confirm", "send `confirm_consequential`: true".into(), None),
+            Cure::Ttl => {
+                let longest = self.longest_ttl(cured);
+                ("ttl", format!("ask for at most {longest} seconds (`ttl_seconds`)"), None)
+            }
+            Cure::Scopes => ("scopes", self.scopes_detail(cured), None),
+            Cure::Wait => {
+                let seconds = self.wait(cured);
+                ("wait", format!("wait up to {seconds} s"), Some(seconds))
+            }
+            Cure::Time => {
+                let at = cured.clock.now();
+                let seconds = at.as_second() - self.answer.facts.clock.now().as_second();
+                ("time", format!("ask again at {at}"), u64::try_from(seconds).ok())
+            }
+            Cure::Network => {
+                let zone = cured.net.zones.first().cloned().unwrap_or_default();
+                ("network", format!("ask from the network `{zone}`"), None)
+            }
+        };
+        Fix { kind: kind.into(), detail, retry_after_seconds }
+    }
+
+    fn scopes_detail(&self, cured: &Facts) -> String {
+        let missing: Vec<&str> = cured
+            .token_scopes
+            .difference(&self.answer.facts.token_scopes)
+            .map(String::as_str)
+            .collect();
+        let mut parts = Vec::new();
+        if !missing.is_empty() {
+            parts.push(format!("use an access token that holds {}", missing.join(", ")));
+        }
+        if let (
+            Particulars::Credential { ask: before, .. },
+            Particulars::Credential { ask: after, .. },
+        ) = (&self.answer.facts.particulars, &cured.particulars)
+            && before.scopes != after.scopes
+        {
+            let left: Vec<&str> = after.scopes.iter().map(String::as_str).collect();
+            parts.push(format!("ask only for {}", left.join(", ")));
+        }
+        parts.join(", and ")
+    }
+
+    /// The shortest of the windows whose turning would be enough.
+    fn wait(&self, cured: &Facts) -> u64 {
+        let before = &self.answer.facts.particulars;
+        let (Particulars::Credential { usage: was, .. } | Particulars::Call { usage: was, .. }) = before
+        else {
+            return 0;
+        };
+        let now = cured.clock.now().as_second();
+        let until_midnight = 86_400 - now.rem_euclid(86_400).unsigned_abs();
+        let minute = {
+            let mut facts = cured.clone();
+            let mut usage = *was;
+            usage.calls_last_minute = 1;
+            facts.particulars.set_usage(usage);
+            facts
+        };
+        let hour = {
+            let mut facts = minute.clone();
+            let mut usage = *was;
+            (usage.calls_last_minute, usage.failures_last_hour) = (1, 0);
+            facts.particulars.set_usage(usage);
+            facts
+        };
+        if self.allows(&minute) {
+            60
+        } else if self.allows(&hour) {
+            3_600
+        } else {
+            until_midnight
+        }
+    }
+}

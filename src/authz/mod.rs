@@ -1,0 +1,262 @@
+//! The choke point. Every effect needs a [`Warrant`]; a caller's request gets one only inside a
+//! [`Permit`], and only [`Authz::authorize`] makes permits.
+
+mod action;
+mod decide;
+mod explain;
+pub mod facts;
+mod permit;
+pub mod quota;
+pub mod uid;
+pub mod verdict;
+mod world;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use self::decide::{Answer, Decider, Question};
+use self::facts::Particulars;
+use self::quota::Quota;
+use crate::audit::{Decision, Entry, Ledger, Outcome, Target};
+use crate::authn::Caller;
+use crate::clock::Clock;
+use crate::error::Denial;
+use crate::policy::Bundle;
+use crate::{Error, Result, metrics};
+
+pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, View};
+pub use decide::Surroundings;
+pub(crate) use permit::Record;
+pub use permit::{Permit, Visible, Warrant};
+pub use world::World;
+
+/// Decides, by the active bundle and by nothing else.
+pub struct Authz {
+    decider: Decider,
+    quota: Arc<Quota>,
+    ledger: Ledger,
+    clock: Clock,
+    world: World,
+}
+
+impl Authz {
+    pub fn new(
+        bundle: Arc<Bundle>,
+        surroundings: Surroundings,
+        quota: Arc<Quota>,
+        ledger: Ledger,
+        clock: Clock,
+        world: World,
+    ) -> Authz {
+        Authz {
+            decider: Decider::new(ArcSwap::from(bundle), surroundings, clock.clone()),
+            quota,
+            ledger,
+            clock,
+            world,
+        }
+    }
+
+    /// The bundle that decides now.
+    pub fn bundle(&self) -> Arc<Bundle> {
+        self.decider.bundle()
+    }
+
+    /// Makes `bundle` the one that decides. Decisions under way keep the one they began with.
+    pub fn activate(&self, bundle: Arc<Bundle>) {
+        self.decider.activate(bundle);
+    }
+
+    /// Decides, and hands out the proof. The one maker of permits.
+    ///
+    /// A denial is written down before this returns; an allow is written in the commit that carries
+    /// its effect, or by [`Authz::settle`] when there is none.
+    pub async fn authorize<A: Action>(&self, caller: Caller, action: A) -> Result<Permit<A>> {
+        let Some(resource) = action.find(&self.world).await? else {
+            return Err(self.absent(&caller, A::NAME, A::EVENT).await);
+        };
+        let reservation = action.use_of(&resource).map(|it| {
+            self.quota.reserve(caller.principal().id(), it, self.clock.micros())
+        });
+        let mut particulars = action.particulars(&resource);
+        if let Some(it) = &reservation {
+            particulars.set_usage(it.usage());
+        }
+        let question = Question { action: A::NAME, event: A::EVENT, resource: &resource, particulars };
+        let answer = self.ask(&caller, &question)?;
+        let entry = self.entry(&caller, &question, &answer);
+        if !answer.outcome.allow {
+            // Gone before the answer leaves, so that a refused use is nobody's loss.
+            drop(reservation);
+            return Err(self.deny(&caller, &question, answer, entry).await);
+        }
+        let warrant = Warrant::new(Arc::new(Record::new(entry, reservation)));
+        Ok(Permit::new(caller, action, resource, warrant))
+    }
+
+    /// Decides on each member of a collection and hands out those that may be seen: one page, one
+    /// audit entry.
+    pub async fn visible<L: Listing>(&self, caller: Caller, listing: L) -> Result<Visible<L>> {
+        let candidates = listing.candidates(&self.world).await?;
+        let mut asked = self.decider.prepare(&caller, L::NAME, listing.particulars())?;
+        let mut page: Vec<L::Item> = Vec::new();
+        let (mut passed, mut next, mut last) = (0, String::new(), None);
+        for item in candidates.items {
+            if asked.about(&item)?.allow {
+                if passed < listing.skip() {
+                    passed += 1;
+                } else if page.len() < listing.page_size() {
+                    page.push(item.clone());
+                } else {
+                    next = page.last().map(|it| listing.token_after(it)).unwrap_or_default();
+                    break;
+                }
+            }
+            last = Some(item);
+        }
+        if next.is_empty() && candidates.more {
+            next = last.map(|it| listing.token_after(&it)).unwrap_or_default();
+        }
+        let question = Question {
+            action: L::NAME,
+            event: L::EVENT,
+            resource: &TheRegistry,
+            particulars: listing.particulars(),
+        };
+        let mut entry = self.entry(&caller, &question, &asked.into_answer());
+        entry.details.insert("shown".into(), page.len().into());
+        Ok(Visible::new(page, next, Warrant::new(Arc::new(Record::new(entry, None)))))
+    }
+
+    /// Which of `scopes` this principal's token may carry: one decision for each.
+    pub fn holdable(&self, caller: &Caller, scopes: &[String]) -> Result<Vec<String>> {
+        let mut asked = self.decider.prepare(caller, "hold_scope", Particulars::Base)?;
+        let mut held = Vec::new();
+        for scope in scopes {
+            if asked.about(&decide::ScopeResource::new(scope))?.allow {
+                held.push(scope.clone());
+            }
+        }
+        Ok(held)
+    }
+
+    /// Whether this caller would be allowed something that depends on a permit it already has: a
+    /// part of that decision, not a decision of its own.
+    pub fn would_allow(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        resource: &dyn Resource,
+        particulars: Particulars,
+    ) -> Result<bool> {
+        Ok(self.decider.prepare(caller, action, particulars)?.about(resource)?.allow)
+    }
+
+    /// Writes down a decision that had no effect to travel with.
+    pub async fn settle(&self, record: &Record, outcome: Outcome) -> Result<()> {
+        self.ledger.settle(record, outcome).await
+    }
+
+    fn ask(&self, caller: &Caller, question: &Question<'_>) -> Result<Answer> {
+        let started = self.clock.monotonic();
+        let answer = self.decider.ask(caller, question)?;
+        let outcome = if answer.outcome.allow { "allow" } else { "deny" };
+        metrics::decision(question.action, outcome, started.elapsed());
+        if !answer.outcome.errors.is_empty() {
+            metrics::evaluation_error();
+            tracing::error!(
+                action = question.action,
+                errors = ?answer.outcome.errors,
+                "a policy failed to evaluate; the request was denied"
+            );
+        }
+        Ok(answer)
+    }
+
+    /// Denied: explained as far as the caller may know, hidden where it may not.
+    async fn deny(
+        &self,
+        caller: &Caller,
+        question: &Question<'_>,
+        answer: Answer,
+        entry: Entry,
+    ) -> Error {
+        let decision_id = entry.id;
+        if answer.is_quota_refusal() {
+            metrics::quota_refusal(question.action);
+        }
+        if let Err(error) = self.ledger.record(entry).await {
+            return error;
+        }
+        let hidden = match question.resource.view() {
+            Some(view) if view.action != question.action => self
+                .would_allow(caller, view.action, question.resource, (view.particulars)())
+                .map_or(true, |seen| !seen),
+            Some(_) => true,
+            None => false,
+        };
+        if hidden {
+            return Error::NotFound;
+        }
+        let fixes = explain::fixes(&self.decider, caller, question, &answer);
+        Error::Denied(Box::new(Denial {
+            decision_id,
+            detail: answer.detail(),
+            reasons: answer.outcome.reasons,
+            fixes,
+        }))
+    }
+
+    /// What is not there is refused like what may not be seen, and written down like it, too.
+    async fn absent(&self, caller: &Caller, action: &'static str, event: &'static str) -> Error {
+        let entry = Entry {
+            action: Some(action.into()),
+            target: Target { kind: "Absent".into(), id: "absent".into(), name: String::new() },
+            decision: Decision::Deny,
+            outcome: Outcome::Denied,
+            ..self.blank(caller, event)
+        };
+        metrics::decision(action, "absent", std::time::Duration::ZERO);
+        self.ledger.record(entry).await.err().unwrap_or(Error::NotFound)
+    }
+
+    fn entry(&self, caller: &Caller, question: &Question<'_>, answer: &Answer) -> Entry {
+        let uid = question.resource.uid();
+        let allow = answer.outcome.allow;
+        Entry {
+            action: Some(question.action.into()),
+            target: Target {
+                kind: uid.type_name().basename().to_owned(),
+                id: uid.id().unescaped().to_owned(),
+                name: question.resource.name().to_owned(),
+            },
+            decision: if allow { Decision::Allow } else { Decision::Deny },
+            outcome: if allow { Outcome::Success } else { Outcome::Denied },
+            reasons: answer.outcome.reasons.clone(),
+            errors: answer.outcome.errors.clone(),
+            bundle: Some(answer.bundle.digest().to_owned()),
+            facts: serde_json::value::to_raw_value(&answer.facts).ok(),
+            ..self.blank(caller, question.event)
+        }
+    }
+
+    fn blank(&self, caller: &Caller, event: &'static str) -> Entry {
+        Entry {
+            id: self.clock.new_id(),
+            at: self.clock.now(),
+            event: event.into(),
+            action: None,
+            actor: caller.principal().actor(),
+            target: Target { kind: String::new(), id: String::new(), name: String::new() },
+            decision: Decision::Deny,
+            outcome: Outcome::Denied,
+            reasons: Vec::new(),
+            errors: Vec::new(),
+            bundle: None,
+            request: Some(caller.origin().clone()),
+            facts: None,
+            details: Default::default(),
+        }
+    }
+}

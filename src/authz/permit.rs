@@ -1,0 +1,194 @@
+//! Proof of a decision: the permit that an action runs on, and the warrant that its effects ask for.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::action::{Action, Listing};
+use super::quota::Reservation;
+use crate::audit::{Actor, Decision, Entry, Outcome, Target};
+use crate::authn::Caller;
+use crate::clock::Clock;
+
+/// Proof that the policies allowed this caller this very action.
+///
+/// A permit owns the action and the resource that were decided on, so what runs is what was
+/// decided. It is spent by value and cannot be cloned, nor built anywhere but in `authorize`:
+///
+/// ```compile_fail,E0451
+/// use gatewright::authn::Caller;
+/// use gatewright::authz::{Permit, Warrant};
+/// use gatewright::registry::{DeleteTool, Tool};
+///
+/// fn forge(caller: Caller, action: DeleteTool, resource: Tool, warrant: Warrant) -> Permit<DeleteTool> {
+///     Permit { caller, action, resource, warrant }
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// use gatewright::authz::Permit;
+/// use gatewright::registry::{DeleteTool, Registry};
+///
+/// async fn twice(registry: &Registry, permit: Permit<DeleteTool>) {
+///     let _ = registry.delete(permit).await;
+///     let _ = registry.delete(permit).await;
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use gatewright::authz::Permit;
+/// use gatewright::registry::{Registry, ShowTool};
+///
+/// async fn another(registry: &Registry, permit: Permit<ShowTool>) {
+///     let _ = registry.delete(permit).await;
+/// }
+/// ```
+#[must_use = "a permit that is not spent did nothing"]
+#[derive(Debug)]
+pub struct Permit<A: Action> {
+    caller: Caller,
+    action: A,
+    resource: A::Resource,
+    warrant: Warrant,
+}
+
+impl<A: Action> Permit<A> {
+    pub(super) fn new(caller: Caller, action: A, resource: A::Resource, warrant: Warrant) -> Self {
+        Permit { caller, action, resource, warrant }
+    }
+
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub fn action(&self) -> &A {
+        &self.action
+    }
+
+    pub fn resource(&self) -> &A::Resource {
+        &self.resource
+    }
+
+    pub fn warrant(&self) -> &Warrant {
+        &self.warrant
+    }
+
+    /// Spends the permit: the effect's materials, and the warrant to write with.
+    pub fn spend(self) -> (Caller, A, A::Resource, Warrant) {
+        (self.caller, self.action, self.resource, self.warrant)
+    }
+}
+
+/// The members of a collection that the policies let this caller see. A page is rendered from
+/// these and from nothing else.
+#[must_use = "what was decided to be visible should be shown"]
+pub struct Visible<L: Listing> {
+    items: Vec<L::Item>,
+    next_page_token: String,
+    warrant: Warrant,
+}
+
+impl<L: Listing> Visible<L> {
+    pub(super) fn new(items: Vec<L::Item>, next_page_token: String, warrant: Warrant) -> Self {
+        Visible { items, next_page_token, warrant }
+    }
+
+    pub fn items(&self) -> &[L::Item] {
+        &self.items
+    }
+
+    /// Empty when this is the last page.
+    pub fn next_page_token(&self) -> &str {
+        &self.next_page_token
+    }
+
+    pub fn warrant(&self) -> &Warrant {
+        &self.warrant
+    }
+}
+
+/// Why an effect may happen. Every write, every signature asks for one.
+///
+/// It lives in a permit; or it stands for what the service does on nobody's behalf, and then every
+/// use is a place to review.
+#[derive(Debug)]
+pub struct Warrant {
+    record: Arc<Record>,
+}
+
+impl Warrant {
+    pub(super) fn new(record: Arc<Record>) -> Warrant {
+        Warrant { record }
+    }
+
+    /// For what the service does on nobody's behalf; `task` is what the audit will say.
+    pub fn system(task: &'static str, clock: &Clock) -> Warrant {
+        let entry = Entry {
+            id: clock.new_id(),
+            at: clock.now(),
+            event: format!("system.{task}"),
+            action: None,
+            actor: Actor::system(task),
+            target: Target { kind: "System".into(), id: "system".into(), name: String::new() },
+            decision: Decision::Allow,
+            outcome: Outcome::Success,
+            reasons: Vec::new(),
+            errors: Vec::new(),
+            bundle: None,
+            request: None,
+            facts: None,
+            details: Default::default(),
+        };
+        Warrant { record: Arc::new(Record::new(entry, None)) }
+    }
+
+    /// The id of the decision that this warrant stems from.
+    pub fn decision(&self) -> Uuid {
+        self.record.id
+    }
+
+    /// Adds to the audit entry what only the act knows. Names and ids, never a secret.
+    pub fn note(&self, key: &str, value: impl Into<Value>) {
+        self.record.note(key, value.into());
+    }
+
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+}
+
+/// The entry of one decision until it is written: taken once, by the commit that carries it.
+#[derive(Debug)]
+pub struct Record {
+    id: Uuid,
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub entry: Entry,
+    pub reservation: Option<Reservation>,
+}
+
+impl Record {
+    pub(super) fn new(entry: Entry, reservation: Option<Reservation>) -> Record {
+        Record { id: entry.id, open: Mutex::new(Some(Open { entry, reservation })) }
+    }
+
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub(crate) fn take(&self) -> Option<Open> {
+        self.open.lock().ok()?.take()
+    }
+
+    fn note(&self, key: &str, value: Value) {
+        if let Ok(mut open) = self.open.lock()
+            && let Some(open) = open.as_mut()
+        {
+            open.entry.details.insert(key.to_owned(), value);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What decisions may read: the snapshots, and the store for what is too much to hold in memory.
+
+use std::sync::Arc;
+
+use crate::credentials::Credentials;
+use crate::directory::Directory;
+use crate::registry::Registry;
+
+/// The only unguarded reading there is: to find what an action is about, before it is decided.
+pub struct World {
+    pub directory: Arc<Directory>,
+    pub registry: Arc<Registry>,
+    pub credentials: Arc<Credentials>,
+}

@@ -1,0 +1,349 @@
+//! Machines that act: registered by somebody, owned by a user, known by a client secret.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use rand::TryRngCore as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use super::principal::parents;
+use super::snapshot::key;
+use super::users::roles_json;
+use super::{Directory, Lifecycle, Roles};
+use crate::authz::facts::Particulars;
+use crate::authz::uid::{Kind, uid};
+use crate::authz::{
+    Action, Candidates, Listing, Permit, Resource, TheRegistry, View, Warrant, World,
+};
+use crate::credentials;
+use crate::store::{Database, Row, Statement};
+use crate::{Error, Result};
+
+#[derive(Debug)]
+pub struct Agent {
+    pub id: Uuid,
+    pub name: String,
+    pub owner: Uuid,
+    pub state: Lifecycle,
+    pub roles: Roles,
+    /// Goes up by one with every change.
+    pub revision: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+    /// SHA-256 of the client secret. The secret has 256 random bits, so a slow hash adds nothing.
+    secret_hash: [u8; 32],
+    pub(super) entity: Entity,
+}
+
+/// A client secret in the clear: shown once, never stored.
+pub struct AgentSecret(SecretString);
+
+impl AgentSecret {
+    fn generate() -> Result<AgentSecret> {
+        let mut bytes = [0u8; 32];
+        rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
+        Ok(AgentSecret(format!("gws_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into()))
+    }
+
+    /// For the one answer that shows it.
+    pub fn reveal(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.reveal().as_bytes()).into()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct NewAgent {
+    pub name: String,
+    /// Who answers for it; the caller when none is named.
+    pub owner: Option<Uuid>,
+    pub roles: Roles,
+}
+
+/// Registration with the one role that the newcomer starts with.
+#[derive(Debug)]
+pub struct RegisterAgent {
+    new: NewAgent,
+    role: String,
+}
+
+impl RegisterAgent {
+    pub fn new(new: NewAgent, role: String) -> RegisterAgent {
+        RegisterAgent { new: NewAgent { roles: [role.clone()].into(), ..new }, role }
+    }
+}
+
+impl Action for RegisterAgent {
+    const NAME: &'static str = "register_agent";
+    const EVENT: &'static str = "agent.create";
+    type Resource = TheRegistry;
+
+    async fn find(&self, _: &World) -> Result<Option<TheRegistry>> {
+        Ok(Some(TheRegistry))
+    }
+
+    fn particulars(&self, _: &Self::Resource) -> Particulars {
+        Particulars::Role { role: self.role.clone(), approval: None }
+    }
+}
+
+/// An action on one agent that carries nothing but which.
+macro_rules! on_agent {
+    ($name:ident, $action:literal, $event:literal, $particulars:expr) => {
+        #[derive(Debug)]
+        pub struct $name(pub Uuid);
+
+        impl Action for $name {
+            const NAME: &'static str = $action;
+            const EVENT: &'static str = $event;
+            type Resource = Arc<Agent>;
+
+            async fn find(&self, world: &World) -> Result<Option<Arc<Agent>>> {
+                Ok(world.directory.snapshot().agent(self.0).cloned())
+            }
+
+            fn particulars(&self, _: &Self::Resource) -> Particulars {
+                $particulars
+            }
+        }
+    };
+}
+
+on_agent!(ShowAgent, "view_agent", "agent.show", Particulars::Token);
+on_agent!(SuspendAgent, "suspend_agent", "agent.suspend", Particulars::Admin { approval: None });
+on_agent!(ResumeAgent, "resume_agent", "agent.resume", Particulars::Admin { approval: None });
+
+#[derive(Debug)]
+pub struct ListAgents {
+    pub after: Option<Uuid>,
+    pub page_size: usize,
+}
+
+impl Listing for ListAgents {
+    const NAME: &'static str = "view_agent";
+    const EVENT: &'static str = "agent.list";
+    type Item = Arc<Agent>;
+
+    async fn candidates(&self, world: &World) -> Result<Candidates<Arc<Agent>>> {
+        let mut items = world.directory.snapshot().agents();
+        items.retain(|it| self.after.is_none_or(|after| it.id > after));
+        Ok(Candidates { items, more: false })
+    }
+
+    fn particulars(&self) -> Particulars {
+        Particulars::Token
+    }
+
+    fn page_size(&self) -> usize {
+        self.page_size
+    }
+
+    fn token_after(&self, item: &Arc<Agent>) -> String {
+        item.id.to_string()
+    }
+}
+
+impl Resource for Arc<Agent> {
+    fn uid(&self) -> EntityUid {
+        self.entity.uid()
+    }
+
+    fn entity(&self) -> Option<&Entity> {
+        Some(&self.entity)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn view(&self) -> Option<View> {
+        Some(View { action: "view_agent", particulars: || Particulars::Token })
+    }
+}
+
+impl Directory {
+    /// Registers an agent and gives the one copy of its secret.
+    pub async fn register_agent(
+        &self,
+        permit: Permit<RegisterAgent>,
+    ) -> Result<(Arc<Agent>, AgentSecret)> {
+        let (caller, action, _, warrant) = permit.spend();
+        let owner = action.new.owner.unwrap_or_else(|| caller.principal().id());
+        if self.snapshot().user(owner).is_none() {
+            return Err(Error::field("/owner", format!("there is no user `{owner}`")));
+        }
+        self.insert_agent(&warrant, owner, action.new).await
+    }
+
+    async fn insert_agent(
+        &self,
+        warrant: &Warrant,
+        owner: Uuid,
+        new: NewAgent,
+    ) -> Result<(Arc<Agent>, AgentSecret)> {
+        if self.snapshot().agent_named(&new.name).is_some() {
+            return Err(taken(&new.name));
+        }
+        let (now, secret) = (self.clock.micros(), AgentSecret::generate()?);
+        let agent = Agent::new(self.clock.new_id(), &new, owner, &secret, now)?;
+        warrant.note("agent", agent.id.to_string());
+        warrant.note("name", agent.name.as_str());
+        self.ledger.commit(warrant, vec![insert(&agent)]).await.map_err(|error| match error {
+            Error::Conflict(_) => taken(&agent.name),
+            other => other,
+        })?;
+        let agent = Arc::new(agent);
+        self.publish(|it| it.put_agent(agent.clone()));
+        Ok((agent, secret))
+    }
+
+    pub async fn suspend_agent(&self, permit: Permit<SuspendAgent>) -> Result<Arc<Agent>> {
+        let (_, _, agent, warrant) = permit.spend();
+        self.change_agent(&warrant, &agent, |it| it.state = Lifecycle::Suspended).await
+    }
+
+    pub async fn resume_agent(&self, permit: Permit<ResumeAgent>) -> Result<Arc<Agent>> {
+        let (_, _, agent, warrant) = permit.spend();
+        self.change_agent(&warrant, &agent, |it| it.state = Lifecycle::Active).await
+    }
+
+    pub(super) async fn change_agent(
+        &self,
+        warrant: &Warrant,
+        agent: &Agent,
+        change: impl FnOnce(&mut Agent),
+    ) -> Result<Arc<Agent>> {
+        let mut next = Agent {
+            name: agent.name.clone(),
+            roles: agent.roles.clone(),
+            entity: agent.entity.clone(),
+            ..*agent
+        };
+        change(&mut next);
+        next.revision += 1;
+        next.updated_at = self.clock.micros();
+        let next = next.sealed()?;
+        let update = Statement::new(
+            "UPDATE agents SET state = $3, roles = $4, revision = $5, updated_at = $6
+             WHERE id = $1 AND revision = $2",
+        )
+        .bind(agent.id)
+        .bind(agent.revision)
+        .bind(next.state.as_str())
+        .bind(roles_json(&next.roles))
+        .bind(next.revision)
+        .bind(next.updated_at)
+        .expect_rows(1);
+        let mut statements = vec![update];
+        if next.state == Lifecycle::Suspended {
+            statements.extend(credentials::of_principal(next.id, next.updated_at));
+        }
+        self.ledger.commit(warrant, statements).await?;
+        let next = Arc::new(next);
+        self.publish(|it| it.put_agent(next.clone()));
+        Ok(next)
+    }
+}
+
+impl Agent {
+    fn new(
+        id: Uuid,
+        new: &NewAgent,
+        owner: Uuid,
+        secret: &AgentSecret,
+        now: i64,
+    ) -> Result<Agent> {
+        Agent {
+            id,
+            name: new.name.clone(),
+            owner,
+            state: Lifecycle::Active,
+            roles: new.roles.clone(),
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+            secret_hash: secret.hash(),
+            entity: Entity::with_uid(uid(Kind::Agent, "")),
+        }
+        .sealed()
+    }
+
+    /// Whether this is the agent's client secret, in constant time.
+    pub fn knows(&self, secret: &SecretString) -> bool {
+        let hash: [u8; 32] = Sha256::digest(secret.expose_secret().as_bytes()).into();
+        hash.ct_eq(&self.secret_hash).into()
+    }
+
+    /// Makes the entity fit the attributes.
+    fn sealed(mut self) -> Result<Agent> {
+        let reference = |kind, id: &str| RestrictedExpression::new_entity_uid(uid(kind, id));
+        let attributes = HashMap::from([
+            ("owner".to_owned(), reference(Kind::User, &self.owner.to_string())),
+            ("state".to_owned(), reference(Kind::Lifecycle, self.state.as_str())),
+            // A client secret is not a proof of the workload's identity.
+            ("attested".to_owned(), RestrictedExpression::new_bool(false)),
+        ]);
+        self.entity =
+            Entity::new(uid(Kind::Agent, &self.id.to_string()), attributes, parents(&self.roles))
+                .map_err(anyhow::Error::from)?;
+        Ok(self)
+    }
+
+    fn from_row(row: &Row) -> Result<Agent> {
+        let secret_hash = row.bytes(8)?.try_into();
+        Agent {
+            id: row.uuid(0)?,
+            name: row.text(1)?.to_owned(),
+            owner: row.uuid(2)?,
+            state: Lifecycle::parse(row.text(3)?),
+            roles: row.json(4)?,
+            revision: row.int(5)?,
+            created_at: row.int(6)?,
+            updated_at: row.int(7)?,
+            secret_hash: secret_hash.map_err(|_| Error::internal("a secret's hash is cut"))?,
+            entity: Entity::with_uid(uid(Kind::Agent, "")),
+        }
+        .sealed()
+    }
+}
+
+pub(super) async fn all(db: &dyn Database) -> Result<Vec<Agent>> {
+    let rows = db
+        .query(
+            "SELECT id, name, owner, state, roles, revision, created_at, updated_at, secret_hash
+             FROM agents",
+            vec![],
+        )
+        .await?;
+    rows.iter().map(Agent::from_row).collect()
+}
+
+fn insert(agent: &Agent) -> Statement {
+    Statement::new(
+        "INSERT INTO agents (id, name, name_key, owner, secret_hash, state, roles, revision,
+                             created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(agent.id)
+    .bind(agent.name.as_str())
+    .bind(key(&agent.name))
+    .bind(agent.owner)
+    .bind(agent.secret_hash.to_vec())
+    .bind(agent.state.as_str())
+    .bind(roles_json(&agent.roles))
+    .bind(agent.revision)
+    .bind(agent.created_at)
+    .bind(agent.updated_at)
+}
+
+fn taken(name: &str) -> Error {
+    Error::Conflict(format!("the agent name `{name}` is taken").into())
+}

@@ -1,0 +1,125 @@
+//! What all principals share.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cedar_policy::{Entity, EntityUid};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Agent, User};
+use crate::audit::Actor;
+use crate::authz::uid::{self, uid};
+
+/// The names of the roles a principal is in.
+pub type Roles = BTreeSet<String>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    User,
+    Agent,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::User => "user",
+            Kind::Agent => "agent",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Kind> {
+        [Kind::User, Kind::Agent].into_iter().find(|it| it.as_str() == text)
+    }
+
+    pub fn entity_kind(self) -> uid::Kind {
+        match self {
+            Kind::User => uid::Kind::User,
+            Kind::Agent => uid::Kind::Agent,
+        }
+    }
+}
+
+/// Whether a principal may do anything at all: a fact for the policies, who decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifecycle {
+    Active,
+    Suspended,
+}
+
+impl Lifecycle {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lifecycle::Active => "active",
+            Lifecycle::Suspended => "suspended",
+        }
+    }
+
+    /// Anything but `active` is not active.
+    pub(super) fn parse(text: &str) -> Lifecycle {
+        if text == "active" { Lifecycle::Active } else { Lifecycle::Suspended }
+    }
+}
+
+/// Somebody who can ask.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    User(Arc<User>),
+    Agent(Arc<Agent>),
+}
+
+impl Principal {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Principal::User(_) => Kind::User,
+            Principal::Agent(_) => Kind::Agent,
+        }
+    }
+
+    pub fn id(&self) -> Uuid {
+        match self {
+            Principal::User(it) => it.id,
+            Principal::Agent(it) => it.id,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Principal::User(it) => &it.username,
+            Principal::Agent(it) => &it.name,
+        }
+    }
+
+    pub fn roles(&self) -> &Roles {
+        match self {
+            Principal::User(it) => &it.roles,
+            Principal::Agent(it) => &it.roles,
+        }
+    }
+
+    pub fn entity(&self) -> &Entity {
+        match self {
+            Principal::User(it) => &it.entity,
+            Principal::Agent(it) => &it.entity,
+        }
+    }
+
+    pub fn uid(&self) -> EntityUid {
+        self.entity().uid()
+    }
+
+    pub fn actor(&self) -> Actor {
+        Actor {
+            kind: self.kind().as_str().into(),
+            id: self.id().to_string(),
+            name: self.name().into(),
+        }
+    }
+}
+
+/// The roles as parents of the principal's entity.
+pub(super) fn parents(roles: &Roles) -> std::collections::HashSet<EntityUid> {
+    roles.iter().map(|it| uid(uid::Kind::Role, it)).collect()
+}

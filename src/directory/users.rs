@@ -1,0 +1,296 @@
+//! People.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use uuid::Uuid;
+
+use super::principal::parents;
+use super::snapshot::key;
+use super::{Directory, Lifecycle, Roles};
+use crate::authz::facts::Particulars;
+use crate::authz::uid::{Kind, uid};
+use crate::authz::{
+    Action, Candidates, Listing, Permit, Resource, TheRegistry, View, Warrant, World,
+};
+use crate::credentials;
+use crate::store::{Database, Row, Statement};
+use crate::{Error, Result};
+
+#[derive(Debug)]
+pub struct User {
+    pub id: Uuid,
+    pub username: String,
+    pub state: Lifecycle,
+    pub roles: Roles,
+    /// Goes up by one with every change.
+    pub revision: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub(super) entity: Entity,
+}
+
+/// A person who is to be registered; the password is already hashed (Argon2id, PHC string).
+pub struct NewUser {
+    pub username: String,
+    pub password_hash: String,
+    pub roles: Roles,
+}
+
+impl std::fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewUser").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Registration with the one role that the newcomer starts with.
+#[derive(Debug)]
+pub struct RegisterUser {
+    new: NewUser,
+    role: String,
+}
+
+impl RegisterUser {
+    pub fn new(new: NewUser, role: String) -> RegisterUser {
+        RegisterUser { new: NewUser { roles: [role.clone()].into(), ..new }, role }
+    }
+}
+
+impl Action for RegisterUser {
+    const NAME: &'static str = "register_user";
+    const EVENT: &'static str = "user.create";
+    type Resource = TheRegistry;
+
+    async fn find(&self, _: &World) -> Result<Option<TheRegistry>> {
+        Ok(Some(TheRegistry))
+    }
+
+    fn particulars(&self, _: &Self::Resource) -> Particulars {
+        Particulars::Role { role: self.role.clone(), approval: None }
+    }
+}
+
+/// An action on one user that carries nothing but which.
+macro_rules! on_user {
+    ($name:ident, $action:literal, $event:literal, $particulars:expr) => {
+        #[derive(Debug)]
+        pub struct $name(pub Uuid);
+
+        impl Action for $name {
+            const NAME: &'static str = $action;
+            const EVENT: &'static str = $event;
+            type Resource = Arc<User>;
+
+            async fn find(&self, world: &World) -> Result<Option<Arc<User>>> {
+                Ok(world.directory.snapshot().user(self.0).cloned())
+            }
+
+            fn particulars(&self, _: &Self::Resource) -> Particulars {
+                $particulars
+            }
+        }
+    };
+}
+
+on_user!(ShowUser, "view_user", "user.show", Particulars::Token);
+on_user!(SuspendUser, "suspend_user", "user.suspend", Particulars::Admin { approval: None });
+on_user!(ResumeUser, "resume_user", "user.resume", Particulars::Admin { approval: None });
+
+#[derive(Debug)]
+pub struct ListUsers {
+    pub after: Option<Uuid>,
+    pub page_size: usize,
+}
+
+impl Listing for ListUsers {
+    const NAME: &'static str = "view_user";
+    const EVENT: &'static str = "user.list";
+    type Item = Arc<User>;
+
+    async fn candidates(&self, world: &World) -> Result<Candidates<Arc<User>>> {
+        let mut items = world.directory.snapshot().users();
+        items.retain(|it| self.after.is_none_or(|after| it.id > after));
+        Ok(Candidates { items, more: false })
+    }
+
+    fn particulars(&self) -> Particulars {
+        Particulars::Token
+    }
+
+    fn page_size(&self) -> usize {
+        self.page_size
+    }
+
+    fn token_after(&self, item: &Arc<User>) -> String {
+        item.id.to_string()
+    }
+}
+
+impl Resource for Arc<User> {
+    fn uid(&self) -> EntityUid {
+        self.entity.uid()
+    }
+
+    fn entity(&self) -> Option<&Entity> {
+        Some(&self.entity)
+    }
+
+    fn name(&self) -> &str {
+        &self.username
+    }
+
+    fn view(&self) -> Option<View> {
+        Some(View { action: "view_user", particulars: || Particulars::Token })
+    }
+}
+
+impl Directory {
+    pub async fn register_user(&self, permit: Permit<RegisterUser>) -> Result<Arc<User>> {
+        let (_, action, _, warrant) = permit.spend();
+        self.insert_user(&warrant, action.new).await
+    }
+
+    /// Also for the first administrator, whom nobody can register.
+    pub async fn insert_user(&self, warrant: &Warrant, new: NewUser) -> Result<Arc<User>> {
+        if self.snapshot().user_named(&new.username).is_some() {
+            return Err(taken(&new.username));
+        }
+        let now = self.clock.micros();
+        let user = User::new(self.clock.new_id(), &new, now)?;
+        warrant.note("user", user.id.to_string());
+        warrant.note("username", user.username.as_str());
+        let insert = Statement::new(
+            "INSERT INTO users (id, username, username_key, password_hash, state, roles,
+                                revision, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(user.id)
+        .bind(user.username.as_str())
+        .bind(key(&user.username))
+        .bind(new.password_hash)
+        .bind(user.state.as_str())
+        .bind(roles_json(&user.roles))
+        .bind(user.revision)
+        .bind(now)
+        .bind(now);
+        self.ledger.commit(warrant, vec![insert]).await.map_err(|error| match error {
+            Error::Conflict(_) => taken(&user.username),
+            other => other,
+        })?;
+        let user = Arc::new(user);
+        self.publish(|it| it.put_user(user.clone()));
+        Ok(user)
+    }
+
+    pub async fn suspend_user(&self, permit: Permit<SuspendUser>) -> Result<Arc<User>> {
+        let (_, _, user, warrant) = permit.spend();
+        self.change_user(&warrant, &user, |it| it.state = Lifecycle::Suspended).await
+    }
+
+    pub async fn resume_user(&self, permit: Permit<ResumeUser>) -> Result<Arc<User>> {
+        let (_, _, user, warrant) = permit.spend();
+        self.change_user(&warrant, &user, |it| it.state = Lifecycle::Active).await
+    }
+
+    pub(super) async fn change_user(
+        &self,
+        warrant: &Warrant,
+        user: &User,
+        change: impl FnOnce(&mut User),
+    ) -> Result<Arc<User>> {
+        let mut next = User { username: user.username.clone(), roles: user.roles.clone(), entity: user.entity.clone(), ..*user };
+        change(&mut next);
+        next.revision += 1;
+        next.updated_at = self.clock.micros();
+        let next = next.sealed()?;
+        let update = Statement::new(
+            "UPDATE users SET state = $3, roles = $4, revision = $5, updated_at = $6
+             WHERE id = $1 AND revision = $2",
+        )
+        .bind(user.id)
+        .bind(user.revision)
+        .bind(next.state.as_str())
+        .bind(roles_json(&next.roles))
+        .bind(next.revision)
+        .bind(next.updated_at)
+        .expect_rows(1);
+        let mut statements = vec![update];
+        if next.state == Lifecycle::Suspended {
+            statements.extend(credentials::of_principal(next.id, next.updated_at));
+        }
+        self.ledger.commit(warrant, statements).await?;
+        let next = Arc::new(next);
+        self.publish(|it| it.put_user(next.clone()));
+        Ok(next)
+    }
+
+    /// The stored hash of a user's password: what a sign-in is checked against.
+    pub async fn password_hash(&self, user: Uuid) -> Result<Option<secrecy::SecretString>> {
+        let rows = self
+            .db
+            .query("SELECT password_hash FROM users WHERE id = $1", vec![user.into()])
+            .await?;
+        let row = rows.first();
+        Ok(row.map(|it| it.text(0).map(Into::into)).transpose()?)
+    }
+}
+
+impl User {
+    fn new(id: Uuid, new: &NewUser, now: i64) -> Result<User> {
+        User {
+            id,
+            username: new.username.clone(),
+            state: Lifecycle::Active,
+            roles: new.roles.clone(),
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+            entity: Entity::with_uid(uid(Kind::User, "")),
+        }
+        .sealed()
+    }
+
+    /// Makes the entity fit the attributes.
+    fn sealed(mut self) -> Result<User> {
+        let state = uid(Kind::Lifecycle, self.state.as_str());
+        let attributes =
+            HashMap::from([("state".to_owned(), RestrictedExpression::new_entity_uid(state))]);
+        self.entity =
+            Entity::new(uid(Kind::User, &self.id.to_string()), attributes, parents(&self.roles))
+                .map_err(anyhow::Error::from)?;
+        Ok(self)
+    }
+
+    fn from_row(row: &Row) -> Result<User> {
+        User {
+            id: row.uuid(0)?,
+            username: row.text(1)?.to_owned(),
+            state: Lifecycle::parse(row.text(2)?),
+            roles: row.json(3)?,
+            revision: row.int(4)?,
+            created_at: row.int(5)?,
+            updated_at: row.int(6)?,
+            entity: Entity::with_uid(uid(Kind::User, "")),
+        }
+        .sealed()
+    }
+}
+
+pub(super) async fn all(db: &dyn Database) -> Result<Vec<User>> {
+    let rows = db
+        .query(
+            "SELECT id, username, state, roles, revision, created_at, updated_at FROM users",
+            vec![],
+        )
+        .await?;
+    rows.iter().map(User::from_row).collect()
+}
+
+pub(super) fn roles_json(roles: &Roles) -> String {
+    serde_json::Value::from_iter(roles.iter().map(String::as_str)).to_string()
+}
+
+fn taken(username: &str) -> Error {
+    Error::Conflict(format!("the username `{username}` is taken").into())
+}

@@ -1,0 +1,207 @@
+//! Everything that can stop a request, and the one answer each of them gets (RFC 9457).
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::store;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request cannot be read.
+    #[error("{0}")]
+    Malformed(String),
+    /// Who is asking was not proven. The text says what to do, never what was wrong with a secret.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    #[error("the policies do not allow it")]
+    Denied(Box<Denial>),
+    /// Absent, or not for this caller to know of.
+    #[error("there is no such thing, or you may not see it")]
+    NotFound,
+    #[error("this path answers {allow} only")]
+    MethodNotAllowed { allow: String },
+    #[error("the request took too long to arrive")]
+    RequestTimeout,
+    #[error("{0}")]
+    Conflict(Cow<'static, str>),
+    #[error("it was changed since you read it; read it again and send its new `ETag`")]
+    PreconditionFailed,
+    #[error("the body is larger than {max_bytes} bytes")]
+    TooLarge { max_bytes: usize },
+    #[error("send the body as `{expected}`")]
+    UnsupportedMediaType { expected: &'static str },
+    #[error("this name is not one that the server answers to")]
+    WrongHost,
+    /// Well-formed and not acceptable: every fault at once.
+    #[error("{} of the request's fields cannot be accepted", .0.len())]
+    Invalid(Vec<FieldFault>),
+    #[error("too many attempts; wait {retry_after_seconds} s")]
+    TooMany { retry_after_seconds: u64 },
+    /// Something the decision or the effect needs is down. Never a pass.
+    #[error("{what} is not available; try again shortly")]
+    Unavailable { what: &'static str },
+    /// A bug. The caller is told the request's id and nothing else.
+    #[error("internal error")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// What a denied caller is told: only what it may see.
+#[derive(Debug)]
+pub struct Denial {
+    pub decision_id: Uuid,
+    pub reasons: Vec<String>,
+    /// The titles of the policies that decided.
+    pub detail: String,
+    pub fixes: Vec<Fix>,
+}
+
+/// Something that would turn the denial into an allow, confirmed by asking Cedar again.
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Fix {
+    /// `mfa`, `reauth`, `approval`, `confirm`, `scopes`, `ttl`, `wait`, `time`, `network`,
+    /// `mandate`, `review` or `probe`.
+    pub kind: String,
+    pub detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+}
+
+/// One field that cannot be accepted, by JSON pointer (RFC 6901).
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct FieldFault {
+    pub pointer: String,
+    pub detail: String,
+}
+
+impl Error {
+    pub fn internal(what: &'static str) -> Error {
+        Error::Internal(anyhow::Error::msg(what))
+    }
+
+    /// A single field fault.
+    pub fn field(pointer: &str, detail: impl Into<String>) -> Error {
+        Error::Invalid(vec![FieldFault { pointer: pointer.into(), detail: detail.into() }])
+    }
+
+    pub fn status(&self) -> u16 {
+        match self {
+            Error::Malformed(_) => 400,
+            Error::Unauthenticated(_) => 401,
+            Error::Denied(_) => 403,
+            Error::NotFound => 404,
+            Error::MethodNotAllowed { .. } => 405,
+            Error::RequestTimeout => 408,
+            Error::Conflict(_) => 409,
+            Error::PreconditionFailed => 412,
+            Error::TooLarge { .. } => 413,
+            Error::UnsupportedMediaType { .. } => 415,
+            Error::WrongHost => 421,
+            Error::Invalid(_) => 422,
+            Error::TooMany { .. } => 429,
+            Error::Internal(_) => 500,
+            Error::Unavailable { .. } => 503,
+        }
+    }
+
+    /// The `code` of the problem document, also a metric label.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Malformed(_) => "malformed",
+            Error::Unauthenticated(_) => "unauthenticated",
+            Error::Denied(_) => "denied",
+            Error::NotFound => "not_found",
+            Error::MethodNotAllowed { .. } => "method_not_allowed",
+            Error::RequestTimeout => "request_timeout",
+            Error::Conflict(_) => "conflict",
+            Error::PreconditionFailed => "precondition_failed",
+            Error::TooLarge { .. } => "too_large",
+            Error::UnsupportedMediaType { .. } => "unsupported_media_type",
+            Error::WrongHost => "wrong_host",
+            Error::Invalid(_) => "invalid",
+            Error::TooMany { .. } => "too_many",
+            Error::Internal(_) => "internal",
+            Error::Unavailable { .. } => "unavailable",
+        }
+    }
+
+    pub fn title(&self) -> &'static str {
+        match self {
+            Error::Malformed(_) => "The request cannot be read",
+            Error::Unauthenticated(_) => "Authentication is needed",
+            Error::Denied(_) => "Denied by policy",
+            Error::NotFound => "Not found",
+            Error::MethodNotAllowed { .. } => "The method does not fit the path",
+            Error::RequestTimeout => "The request arrived too slowly",
+            Error::Conflict(_) => "Conflict",
+            Error::PreconditionFailed => "It was changed in the meantime",
+            Error::TooLarge { .. } => "The body is too large",
+            Error::UnsupportedMediaType { .. } => "The body is of the wrong type",
+            Error::WrongHost => "Wrong host",
+            Error::Invalid(_) => "The request is not acceptable",
+            Error::TooMany { .. } => "Too many attempts",
+            Error::Internal(_) => "Internal error",
+            Error::Unavailable { .. } => "Something that is needed is down",
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        match error {
+            store::Error::Conflict => {
+                Error::Conflict("another change came first, or the name is taken".into())
+            }
+            store::Error::Column { .. } | store::Error::Damaged(_) => {
+                Error::Internal(error.into())
+            }
+            other => {
+                // A group's own failure was logged where it happened.
+                if !matches!(other, store::Error::Group) {
+                    tracing::error!(error = &other as &dyn std::error::Error, "the store failed");
+                }
+                Error::Unavailable { what: "the store" }
+            }
+        }
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Error {
+        Error::Internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_status_and_code() {
+        let denial =
+            Denial { decision_id: Uuid::nil(), reasons: vec![], detail: String::new(), fixes: vec![] };
+        let table = [
+            (Error::Malformed(String::new()), 400, "malformed"),
+            (Error::Unauthenticated(""), 401, "unauthenticated"),
+            (Error::Denied(Box::new(denial)), 403, "denied"),
+            (Error::NotFound, 404, "not_found"),
+            (Error::MethodNotAllowed { allow: "GET".into() }, 405, "method_not_allowed"),
+            (Error::RequestTimeout, 408, "request_timeout"),
+            (Error::Conflict("".into()), 409, "conflict"),
+            (Error::PreconditionFailed, 412, "precondition_failed"),
+            (Error::TooLarge { max_bytes: 1 }, 413, "too_large"),
+            (Error::UnsupportedMediaType { expected: "" }, 415, "unsupported_media_type"),
+            (Error::WrongHost, 421, "wrong_host"),
+            (Error::Invalid(vec![]), 422, "invalid"),
+            (Error::TooMany { retry_after_seconds: 1 }, 429, "too_many"),
+            (Error::internal(""), 500, "internal"),
+            (Error::Unavailable { what: "" }, 503, "unavailable"),
+        ];
+        for (error, status, code) in table {
+            assert_eq!((error.status(), error.code()), (status, code), "{error}");
+        }
+    }
+}

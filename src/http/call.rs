@@ -1,0 +1,181 @@
+//! What a route gets to see of a request.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+use warp::http::{HeaderMap, header};
+
+use crate::audit::entry::Origin;
+use crate::error::FieldFault;
+use crate::{Error, Result};
+
+pub const PAGE_SIZE_MAX: usize = 200;
+pub const PAGE_SIZE_DEFAULT: usize = 50;
+
+pub struct Call {
+    pub params: Vec<(&'static str, String)>,
+    pub query: Vec<(String, String)>,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub origin: Arc<Origin>,
+}
+
+impl Call {
+    /// The value of a brace in the route's path.
+    pub fn param(&self, name: &str) -> Result<&str> {
+        let found = self.params.iter().find(|(it, _)| *it == name);
+        found.map(|(_, value)| value.as_str()).ok_or(Error::NotFound)
+    }
+
+    /// An id in the path. One that cannot be an id is the id of nothing.
+    pub fn id(&self, name: &str) -> Result<Uuid> {
+        self.param(name)?.parse().map_err(|_| Error::NotFound)
+    }
+
+    /// The body as JSON of exactly this shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        if !kind.is_some_and(|it| media_type(it) == "application/json") {
+            return Err(Error::UnsupportedMediaType { expected: "application/json" });
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(shape)?;
+        reader.end().map_err(|error| Error::Malformed(format!("not one JSON value: {error}")))?;
+        Ok(value)
+    }
+
+    /// The body as a form of exactly this shape.
+    pub fn form<T: DeserializeOwned>(&self) -> Result<T> {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        if !kind.is_some_and(|it| media_type(it) == FORM) {
+            return Err(Error::UnsupportedMediaType { expected: FORM });
+        }
+        serde_urlencoded::from_bytes(&self.body).map_err(|it| Error::Malformed(it.to_string()))
+    }
+
+    /// Refuses a body where none is expected.
+    pub fn empty(&self) -> Result<()> {
+        match self.body.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Malformed("this request takes no body".into())),
+        }
+    }
+
+    /// The query, of which nothing may be left unread.
+    pub fn query(&self) -> Query<'_> {
+        Query { pairs: self.query.iter().collect(), faults: Vec::new() }
+    }
+
+    /// The revision in `If-Match`, when it is there; `*` asks for nothing in particular.
+    pub fn if_match(&self) -> Result<Option<i64>> {
+        let Some(value) = self.headers.get(header::IF_MATCH) else { return Ok(None) };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(None);
+        }
+        let revision = text.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        // An entity tag that was never ours matches nothing.
+        revision.and_then(|it| it.parse().ok()).map(Some).ok_or(Error::PreconditionFailed)
+    }
+}
+
+/// The words of a query, taken one by one.
+pub struct Query<'a> {
+    pairs: Vec<&'a (String, String)>,
+    faults: Vec<FieldFault>,
+}
+
+impl<'a> Query<'a> {
+    /// The value of `name`; given twice it is a fault.
+    pub fn text(&mut self, name: &str) -> Option<&'a str> {
+        let (found, rest): (Vec<_>, Vec<_>) =
+            self.pairs.drain(..).partition(|(key, _)| key == name);
+        self.pairs = rest;
+        if found.len() > 1 {
+            self.fault(name, "is given more than once");
+        }
+        found.first().map(|(_, value)| value.as_str()).filter(|it| !it.is_empty())
+    }
+
+    /// The value of `name`, parsed.
+    pub fn parsed<T: std::str::FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
+        let text = self.text(name)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.fault(name, &format!("must be {expected}"));
+        }
+        parsed
+    }
+
+    /// The value of `name` as one of a closed list of JSON strings.
+    pub fn word<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name)?;
+        match serde_json::from_value(text.into()) {
+            Ok(it) => Some(it),
+            Err(error) => {
+                self.fault(name, &error.to_string());
+                None
+            }
+        }
+    }
+
+    pub fn page_size(&mut self) -> usize {
+        let size = self.parsed::<usize>("page_size", "a number").unwrap_or(PAGE_SIZE_DEFAULT);
+        if !(1..=PAGE_SIZE_MAX).contains(&size) {
+            self.fault("page_size", &format!("must be from 1 to {PAGE_SIZE_MAX}"));
+        }
+        size
+    }
+
+    pub fn fault(&mut self, name: &str, detail: &str) {
+        self.faults.push(FieldFault { pointer: format!("?{name}"), detail: detail.to_owned() });
+    }
+
+    /// Refuses what was wrong, and every word that nobody asked for: a filter with a typing error
+    /// must not become no filter.
+    pub fn end(mut self) -> Result<()> {
+        for (name, _) in std::mem::take(&mut self.pairs) {
+            let name: String = name.chars().take(40).collect();
+            self.fault(&name, "is not a parameter of this request");
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(Error::Invalid(self.faults)) }
+    }
+}
+
+/// Splits a query string (WHATWG form encoding).
+pub fn split_query(query: &str) -> Result<Vec<(String, String)>> {
+    serde_urlencoded::from_str(query)
+        .map_err(|error| Error::Malformed(format!("the query cannot be read: {error}")))
+}
+
+/// A path segment without its percent encoding; none when it is not UTF-8.
+pub fn decoded(segment: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(segment).decode_utf8().ok()
+}
+
+fn media_type(value: &str) -> String {
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// What is no JSON is malformed; what is JSON of another shape is invalid, and says where.
+fn shape(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let path = error.path().iter().map(|segment| match segment {
+        serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
+        serde_path_to_error::Segment::Map { key } => {
+            format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+        }
+        serde_path_to_error::Segment::Enum { variant } => format!("/{variant}"),
+        serde_path_to_error::Segment::Unknown => String::new(),
+    });
+    let pointer: String = path.collect();
+    let inner = error.into_inner();
+    match inner.classify() {
+        serde_json::error::Category::Data => Error::field(&pointer, inner.to_string()),
+        _ => Error::Malformed(format!("the body is not JSON: {inner}")),
+    }
+}

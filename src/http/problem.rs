@@ -1,0 +1,93 @@
+//! The one place that renders an error (RFC 9457).
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use warp::http::{HeaderValue, StatusCode, header};
+use warp::reply::{Reply as _, Response};
+
+use crate::Error;
+use crate::error::{FieldFault, Fix};
+
+/// How long a client should wait for a dependency to come back, in seconds.
+const RETRY_SECONDS: u64 = 2;
+
+/// A problem document.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: &'static str,
+    pub status: u16,
+    pub detail: String,
+    /// The id of the request.
+    pub instance: String,
+    pub code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Vec<Fix>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Vec<FieldFault>>,
+}
+
+/// The answer to an error. A server fault is logged here, once, and not told.
+pub fn render(error: Error, request_id: &str) -> Response {
+    if let Error::Internal(cause) = &error {
+        tracing::error!(request_id, error = format!("{cause:#}"), "internal error");
+    }
+    let status = error.status();
+    let mut problem = Problem {
+        kind: format!("/problems/{}", error.code()),
+        title: error.title(),
+        status,
+        detail: error.to_string(),
+        instance: request_id.to_owned(),
+        code: error.code(),
+        decision_id: None,
+        reasons: None,
+        fix: None,
+        errors: None,
+    };
+    let mut extra = Vec::new();
+    match error {
+        Error::Unauthenticated(detail) => {
+            let challenge = format!("Bearer realm=\"gatewright\", error_description=\"{detail}\"");
+            extra.push((header::WWW_AUTHENTICATE, challenge));
+        }
+        Error::Denied(denial) => {
+            let wait = denial.fixes.iter().find_map(|it| it.retry_after_seconds);
+            extra.extend(wait.map(|it| (header::RETRY_AFTER, it.to_string())));
+            problem.detail = denial.detail;
+            problem.decision_id = Some(denial.decision_id.to_string());
+            problem.reasons = Some(denial.reasons);
+            problem.fix = Some(denial.fixes);
+        }
+        Error::Invalid(faults) => problem.errors = Some(faults),
+        Error::MethodNotAllowed { allow } => extra.push((header::ALLOW, allow)),
+        Error::TooMany { retry_after_seconds } => {
+            extra.push((header::RETRY_AFTER, retry_after_seconds.to_string()));
+        }
+        Error::Unavailable { .. } => extra.push((header::RETRY_AFTER, RETRY_SECONDS.to_string())),
+        _ => {}
+    }
+    answer(&problem, status, extra)
+}
+
+fn answer(problem: &Problem, status: u16, extra: Vec<(header::HeaderName, String)>) -> Response {
+    let mut response = warp::reply::json(problem).into_response();
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    for (name, value) in extra {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}

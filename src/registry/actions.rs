@@ -1,0 +1,137 @@
+//! What can be asked of the registry.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::definition::{Definition, RiskLevel, ToolPatch, ToolType};
+use super::tool::{State, Tool};
+use crate::Result;
+use crate::authz::facts::Particulars;
+use crate::authz::{Action, Candidates, Listing, TheRegistry, World};
+
+#[derive(Debug)]
+pub struct CreateTool(pub Definition);
+
+impl Action for CreateTool {
+    const NAME: &'static str = "register_tool";
+    const EVENT: &'static str = "tool.create";
+    type Resource = TheRegistry;
+
+    async fn find(&self, _: &World) -> Result<Option<TheRegistry>> {
+        Ok(Some(TheRegistry))
+    }
+}
+
+/// An action on one tool, with what it carries besides which tool.
+macro_rules! on_tool {
+    ($name:ident { $($field:ident: $type:ty),* }, $action:literal, $event:literal, $particulars:expr) => {
+        #[derive(Debug)]
+        pub struct $name {
+            pub tool: Uuid,
+            $(pub $field: $type),*
+        }
+
+        impl Action for $name {
+            const NAME: &'static str = $action;
+            const EVENT: &'static str = $event;
+            type Resource = Arc<Tool>;
+
+            async fn find(&self, world: &World) -> Result<Option<Arc<Tool>>> {
+                Ok(world.registry.catalogue().tool(self.tool).cloned())
+            }
+
+            fn particulars(&self, _: &Self::Resource) -> Particulars {
+                $particulars
+            }
+        }
+    };
+}
+
+on_tool!(ShowTool {}, "view_tool", "tool.show", Particulars::Find { delegation: None });
+on_tool!(
+    UpdateTool { patch: ToolPatch, if_match: Option<i64> },
+    "update_tool", "tool.update", Particulars::Admin { approval: None }
+);
+on_tool!(
+    ActivateTool { if_match: Option<i64> },
+    "activate_tool", "tool.activate", Particulars::Admin { approval: None }
+);
+on_tool!(
+    DeactivateTool { if_match: Option<i64> },
+    "deactivate_tool", "tool.deactivate", Particulars::Admin { approval: None }
+);
+on_tool!(
+    DeleteTool { if_match: Option<i64> },
+    "delete_tool", "tool.delete", Particulars::Admin { approval: None }
+);
+
+/// The tools a caller may discover, filtered.
+#[derive(Debug, Default)]
+pub struct ListTools {
+    pub tool_type: Option<ToolType>,
+    pub risk_level: Option<RiskLevel>,
+    pub is_active: Option<bool>,
+    pub tag: Option<String>,
+    /// A scope that the tool offers or requires.
+    pub scope: Option<String>,
+    pub owner: Option<Uuid>,
+    /// Part of the name, display name, description or a tag, without regard to case.
+    pub q: Option<String>,
+    /// The name behind which the page begins.
+    pub after: Option<String>,
+    /// How many of the visible ones come before the page, for callers that count in pages.
+    pub skip: usize,
+    pub page_size: usize,
+}
+
+impl Listing for ListTools {
+    const NAME: &'static str = "discover_tool";
+    const EVENT: &'static str = "tool.list";
+    type Item = Arc<Tool>;
+
+    async fn candidates(&self, world: &World) -> Result<Candidates<Arc<Tool>>> {
+        let mut items = world.registry.catalogue().tools();
+        items.retain(|it| self.matches(it));
+        Ok(Candidates { items, more: false })
+    }
+
+    fn particulars(&self) -> Particulars {
+        Particulars::Find { delegation: None }
+    }
+
+    fn page_size(&self) -> usize {
+        self.page_size
+    }
+
+    fn skip(&self) -> usize {
+        self.skip
+    }
+
+    fn token_after(&self, item: &Arc<Tool>) -> String {
+        item.name_key().to_owned()
+    }
+}
+
+impl ListTools {
+    fn matches(&self, tool: &Tool) -> bool {
+        let it = &tool.definition;
+        self.after.as_deref().is_none_or(|after| tool.name_key() > after)
+            && self.tool_type.is_none_or(|want| it.tool_type == want)
+            && self.risk_level.is_none_or(|want| it.risk_level == want)
+            && self.is_active.is_none_or(|want| (tool.state == State::Active) == want)
+            && self.owner.is_none_or(|want| tool.owner == want)
+            && self.tag.as_ref().is_none_or(|want| it.tags.contains(want))
+            && self.scope.as_ref().is_none_or(|want| {
+                it.scopes.contains(want) || it.required_scopes.contains(want)
+            })
+            && self.q.as_deref().is_none_or(|q| mentions(it, &q.to_lowercase()))
+    }
+}
+
+fn mentions(it: &Definition, q: &str) -> bool {
+    [&it.name, &it.display_name, &it.description]
+        .into_iter()
+        .chain(&it.tags)
+        .any(|text| text.to_lowercase().contains(q))
+}

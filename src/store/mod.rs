@@ -1,0 +1,147 @@
+//! One SQL, two databases: the rest of the crate writes the portable subset once, the backends carry
+//! text and values across and know nothing of the domain.
+//!
+//! Portable subset: `$n` parameters, `BIGINT` microseconds for instants (passed in, never `now()`),
+//! `TEXT` for ids and JSON, `ON CONFLICT … DO UPDATE`, `LIMIT $n`, `lower(x) LIKE lower($n)`.
+
+mod postgres;
+mod sqlite;
+mod value;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::authz::Warrant;
+
+pub use postgres::Postgres;
+pub use sqlite::Sqlite;
+pub use value::{Row, Value};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A durable store of rows.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Reads. Sees every commit that was answered before it was called.
+    async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>>;
+
+    /// Runs a group of batches in one transaction and returns how each of them ended.
+    ///
+    /// A batch is all or nothing: one that meets a [`Error::Conflict`] is undone by itself and the
+    /// others go on. Every other error, and a conflict in `guard` or in what `seal` returns, undoes
+    /// the whole group. Durable when it returns.
+    async fn commit(&self, group: Group) -> Result<Vec<Result<()>>>;
+
+    /// Brings the schema up to date. Safe to call from several processes at once.
+    async fn migrate(&self) -> Result<()>;
+
+    /// `sqlite` or `postgres`, for logs and metrics.
+    fn name(&self) -> &'static str;
+}
+
+/// Opens the store that `url` names: `sqlite:PATH` or `postgres://…`.
+pub async fn open(url: &str) -> anyhow::Result<Arc<dyn Database>> {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        return Ok(Arc::new(Sqlite::open(path)?));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Arc::new(Postgres::open(url)?));
+    }
+    anyhow::bail!("database.url starts with neither `sqlite:` nor `postgres://`")
+}
+
+/// What one transaction carries.
+pub struct Group {
+    /// Runs first and must hold: the compare-and-set that makes commits serial.
+    pub guard: Statement,
+    pub batches: Arc<Vec<Batch>>,
+    /// Told which batches held, gives what is written last.
+    pub seal: Seal,
+}
+
+pub type Seal = Box<dyn FnOnce(&[bool]) -> Result<Vec<Statement>> + Send>;
+
+/// Statements that hold together or not at all, and the reason why they may happen.
+pub struct Batch(Vec<Statement>);
+
+impl Batch {
+    /// Nothing is written without a warrant; this is where it is asked for.
+    pub fn new(_: &Warrant, statements: Vec<Statement>) -> Batch {
+        Batch(statements)
+    }
+
+    /// No statements: a group may carry a batch only for what its seal says about it.
+    pub fn empty() -> Batch {
+        Batch(Vec::new())
+    }
+
+    pub fn statements(&self) -> &[Statement] {
+        &self.0
+    }
+}
+
+/// One SQL statement with its parameters.
+#[derive(Debug)]
+pub struct Statement {
+    sql: &'static str,
+    params: Vec<Value>,
+    expected: Option<u64>,
+}
+
+impl Statement {
+    pub fn new(sql: &'static str) -> Statement {
+        Statement { sql, params: Vec::new(), expected: None }
+    }
+
+    /// Binds the next parameter: the first call is `$1`.
+    pub fn bind(mut self, value: impl Into<Value>) -> Statement {
+        self.params.push(value.into());
+        self
+    }
+
+    /// Makes touching any other number of rows a [`Error::Conflict`]: compare-and-set.
+    pub fn expect_rows(mut self, rows: u64) -> Statement {
+        self.expected = Some(rows);
+        self
+    }
+
+    fn check(&self, touched: u64) -> Result<()> {
+        match self.expected {
+            Some(expected) if expected != touched => Err(Error::Conflict),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A compare-and-set missed its row, or a unique value is taken.
+    #[error("another change came first, or the value is taken")]
+    Conflict,
+    #[error("column {index} is not {wanted}")]
+    Column { index: usize, wanted: &'static str },
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Postgres(#[from] tokio_postgres::Error),
+    #[error(transparent)]
+    Pool(#[from] deadpool_postgres::PoolError),
+    #[error(transparent)]
+    Migration(#[from] refinery::Error),
+    #[error("the store's worker ended")]
+    Worker(#[from] tokio::task::JoinError),
+    #[error("the store's lock is poisoned")]
+    Poisoned,
+    #[error("the store did not answer in time")]
+    TooSlow,
+    /// The group this batch travelled in was undone; the cause is logged once, there.
+    #[error("the store could not commit")]
+    Group,
+    #[error("the store is damaged: {0}")]
+    Damaged(&'static str),
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,189 @@
+//! SQLite: write-ahead log, one writer that takes whole groups, a few pooled readers.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, ToSql, Transaction, TransactionBehavior, params_from_iter,
+};
+use tokio::sync::Semaphore;
+
+use super::{Batch, Database, Error, Group, Result, Row, Statement, Value};
+
+/// Reads run beside each other and beside the writer; more than this only queue for two cores.
+const READERS_MAX: usize = 4;
+const STATEMENTS_CACHED_MAX: usize = 128;
+
+mod migrations {
+    refinery::embed_migrations!("src/store/migrations");
+}
+
+pub struct Sqlite {
+    writer: Arc<Mutex<Connection>>,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    reading: Semaphore,
+}
+
+impl Sqlite {
+    /// Opens the file at `path`, making it when it is not there.
+    pub fn open(path: impl AsRef<Path>) -> Result<Sqlite> {
+        let writer = Connection::open(&path)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        // FULL: a commit that was answered survives power loss.
+        writer.pragma_update(None, "synchronous", "FULL")?;
+        prepare(&writer)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_URI;
+        let reader = || -> Result<Connection> {
+            let reader = Connection::open_with_flags(&path, flags)?;
+            prepare(&reader)?;
+            Ok(reader)
+        };
+        let readers = (0..READERS_MAX).map(|_| reader()).collect::<Result<_>>()?;
+        Ok(Sqlite {
+            writer: Arc::new(Mutex::new(writer)),
+            readers: Arc::new(Mutex::new(readers)),
+            reading: Semaphore::new(READERS_MAX),
+        })
+    }
+
+    /// Runs on the writer, off the async threads.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let writer = self.writer.clone();
+        tokio::task::spawn_blocking(move || {
+            work(&mut *writer.lock().map_err(|_| Error::Poisoned)?)
+        })
+        .await?
+    }
+}
+
+fn prepare(connection: &Connection) -> Result<()> {
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
+    Ok(())
+}
+
+#[async_trait]
+impl Database for Sqlite {
+    async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>> {
+        // Held until the reader is back, so that the pool is never found empty.
+        let _turn = self.reading.acquire().await.map_err(|_| Error::Poisoned)?;
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || {
+            let reader = readers.lock().map_err(|_| Error::Poisoned)?.pop();
+            let reader = reader.ok_or(Error::Poisoned)?;
+            let rows = select(&reader, sql, &params);
+            readers.lock().map_err(|_| Error::Poisoned)?.push(reader);
+            rows
+        })
+        .await?
+    }
+
+    async fn commit(&self, group: Group) -> Result<Vec<Result<()>>> {
+        self.write(move |connection| {
+            let mut tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            run(&tx, &group.guard)?;
+            let mut outcomes = Vec::with_capacity(group.batches.len());
+            for batch in group.batches.iter() {
+                outcomes.push(attempt(&mut tx, batch)?);
+            }
+            let held: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+            for statement in (group.seal)(&held)? {
+                run(&tx, &statement)?;
+            }
+            tx.commit()?;
+            Ok(outcomes)
+        })
+        .await
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        self.write(|connection| {
+            migrations::migrations::runner().run(connection)?;
+            Ok(())
+        })
+        .await
+    }
+
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+}
+
+/// The inner result is the batch's own fate; the outer one ends the whole group.
+fn attempt(tx: &mut Transaction<'_>, batch: &Batch) -> Result<Result<()>> {
+    if batch.statements().is_empty() {
+        return Ok(Ok(()));
+    }
+    let mut savepoint = tx.savepoint()?;
+    match batch.statements().iter().try_for_each(|it| run(&savepoint, it)) {
+        Ok(()) => {
+            savepoint.commit()?;
+            Ok(Ok(()))
+        }
+        Err(Error::Conflict) => {
+            savepoint.rollback()?;
+            savepoint.commit()?;
+            Ok(Err(Error::Conflict))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn run(connection: &Connection, statement: &Statement) -> Result<()> {
+    let touched = connection
+        .prepare_cached(&numbered(statement.sql))?
+        .execute(params_from_iter(&statement.params))
+        .map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => Error::Conflict,
+            _ => error.into(),
+        })?;
+    statement.check(touched as u64)
+}
+
+fn select(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>> {
+    let mut statement = connection.prepare_cached(&numbered(sql))?;
+    let width = statement.column_count();
+    let rows = statement.query_map(params_from_iter(params), |row| {
+        (0..width)
+            .map(|i| row.get_ref(i).map(value))
+            .collect::<rusqlite::Result<_>>()
+            .map(Row)
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// SQLite numbers parameters as `?1`; its `$1` would be a *name*, bound by order of appearance.
+fn numbered(sql: &str) -> String {
+    sql.replace('$', "?")
+}
+
+fn value(it: ValueRef<'_>) -> Value {
+    match it {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(it) => Value::Int(it),
+        // No column holds a real number; shown as text it fails to parse instead of being rounded.
+        ValueRef::Real(it) => Value::Text(it.to_string()),
+        ValueRef::Text(it) => Value::Text(String::from_utf8_lossy(it).into_owned()),
+        ValueRef::Blob(it) => Value::Bytes(it.to_vec()),
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Value::Null => ToSqlOutput::Owned(rusqlite::types::Value::Null),
+            Value::Bool(it) => (*it).into(),
+            Value::Int(it) => (*it).into(),
+            Value::Text(it) => it.as_str().into(),
+            Value::Bytes(it) => it.as_slice().into(),
+        })
+    }
+}
