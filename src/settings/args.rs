@@ -70,7 +70,7 @@ impl FromArgMatches for SettingsArgs {
 fn flag(key: &'static Key) -> Arg {
     let section = SECTIONS.iter().find(|it| key.name.starts_with(&format!("{}.", it.name)));
     let default = key.default.as_ref().map(toml_text).filter(|it| it != "[]");
-    let default = default.map(|it| format!(" [default: {it}]")).unwrap_or_default();
+    let default = default.map(|it| format!(" [default: {}]", it.trim_matches('"')));
     let secret =
         if key.secret { "; a flag is seen by others on the machine, a file is not" } else { "" };
     let doc = key.doc.trim_end_matches('.');
@@ -78,7 +78,12 @@ fn flag(key: &'static Key) -> Arg {
         .long(&*key.flag)
         .value_name(value_name(key))
         .action(if key.kind == Kind::Lists { ArgAction::Append } else { ArgAction::Set })
-        .help(format!("{doc}{secret}{default} [env: {}]", variable(&key.name)))
+        .help(format!(
+            "{doc}{}{secret}{} [env: {}]",
+            key.bounds(),
+            default.unwrap_or_default(),
+            variable(&key.name)
+        ))
         .help_heading(section.map_or(TOP, |it| &*it.heading))
 }
 

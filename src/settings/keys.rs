@@ -58,6 +58,15 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| list().0);
 pub static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| list().1);
 
 impl Key {
+    /// What the value may be, in brackets, where its kind alone does not say it.
+    pub fn bounds(&self) -> String {
+        match &self.kind {
+            Kind::Number { min, max } => format!(" ({min} to {max})"),
+            Kind::Choice(words) => format!(" ({})", words.join(", ")),
+            _ => String::new(),
+        }
+    }
+
     /// What to write instead, for whoever wrote something wrong.
     pub fn advice(&self) -> String {
         let example = self.example.as_ref().or(self.default.as_ref()).map(toml_text);

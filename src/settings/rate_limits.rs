@@ -72,25 +72,26 @@ impl FromStr for RateLimit {
         let form = || NoRateLimit::Form(text.to_owned());
         let (times, period) = text.split_once('/').ok_or_else(form)?;
         let times = whole_number(times.trim()).ok_or_else(form)?;
-        let period = period.trim();
-        let digits = period.chars().take_while(char::is_ascii_digit).count();
-        let (count, unit) = period.split_at_checked(digits).ok_or_else(form)?;
-        let count = if count.is_empty() { 1 } else { whole_number(count).ok_or_else(form)? };
-        let unit = unit.trim_start();
-        let named =
-            |(name, _): &&(&str, u32)| unit == *name || unit.strip_suffix('s') == Some(name);
-        let (_, unit_seconds) = UNITS.iter().find(named).ok_or_else(form)?;
-        let seconds = count.saturating_mul(u64::from(*unit_seconds));
-        let never = || NoRateLimit::Never(text.to_owned());
-        let too_large = || NoRateLimit::TooLarge(text.to_owned());
+        let seconds = seconds(period.trim()).filter(|it| *it > 0).ok_or_else(form)?;
         let times = u32::try_from(times).ok().filter(|it| *it <= TIMES_MAX);
         let seconds = u32::try_from(seconds).ok().filter(|it| *it <= SECONDS_MAX);
-        let (Some(times), Some(seconds)) = (times, seconds) else { return Err(too_large()) };
-        if seconds == 0 {
-            return Err(form());
-        }
-        Ok(RateLimit { times: NonZeroU32::new(times).ok_or_else(never)?, seconds })
+        let (Some(times), Some(seconds)) = (times, seconds) else {
+            return Err(NoRateLimit::TooLarge(text.to_owned()));
+        };
+        let times = NonZeroU32::new(times).ok_or_else(|| NoRateLimit::Never(text.to_owned()))?;
+        Ok(RateLimit { times, seconds })
     }
+}
+
+/// The length of `minute`, `15minutes` or `15 minutes`.
+fn seconds(period: &str) -> Option<u64> {
+    let digits = period.chars().take_while(char::is_ascii_digit).count();
+    let (count, unit) = period.split_at_checked(digits)?;
+    let count = if count.is_empty() { 1 } else { whole_number(count)? };
+    let unit = unit.trim_start();
+    let named = |(name, _): &&(&str, u32)| unit == *name || unit.strip_suffix('s') == Some(name);
+    let (_, unit_seconds) = UNITS.iter().find(named)?;
+    Some(count.saturating_mul(u64::from(*unit_seconds)))
 }
 
 /// Digits only: `u64::from_str` alone would take a plus sign.

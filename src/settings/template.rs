@@ -1,6 +1,6 @@
 //! The `gatewright.toml` that `gatewright init` writes: every setting, its meaning and default.
 
-use super::keys::{KEYS, Key, Kind, SECTIONS, toml_text};
+use super::keys::{KEYS, Key, SECTIONS, toml_text};
 
 const HEAD: &str = "\
 # Settings of Gatewright. Each line that begins with `#` and a name shows a default: take the `#`
@@ -27,16 +27,11 @@ pub fn template() -> String {
 }
 
 fn lines(key: &Key, name: &str) -> String {
-    let range = match &key.kind {
-        Kind::Number { min, max } => format!(" ({min} to {max})"),
-        Kind::Choice(words) => format!(" ({})", words.join(", ")),
-        _ => String::new(),
-    };
     let doc = key.doc.trim_end_matches('.');
     let value = match (&key.default, &key.example) {
         (Some(default), _) => format!("#{name} = {}", toml_text(default)),
         (None, Some(example)) => format!("# e.g. {name} = {}", toml_text(example)),
         (None, None) => format!("# e.g. {name} = \"…\""),
     };
-    format!("\n# {doc}{range}.\n{value}\n")
+    format!("\n# {doc}{}.\n{value}\n", key.bounds())
 }
