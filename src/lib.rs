@@ -1,3 +1,5 @@
 //! Gatewright stands between AI agents and the tools they call.
 
 pub mod clock;
+pub mod log;
+pub mod settings;

@@ -1,0 +1,33 @@
+# docker build -t gatewright .
+# docker run -p 8080:8080 -v gatewright:/var/lib/gatewright --read-only gatewright
+#
+# Nothing but /var/lib/gatewright is written to: the database and the keys. Settings come from
+# /etc/gatewright/gatewright.toml (mount your own) and from GATEWRIGHT_* variables, which win.
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --bin gatewright \
+    && cp target/release/gatewright /gatewright \
+    && mkdir /state
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+LABEL org.opencontainers.image.title="gatewright" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /gatewright /usr/local/bin/gatewright
+COPY policies /usr/share/gatewright/policies
+COPY schemas /usr/share/gatewright/schemas
+COPY deploy/gatewright.toml /etc/gatewright/gatewright.toml
+COPY --from=build --chown=65532:65532 /state /var/lib/gatewright
+ENV GATEWRIGHT_CONFIG=/etc/gatewright/gatewright.toml
+WORKDIR /var/lib/gatewright
+VOLUME /var/lib/gatewright
+EXPOSE 8080
+# By number, so that Kubernetes can see that it is not root (runAsNonRoot).
+USER 65532:65532
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["/usr/local/bin/gatewright", "health"]
+ENTRYPOINT ["/usr/local/bin/gatewright"]
+CMD ["serve"]

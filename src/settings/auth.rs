@@ -1,0 +1,59 @@
+//! Settings of sign-in and of access tokens.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{origin::Origin, secret};
+
+/// Signing in and access tokens.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// Life of an access token, in seconds.
+    #[schemars(range(min = 1, max = 86400))]
+    pub access_token_ttl_seconds: u32,
+    /// Life of a refresh token, in seconds.
+    #[schemars(range(min = 1, max = 31536000))]
+    pub refresh_token_ttl_seconds: u32,
+    /// Life of the elevated token that a fresh password buys, in seconds.
+    #[schemars(range(min = 1, max = 3600))]
+    pub elevated_token_ttl_seconds: u32,
+    /// File of the Ed25519 key that signs access tokens.
+    pub key_file: PathBuf,
+    /// Name of the administrator that is made at the first start; needs a password beside it.
+    #[schemars(example = &"root")]
+    pub bootstrap_admin_username: Option<String>,
+    /// Password of that administrator; production asks for 15 characters or more.
+    #[serde(deserialize_with = "secret::deserialize")]
+    #[schemars(schema_with = "secret::schema")]
+    pub bootstrap_admin_password: Option<SecretString>,
+    /// Token that lets the first machines and privileged users register; production asks for
+    /// 32 characters or more.
+    #[serde(deserialize_with = "secret::deserialize")]
+    #[schemars(schema_with = "secret::schema")]
+    pub bootstrap_token: Option<SecretString>,
+    /// Who the tokens say they come from; the public URL when not set.
+    pub issuer: String,
+    /// Whom the tokens are for; the public URL when not set.
+    pub audience: String,
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        let public_url = Origin::default().to_string();
+        Auth {
+            access_token_ttl_seconds: 900,
+            refresh_token_ttl_seconds: 1_209_600,
+            elevated_token_ttl_seconds: 300,
+            key_file: PathBuf::from("gatewright-keys/access.key"),
+            bootstrap_admin_username: None,
+            bootstrap_admin_password: None,
+            bootstrap_token: None,
+            issuer: public_url.clone(),
+            audience: public_url,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What settings must not say together, in any environment.
+
+use std::path::Path;
+
+use super::Settings;
+use super::faults::Source;
+use super::production;
+use super::sources::Gathered;
+
+/// Looks at settings whose values fit one by one, and adds what is wrong with them together.
+pub fn apply(settings: &Settings, all: &mut Gathered, cwd: &Path) {
+    let mut rules = Rules { settings, all, cwd };
+    rules.pairs();
+    rules.lives();
+    rules.listeners();
+    if settings.environment.is_production() {
+        production::apply(&mut rules);
+    }
+}
+
+/// Settings under judgement.
+pub struct Rules<'a> {
+    pub settings: &'a Settings,
+    pub cwd: &'a Path,
+    all: &'a mut Gathered,
+}
+
+impl Rules<'_> {
+    /// Adds a fault of the setting `key`, unless one was found already: then the value that would
+    /// be judged here is not the one that was given.
+    pub fn refuse(&mut self, key: &str, problem: impl Into<String>, fix: &str) {
+        if self.is_faulty(key) {
+            return;
+        }
+        let source = self.all.given.get(key).map_or(Source::Default, |it| it.source.clone());
+        self.all.refuse(source, key, problem.into(), fix.to_owned());
+    }
+
+    /// Whether any source gave the setting, be it wrongly.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.all.given.contains_key(key) || self.is_faulty(key)
+    }
+
+    fn is_faulty(&self, key: &str) -> bool {
+        self.all.faults.iter().any(|it| it.key.starts_with(key))
+    }
+
+    /// Settings of which neither makes sense without the other.
+    fn pairs(&mut self) {
+        for (key, needs) in [
+            ("auth.bootstrap_admin_username", "auth.bootstrap_admin_password"),
+            ("auth.bootstrap_admin_password", "auth.bootstrap_admin_username"),
+            ("tls.cert_file", "tls.key_file"),
+            ("tls.key_file", "tls.cert_file"),
+            ("tls.client_ca_file", "tls.cert_file"),
+        ] {
+            if self.is_given(key) && !self.is_given(needs) {
+                let fix = format!("give `{needs}` too, or neither");
+                self.refuse(key, format!("does nothing without `{needs}`"), &fix);
+            }
+        }
+    }
+
+    fn lives(&mut self) {
+        let auth = &self.settings.auth;
+        if auth.refresh_token_ttl_seconds < auth.access_token_ttl_seconds {
+            let problem = "is shorter than the life of an access token";
+            let fix = "make it `auth.access_token_ttl_seconds` or more";
+            self.refuse("auth.refresh_token_ttl_seconds", problem, fix);
+        }
+    }
+
+    fn listeners(&mut self) {
+        let listen = self.settings.listen;
+        if listen.port() != 0 && self.settings.metrics.listen == Some(listen) {
+            let fix = "choose another port, or take it out to serve `/metrics` with the API";
+            self.refuse("metrics.listen", "is the API's own address", fix);
+        }
+    }
+}
