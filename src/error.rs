@@ -36,6 +36,8 @@ pub enum Error {
     UnsupportedMediaType { expected: &'static str },
     #[error("this name is not one that the server answers to")]
     WrongHost,
+    #[error("pages of this origin may not ask; an administrator can add it to `cors.allowed_origins`")]
+    WrongOrigin,
     /// Well-formed and not acceptable: every fault at once.
     #[error("{} of the request's fields cannot be accepted", .0.len())]
     Invalid(Vec<FieldFault>),
@@ -91,7 +93,7 @@ impl Error {
         match self {
             Error::Malformed(_) => 400,
             Error::Unauthenticated(_) => 401,
-            Error::Denied(_) => 403,
+            Error::Denied(_) | Error::WrongOrigin => 403,
             Error::NotFound => 404,
             Error::MethodNotAllowed { .. } => 405,
             Error::RequestTimeout => 408,
@@ -121,6 +123,7 @@ impl Error {
             Error::TooLarge { .. } => "too_large",
             Error::UnsupportedMediaType { .. } => "unsupported_media_type",
             Error::WrongHost => "wrong_host",
+            Error::WrongOrigin => "wrong_origin",
             Error::Invalid(_) => "invalid",
             Error::TooMany { .. } => "too_many",
             Error::Internal(_) => "internal",
@@ -141,6 +144,7 @@ impl Error {
             Error::TooLarge { .. } => "The body is too large",
             Error::UnsupportedMediaType { .. } => "The body is of the wrong type",
             Error::WrongHost => "Wrong host",
+            Error::WrongOrigin => "Wrong origin",
             Error::Invalid(_) => "The request is not acceptable",
             Error::TooMany { .. } => "Too many attempts",
             Error::Internal(_) => "Internal error",
@@ -195,6 +199,7 @@ mod tests {
             (Error::TooLarge { max_bytes: 1 }, 413, "too_large"),
             (Error::UnsupportedMediaType { expected: "" }, 415, "unsupported_media_type"),
             (Error::WrongHost, 421, "wrong_host"),
+            (Error::WrongOrigin, 403, "wrong_origin"),
             (Error::Invalid(vec![]), 422, "invalid"),
             (Error::TooMany { retry_after_seconds: 1 }, 429, "too_many"),
             (Error::internal(""), 500, "internal"),

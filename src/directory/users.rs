@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::principal::parents;
@@ -31,23 +32,18 @@ pub struct User {
     pub(super) entity: Entity,
 }
 
-/// A person who is to be registered; the password is already hashed (Argon2id, PHC string).
+/// A person who is to be registered.
+#[derive(Debug)]
 pub struct NewUser {
     pub username: String,
-    pub password_hash: String,
+    pub password: SecretString,
     pub roles: Roles,
-}
-
-impl std::fmt::Debug for NewUser {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewUser").field("username", &self.username).finish_non_exhaustive()
-    }
 }
 
 /// Registration with the one role that the newcomer starts with.
 #[derive(Debug)]
 pub struct RegisterUser {
-    new: NewUser,
+    pub new: NewUser,
     role: String,
 }
 
@@ -146,13 +142,23 @@ impl Resource for Arc<User> {
 }
 
 impl Directory {
-    pub async fn register_user(&self, permit: Permit<RegisterUser>) -> Result<Arc<User>> {
+    /// Takes the password's hash (Argon2id, PHC string).
+    pub async fn register_user(
+        &self,
+        permit: Permit<RegisterUser>,
+        password_hash: String,
+    ) -> Result<Arc<User>> {
         let (_, action, _, warrant) = permit.spend();
-        self.insert_user(&warrant, action.new).await
+        self.insert_user(&warrant, action.new, password_hash).await
     }
 
     /// Also for the first administrator, whom nobody can register.
-    pub async fn insert_user(&self, warrant: &Warrant, new: NewUser) -> Result<Arc<User>> {
+    pub async fn insert_user(
+        &self,
+        warrant: &Warrant,
+        new: NewUser,
+        password_hash: String,
+    ) -> Result<Arc<User>> {
         if self.snapshot().user_named(&new.username).is_some() {
             return Err(taken(&new.username));
         }
@@ -168,7 +174,7 @@ impl Directory {
         .bind(user.id)
         .bind(user.username.as_str())
         .bind(key(&user.username))
-        .bind(new.password_hash)
+        .bind(password_hash)
         .bind(user.state.as_str())
         .bind(roles_json(&user.roles))
         .bind(user.revision)
@@ -226,7 +232,7 @@ impl Directory {
     }
 
     /// The stored hash of a user's password: what a sign-in is checked against.
-    pub async fn password_hash(&self, user: Uuid) -> Result<Option<secrecy::SecretString>> {
+    pub async fn password_hash(&self, user: Uuid) -> Result<Option<SecretString>> {
         let rows = self
             .db
             .query("SELECT password_hash FROM users WHERE id = $1", vec![user.into()])

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use warp::http::Method;
 use warp::reply::Response;
 
-use super::call::Call;
+use super::call::{Call, decoded};
 use super::describe::Described;
 use crate::audit::Outcome;
 use crate::authn::Caller;
@@ -122,6 +122,66 @@ impl Route {
     pub fn serve(&self, app: Arc<App>, call: Call) -> Answer {
         (self.serve)(app, call)
     }
+}
+
+/// All routes, found by path.
+pub struct Table {
+    routes: Vec<(Vec<Segment>, Arc<Route>)>,
+}
+
+enum Segment {
+    Literal(&'static str),
+    Param(&'static str),
+}
+
+pub enum Found {
+    Route(Arc<Route>, Vec<(&'static str, String)>),
+    /// The path is known; these methods are.
+    OtherMethods(String),
+    Nothing,
+}
+
+impl Table {
+    pub fn new(routes: Vec<Route>) -> Table {
+        let segment = |text: &'static str| match text.strip_prefix('{') {
+            Some(name) => Segment::Param(name.trim_end_matches('}')),
+            None => Segment::Literal(text),
+        };
+        let split = |it: Route| (it.path.split('/').map(segment).collect(), Arc::new(it));
+        Table { routes: routes.into_iter().map(split).collect() }
+    }
+
+    /// The route for this method and path. A `HEAD` is a `GET` whose body hyper keeps back.
+    pub fn find(&self, method: &Method, path: &str) -> Found {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let mut allow: Vec<&str> = Vec::new();
+        for (segments, route) in &self.routes {
+            let Some(params) = matches(segments, path) else { continue };
+            if route.method == *method {
+                return Found::Route(route.clone(), params);
+            }
+            allow.push(route.method.as_str());
+        }
+        if allow.is_empty() { Found::Nothing } else { Found::OtherMethods(allow.join(", ")) }
+    }
+}
+
+/// A literal is compared as it came: there is one spelling of every path. Only parameters are decoded.
+fn matches(segments: &[Segment], path: &str) -> Option<Vec<(&'static str, String)>> {
+    let mut parts = path.split('/');
+    let mut params = Vec::new();
+    for segment in segments {
+        let part = parts.next()?;
+        match segment {
+            Segment::Literal(text) if *text == part => {}
+            Segment::Literal(_) => return None,
+            Segment::Param(name) if !part.is_empty() => {
+                params.push((*name, decoded(part)?.into_owned()));
+            }
+            Segment::Param(_) => return None,
+        }
+    }
+    parts.next().is_none().then_some(params)
 }
 
 /// Writes down a decision whose act wrote nothing itself.

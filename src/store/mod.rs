@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use secrecy::ExposeSecret as _;
+
 use crate::authz::Warrant;
+use crate::settings::DatabaseUrl;
 
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
@@ -40,15 +43,13 @@ pub trait Database: Send + Sync {
     fn name(&self) -> &'static str;
 }
 
-/// Opens the store that `url` names: `sqlite:PATH` or `postgres://…`.
-pub async fn open(url: &str) -> anyhow::Result<Arc<dyn Database>> {
-    if let Some(path) = url.strip_prefix("sqlite:") {
-        return Ok(Arc::new(Sqlite::open(path)?));
-    }
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Arc::new(Postgres::open(url)?));
-    }
-    anyhow::bail!("database.url starts with neither `sqlite:` nor `postgres://`")
+/// Opens the store that the settings name.
+pub fn open(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Database>> {
+    Ok(match url {
+        DatabaseUrl::SqliteMemory => Arc::new(Sqlite::in_memory()?),
+        DatabaseUrl::SqliteFile(path) => Arc::new(Sqlite::open(path)?),
+        DatabaseUrl::Postgres(url) => Arc::new(Postgres::open(url.expose_secret())?),
+    })
 }
 
 /// What one transaction carries.

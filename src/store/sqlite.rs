@@ -22,8 +22,13 @@ mod migrations {
 
 pub struct Sqlite {
     writer: Arc<Mutex<Connection>>,
-    readers: Arc<Mutex<Vec<Connection>>>,
-    reading: Semaphore,
+    /// None for a database in memory, which only its one connection can see.
+    readers: Option<Readers>,
+}
+
+struct Readers {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    turns: Semaphore,
 }
 
 impl Sqlite {
@@ -43,11 +48,16 @@ impl Sqlite {
             Ok(reader)
         };
         let readers = (0..READERS_MAX).map(|_| reader()).collect::<Result<_>>()?;
-        Ok(Sqlite {
-            writer: Arc::new(Mutex::new(writer)),
-            readers: Arc::new(Mutex::new(readers)),
-            reading: Semaphore::new(READERS_MAX),
-        })
+        let turns = Semaphore::new(READERS_MAX);
+        let readers = Readers { idle: Arc::new(Mutex::new(readers)), turns };
+        Ok(Sqlite { writer: Arc::new(Mutex::new(writer)), readers: Some(readers) })
+    }
+
+    /// A database that is gone when it is dropped.
+    pub fn in_memory() -> Result<Sqlite> {
+        let writer = Connection::open_in_memory()?;
+        prepare(&writer)?;
+        Ok(Sqlite { writer: Arc::new(Mutex::new(writer)), readers: None })
     }
 
     /// Runs on the writer, off the async threads.
@@ -73,9 +83,12 @@ fn prepare(connection: &Connection) -> Result<()> {
 #[async_trait]
 impl Database for Sqlite {
     async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>> {
+        let Some(readers) = &self.readers else {
+            return self.write(move |connection| select(connection, sql, &params)).await;
+        };
         // Held until the reader is back, so that the pool is never found empty.
-        let _turn = self.reading.acquire().await.map_err(|_| Error::Poisoned)?;
-        let readers = self.readers.clone();
+        let _turn = readers.turns.acquire().await.map_err(|_| Error::Poisoned)?;
+        let readers = readers.idle.clone();
         tokio::task::spawn_blocking(move || {
             let reader = readers.lock().map_err(|_| Error::Poisoned)?.pop();
             let reader = reader.ok_or(Error::Poisoned)?;

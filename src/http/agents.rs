@@ -1,0 +1,147 @@
+//! `/api/v1/agents` and `/api/v1/register/machine`
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use warp::http::StatusCode;
+use warp::reply::{Reply as _, Response, json};
+
+use super::call::Call;
+use super::list::{created, page, tagged, time};
+use super::users::{check_name, role_change};
+use crate::authz::{Permit, Visible};
+use crate::directory::{
+    Agent, GrantAgentRole, Lifecycle, ListAgents, NewAgent, RegisterAgent, ResumeAgent,
+    RevokeAgentRole, Roles, ShowAgent, SuspendAgent,
+};
+use crate::{App, Result};
+
+#[derive(Serialize, JsonSchema)]
+pub struct AgentView {
+    id: Uuid,
+    name: String,
+    /// The user who answers for it.
+    owner: Uuid,
+    state: Lifecycle,
+    roles: Roles,
+    #[schemars(with = "String")]
+    created_at: Timestamp,
+    #[schemars(with = "String")]
+    updated_at: Timestamp,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    /// 2 to 64 characters: letters, digits and `.-_@`. Unique without regard to case.
+    name: String,
+    /// One of the roles in the policy schema.
+    role: String,
+    /// The id of the user who answers for it; the caller when left out.
+    owner: Option<Uuid>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Registered {
+    client_id: Uuid,
+    /// Shown this once.
+    client_secret: String,
+    name: String,
+    roles: Roles,
+    owner: Uuid,
+}
+
+pub fn parse_create(call: &Call) -> Result<RegisterAgent> {
+    let body: Body = call.json()?;
+    check_name(&body.name)?;
+    let new = NewAgent { name: body.name, owner: body.owner, roles: Roles::new() };
+    Ok(RegisterAgent::new(new, body.role))
+}
+
+pub async fn create(app: Arc<App>, permit: Permit<RegisterAgent>) -> Result<Response> {
+    let (agent, secret) = app.directory.register_agent(permit).await?;
+    let registered = Registered {
+        client_id: agent.id,
+        client_secret: secret.reveal().to_owned(),
+        name: agent.name.clone(),
+        roles: agent.roles.clone(),
+        owner: agent.owner,
+    };
+    let path = format!("/api/v1/agents/{}", agent.id);
+    Ok(created(json(&registered).into_response(), &path))
+}
+
+pub fn parse_list(call: &Call) -> Result<ListAgents> {
+    let mut query = call.query();
+    let list = ListAgents {
+        after: query.parsed("page_token", "a token from the page before"),
+        page_size: query.page_size(),
+    };
+    query.end()?;
+    Ok(list)
+}
+
+pub fn list(visible: &Visible<ListAgents>) -> Response {
+    page(visible, |it| view(it))
+}
+
+pub fn parse_show(call: &Call) -> Result<ShowAgent> {
+    Ok(ShowAgent(call.id("agent")?))
+}
+
+pub async fn get(_: Arc<App>, permit: Permit<ShowAgent>) -> Result<Response> {
+    Ok(show(permit.resource()))
+}
+
+pub fn parse_suspend(call: &Call) -> Result<SuspendAgent> {
+    call.empty()?;
+    Ok(SuspendAgent(call.id("agent")?))
+}
+
+pub async fn suspend(app: Arc<App>, permit: Permit<SuspendAgent>) -> Result<Response> {
+    Ok(show(&app.directory.suspend_agent(permit).await?))
+}
+
+pub fn parse_resume(call: &Call) -> Result<ResumeAgent> {
+    call.empty()?;
+    Ok(ResumeAgent(call.id("agent")?))
+}
+
+pub async fn resume(app: Arc<App>, permit: Permit<ResumeAgent>) -> Result<Response> {
+    Ok(show(&app.directory.resume_agent(permit).await?))
+}
+
+pub fn parse_grant(call: &Call) -> Result<GrantAgentRole> {
+    Ok(GrantAgentRole(role_change(call, "agent")?))
+}
+
+pub async fn grant(app: Arc<App>, permit: Permit<GrantAgentRole>) -> Result<Response> {
+    Ok(show(&app.directory.grant_agent_role(permit).await?))
+}
+
+pub fn parse_revoke(call: &Call) -> Result<RevokeAgentRole> {
+    Ok(RevokeAgentRole(role_change(call, "agent")?))
+}
+
+pub async fn revoke(app: Arc<App>, permit: Permit<RevokeAgentRole>) -> Result<Response> {
+    Ok(show(&app.directory.revoke_agent_role(permit).await?))
+}
+
+fn show(agent: &Agent) -> Response {
+    tagged(&view(agent), agent.revision, StatusCode::OK)
+}
+
+fn view(it: &Agent) -> AgentView {
+    AgentView {
+        id: it.id,
+        name: it.name.clone(),
+        owner: it.owner,
+        state: it.state,
+        roles: it.roles.clone(),
+        created_at: time(it.created_at),
+        updated_at: time(it.updated_at),
+    }
+}

@@ -1,0 +1,293 @@
+//! `/api/v1/credentials`, and `/api/v1/tools/{tool}/access`
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+use warp::http::StatusCode;
+use warp::reply::{Reply as _, Response, json};
+
+use super::call::Call;
+use super::list::{created, no_content, page, time};
+use super::route::settle;
+use crate::audit::Outcome;
+use crate::authn::Caller;
+use crate::authz::{Permit, Visible};
+use crate::credentials::{
+    Credential, ListCredentials, RequestCredential, RevokeCredential, ShowCredential, ToolRef, Ttl,
+    Validation,
+};
+use crate::directory::Kind;
+use crate::error::FieldFault;
+use crate::registry::is_word;
+use crate::{App, Error, Result};
+
+const SCOPES_MAX: usize = 64;
+const TTL_SECONDS_DEFAULT: u64 = 900;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessBody {
+    /// The tool's own words, from its `scopes`.
+    scopes: BTreeSet<String>,
+    /// 900, or what the tool allows if that is less, when left out.
+    ttl_seconds: Option<u64>,
+    /// The RFC 7638 thumbprint of the key that each use must prove.
+    holder_key: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestBody {
+    /// The id or the name of the tool.
+    tool: String,
+    scopes: BTreeSet<String>,
+    ttl_seconds: Option<u64>,
+    holder_key: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct AccessAnswer {
+    decision_id: Uuid,
+    credential: Vended,
+}
+
+/// A credential, this once with its token.
+#[derive(Serialize, JsonSchema)]
+pub struct Vended {
+    credential_id: String,
+    /// A Biscuit in URL-safe base64.
+    token: String,
+    scopes: BTreeSet<String>,
+    #[schemars(with = "String")]
+    expires_at: Timestamp,
+    revocation_ids: Vec<String>,
+    root_key_id: u32,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct CredentialView {
+    id: Uuid,
+    decision_id: Uuid,
+    tool_id: Uuid,
+    tool: String,
+    principal_kind: Kind,
+    principal_id: Uuid,
+    scopes: BTreeSet<String>,
+    root_key_id: u32,
+    revocation_ids: Vec<String>,
+    /// `issued` or `revoked`; whether it has expired, `expires_at` tells.
+    state: &'static str,
+    #[schemars(with = "String")]
+    created_at: Timestamp,
+    #[schemars(with = "String")]
+    updated_at: Timestamp,
+    #[schemars(with = "String")]
+    expires_at: Timestamp,
+    #[schemars(with = "Option<String>")]
+    revoked_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidateBody {
+    #[schemars(with = "String")]
+    token: SecretString,
+    /// The name of the tool that was shown the token.
+    tool: String,
+    scope: String,
+    /// What the call passes, for credentials that were narrowed to certain arguments.
+    arguments: Option<Value>,
+}
+
+#[derive(Default, Serialize, JsonSchema)]
+pub struct ValidateAnswer {
+    valid: bool,
+    /// One word; only when not valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential_id: Option<String>,
+    /// The id of the principal that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_name: Option<String>,
+    /// What it admits after every narrowing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<BTreeSet<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    expires_at: Option<Timestamp>,
+}
+
+pub const FILTERS: &[(&str, &str)] = &[
+    ("principal", "Only those of this principal."),
+    ("tool", "Only those for the tool with this id."),
+    ("page_size", "1 to 200, 50 by default."),
+    ("page_token", "`next_page_token` of the page before."),
+];
+
+pub fn parse_access(call: &Call) -> Result<RequestCredential> {
+    let body: AccessBody = call.json()?;
+    request(ToolRef::Id(call.id("tool")?), body.scopes, body.ttl_seconds, body.holder_key)
+}
+
+pub fn parse_request(call: &Call) -> Result<RequestCredential> {
+    let body: RequestBody = call.json()?;
+    let tool = body.tool.parse().map_or(ToolRef::Name(body.tool), ToolRef::Id);
+    request(tool, body.scopes, body.ttl_seconds, body.holder_key)
+}
+
+fn request(
+    tool: ToolRef,
+    scopes: BTreeSet<String>,
+    ttl_seconds: Option<u64>,
+    holder_key: Option<String>,
+) -> Result<RequestCredential> {
+    let mut faults = Vec::new();
+    if scopes.len() > SCOPES_MAX || !scopes.iter().all(|it| is_word(it)) {
+        faults.push(FieldFault {
+            pointer: "/scopes".into(),
+            detail: format!("must be at most {SCOPES_MAX} words such as `read`"),
+        });
+    }
+    if holder_key.as_deref().is_some_and(|it| !is_thumbprint(it)) {
+        faults.push(FieldFault {
+            pointer: "/holder_key".into(),
+            detail: "must be a SHA-256 thumbprint (RFC 7638): 43 characters of base64url".into(),
+        });
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    // How long is too long is for the policies to say; Cedar just has to be able to say it.
+    let ttl = match ttl_seconds {
+        Some(it) => Ttl::Seconds(it.min(u64::from(u32::MAX))),
+        None => Ttl::AtMost(TTL_SECONDS_DEFAULT),
+    };
+    Ok(RequestCredential { tool, scopes, ttl, holder_key })
+}
+
+fn is_thumbprint(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
+}
+
+pub async fn issue(app: Arc<App>, permit: Permit<RequestCredential>) -> Result<Response> {
+    let issued = app.credentials.issue(permit).await?;
+    let it = issued.credential;
+    let answer = AccessAnswer {
+        decision_id: it.decision_id,
+        credential: Vended {
+            credential_id: it.id.to_string(),
+            token: issued.minted.token.expose_secret().to_owned(),
+            scopes: it.scopes,
+            expires_at: time(it.expires_at),
+            revocation_ids: it.revocation_ids,
+            root_key_id: it.root_key_id,
+        },
+    };
+    Ok(created(json(&answer).into_response(), &format!("/api/v1/credentials/{}", it.id)))
+}
+
+pub fn parse_list(call: &Call) -> Result<ListCredentials> {
+    let mut query = call.query();
+    let list = ListCredentials {
+        principal: query.parsed("principal", "the id of a principal"),
+        tool: query.parsed("tool", "the id of a tool"),
+        after: query.parsed("page_token", "a token from the page before"),
+        page_size: query.page_size(),
+    };
+    query.end()?;
+    Ok(list)
+}
+
+pub fn list(visible: &Visible<ListCredentials>) -> Response {
+    page(visible, |it| view(it))
+}
+
+pub fn parse_show(call: &Call) -> Result<ShowCredential> {
+    Ok(ShowCredential(call.id("credential")?))
+}
+
+pub async fn get(_: Arc<App>, permit: Permit<ShowCredential>) -> Result<Response> {
+    let mut response = json(&view(permit.resource())).into_response();
+    *response.status_mut() = StatusCode::OK;
+    Ok(response)
+}
+
+pub fn parse_revoke(call: &Call) -> Result<RevokeCredential> {
+    call.empty()?;
+    Ok(RevokeCredential(call.id("credential")?))
+}
+
+pub async fn revoke(app: Arc<App>, permit: Permit<RevokeCredential>) -> Result<Response> {
+    app.credentials.revoke(permit).await?;
+    Ok(no_content())
+}
+
+/// A token that is none has nothing to decide on: it is answered like any other bad one, and
+/// written down.
+pub async fn validate(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
+    let body: ValidateBody = call.json()?;
+    let token = body.token.expose_secret();
+    let action = match app.credentials.open(token, body.tool, body.scope, body.arguments)? {
+        Ok(it) => it,
+        Err(refusal) => {
+            let event = "credential.validate";
+            app.authz.note_refusal(&caller, event, refusal.reason.as_str()).await?;
+            return Ok(answer(refusal.into()));
+        }
+    };
+    let permit = app.authz.authorize(caller, action).await?;
+    let validation = app.credentials.validate(app.authz.world(), &permit)?;
+    settle(&app, permit.warrant(), Outcome::Success).await?;
+    Ok(answer(validation))
+}
+
+fn answer(validation: Validation) -> Response {
+    let answer = match validation {
+        Validation::Valid(it) => ValidateAnswer {
+            valid: true,
+            credential_id: Some(it.credential_id),
+            agent: Some(it.agent),
+            agent_name: Some(it.agent_name),
+            scopes: Some(it.scopes),
+            expires_at: Some(it.expires_at),
+            ..ValidateAnswer::default()
+        },
+        Validation::Invalid { reason, detail, credential_id } => ValidateAnswer {
+            reason: Some(reason),
+            detail: Some(detail),
+            credential_id,
+            ..ValidateAnswer::default()
+        },
+    };
+    json(&answer).into_response()
+}
+
+fn view(it: &Credential) -> CredentialView {
+    CredentialView {
+        id: it.id,
+        decision_id: it.decision_id,
+        tool_id: it.tool_id,
+        tool: it.tool_name.clone(),
+        principal_kind: it.principal_kind,
+        principal_id: it.principal_id,
+        scopes: it.scopes.clone(),
+        root_key_id: it.root_key_id,
+        revocation_ids: it.revocation_ids.clone(),
+        state: if it.revoked_at.is_some() { "revoked" } else { "issued" },
+        created_at: time(it.created_at),
+        updated_at: time(it.revoked_at.unwrap_or(it.created_at)),
+        expires_at: time(it.expires_at),
+        revoked_at: it.revoked_at.map(time),
+    }
+}

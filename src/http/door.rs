@@ -1,0 +1,108 @@
+//! The door: requests meant for another name, or sent by a page of a foreign origin, stay outside
+//! (DNS rebinding, cross-site requests).
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tower_service::Service;
+use warp::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use warp::reply::{Reply as _, Response};
+
+use super::problem;
+use crate::net::host::{Hosts, Origins};
+use crate::{Error, Result};
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, if-match, idempotency-key, x-request-id, traceparent",
+);
+
+/// A service behind the door.
+#[derive(Clone)]
+pub struct Door<S> {
+    inner: S,
+    rules: Arc<Rules>,
+}
+
+/// Who may come in.
+pub struct Rules {
+    pub hosts: Hosts,
+    pub origins: Origins,
+}
+
+impl<S> Door<S> {
+    pub fn new(inner: S, rules: Arc<Rules>) -> Door<S> {
+        Door { inner, rules }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Door<S>
+where
+    S: Service<Request<B>, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        if let Err(error) = self.rules.admit(method, uri, headers) {
+            let response = problem::render(error, "");
+            return Box::pin(async { Ok(response) });
+        }
+        let origin = self.rules.trusted_origin(uri, headers);
+        if method == Method::OPTIONS && origin.is_some() {
+            let response = preflight(origin);
+            return Box::pin(async { Ok(response) });
+        }
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let mut response = answer.await?;
+            allow(&mut response, origin);
+            Ok(response)
+        })
+    }
+}
+
+impl Rules {
+    fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<()> {
+        if !self.hosts.allows(uri, headers) {
+            return Err(Error::WrongHost);
+        }
+        match self.origins.allows(method, uri, headers) {
+            true => Ok(()),
+            false => Err(Error::WrongOrigin),
+        }
+    }
+
+    /// The origin of the page that asks, if pages of it may read the answer.
+    fn trusted_origin(&self, uri: &Uri, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        self.origins.trusts(uri, headers).then(|| origin.clone())
+    }
+}
+
+fn preflight(origin: Option<HeaderValue>) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    allow(&mut response, origin);
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}
+
+fn allow(response: &mut Response, origin: Option<HeaderValue>) {
+    let Some(origin) = origin else { return };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+}

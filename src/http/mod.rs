@@ -1,0 +1,208 @@
+//! The API: a table of routes behind one warp filter.
+
+mod agents;
+mod audit;
+mod call;
+mod credentials;
+pub mod describe;
+mod docs;
+pub mod door;
+mod health;
+mod list;
+mod oauth;
+pub mod openapi;
+pub mod problem;
+pub mod proxies;
+pub mod route;
+mod session;
+mod table;
+mod tools;
+mod users;
+mod well_known;
+
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::{Buf, BufMut as _, Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _};
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::http::{HeaderMap, HeaderValue, Method, header};
+use warp::path::FullPath;
+use warp::reply::Response;
+
+pub use self::call::Call;
+pub use self::route::{Kind, Route};
+pub use self::table::routes;
+
+use self::route::Found;
+use crate::audit::entry::Origin;
+use crate::net::Peer;
+use crate::net::body::Late;
+use crate::{App, Error, Result, metrics};
+
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+const REQUEST_ID_CHARS_MAX: usize = 128;
+const USER_AGENT_CHARS_MAX: usize = 200;
+
+/// All that the server answers, as one warp filter.
+pub fn service(app: Arc<App>) -> BoxedFilter<(Response,)> {
+    let table = Arc::new(route::Table::new(routes()));
+    warp::method()
+        .and(warp::path::full())
+        .and(warp::query::raw().or(warp::any().map(String::new)).unify())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<Peer>())
+        .and(warp::body::stream())
+        .then(move |method, path, query, headers, peer, body| {
+            let head = Head { method, path, query, headers, peer };
+            answer(app.clone(), table.clone(), head, body)
+        })
+        .boxed()
+}
+
+struct Head {
+    method: Method,
+    path: FullPath,
+    query: String,
+    headers: HeaderMap,
+    peer: Option<Peer>,
+}
+
+/// Answers whatever comes, in the end always with a response that carries the request's id.
+async fn answer(
+    app: Arc<App>,
+    table: Arc<route::Table>,
+    head: Head,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+) -> Response {
+    let started = app.clock.monotonic();
+    let id = request_id(&app, &head.headers);
+    let method = metric_method(&head.method);
+    let (template, answer) = match table.find(&head.method, head.path.as_str()) {
+        Found::Route(route, params) => {
+            let answer = dispatch(app, route.clone(), params, head, body, id.clone()).await;
+            (route.path, answer)
+        }
+        Found::OtherMethods(allow) => ("other_method", Err(Error::MethodNotAllowed { allow })),
+        Found::Nothing => ("unknown", Err(Error::NotFound)),
+    };
+    let mut response = answer.unwrap_or_else(|error| problem::render(error, &id));
+    metrics::request(method, template, response.status().as_u16(), started.elapsed());
+    tracing::info!(
+        request_id = id,
+        method,
+        route = template,
+        status = response.status().as_u16(),
+        micros = started.elapsed().as_micros() as u64,
+        "answered"
+    );
+    finish(&mut response, &id);
+    response
+}
+
+/// Runs the route in a task of its own: a client that hangs up must not leave a decision half done.
+async fn dispatch(
+    app: Arc<App>,
+    route: Arc<Route>,
+    params: Vec<(&'static str, String)>,
+    head: Head,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+    id: String,
+) -> Result<Response> {
+    let query = call::split_query(&head.query)?;
+    let body = read(body).await?;
+    let origin = Origin {
+        id,
+        ip: client_ip(&app, &head),
+        user_agent: printable(&head.headers, header::USER_AGENT, USER_AGENT_CHARS_MAX)
+            .unwrap_or_default(),
+        method: route.method.to_string(),
+        route: route.path.to_owned(),
+    };
+    let call =
+        Call { params, query, headers: head.headers, body, origin: Arc::new(origin) };
+    match tokio::spawn(async move { route.serve(app, call).await }).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            if error.is_panic() {
+                ::metrics::counter!(metrics::PANICS).increment(1);
+            }
+            Err(Error::Internal(error.into()))
+        }
+    }
+}
+
+/// Reads a body of bounded size, however the client frames it.
+async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Result<Bytes> {
+    let mut body = pin!(body);
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(unreadable)?;
+        if BODY_BYTES_MAX < bytes.len() + chunk.remaining() {
+            return Err(Error::TooLarge { max_bytes: BODY_BYTES_MAX });
+        }
+        bytes.put(chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+fn unreadable(error: warp::Error) -> Error {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(it) = source {
+        if it.is::<Late>() {
+            return Error::RequestTimeout;
+        }
+        source = it.source();
+    }
+    Error::Malformed("the body ended early".into())
+}
+
+/// The address that asks: the peer's own, or behind a trusted proxy the one it names.
+fn client_ip(app: &App, head: &Head) -> IpAddr {
+    let peer = head.peer.as_ref().map_or(IpAddr::from([0, 0, 0, 0]), |it| it.addr.ip());
+    app.proxies.client(peer.to_canonical(), &head.headers)
+}
+
+/// The caller's own id for the request where it is fit to be repeated, else a new one.
+fn request_id(app: &App, headers: &HeaderMap) -> String {
+    let fit = |it: &String| {
+        it.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c)) && !it.is_empty()
+    };
+    headers
+        .get("x-request-id")
+        .and_then(|it| it.to_str().ok())
+        .filter(|it| it.len() <= REQUEST_ID_CHARS_MAX)
+        .map(str::to_owned)
+        .filter(fit)
+        .unwrap_or_else(|| app.clock.new_id().to_string())
+}
+
+fn printable(headers: &HeaderMap, name: header::HeaderName, max: usize) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?;
+    Some(text.chars().filter(|it| !it.is_control()).take(max).collect())
+}
+
+/// Methods are a closed list, so that nobody can invent a label.
+fn metric_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+fn finish(response: &mut Response, id: &str) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("x-request-id", id);
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}

@@ -1,0 +1,160 @@
+//! `/api/v1/auth`: people signing in and out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use warp::reply::{Reply as _, Response, json};
+
+use super::call::Call;
+use super::list::{no_content, time};
+use crate::authn::{Caller, Elevate, SignIn, SignOut, TokenPair, ViewSelf};
+use crate::authz::Permit;
+use crate::directory::{Kind, Roles};
+use crate::{App, Result};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginBody {
+    username: String,
+    #[schemars(with = "String")]
+    password: SecretString,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshBody {
+    #[schemars(with = "String")]
+    refresh_token: SecretString,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ElevateBody {
+    #[schemars(with = "String")]
+    password: SecretString,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Tokens {
+    token_type: &'static str,
+    access_token: String,
+    #[schemars(with = "String")]
+    access_token_expires_at: Timestamp,
+    refresh_token: String,
+    #[schemars(with = "String")]
+    refresh_token_expires_at: Timestamp,
+    /// What the access token holds.
+    scopes: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Elevated {
+    access_token: String,
+    #[schemars(with = "String")]
+    access_token_expires_at: Timestamp,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Me {
+    id: Uuid,
+    kind: Kind,
+    name: String,
+    roles: Roles,
+    /// What the access token holds.
+    scopes: BTreeSet<String>,
+    session: SessionView,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct SessionView {
+    id: Option<Uuid>,
+    #[schemars(with = "String")]
+    authenticated_at: Timestamp,
+    /// When the password was proven again; only with an elevated token.
+    #[schemars(with = "Option<String>")]
+    reauthenticated_at: Option<Timestamp>,
+    /// NIST SP 800-63B, 1 to 3.
+    assurance_level: u8,
+}
+
+pub async fn login(app: Arc<App>, call: Call) -> Result<Response> {
+    let body: LoginBody = call.json()?;
+    app.sign_in_limits.admit(call.origin.ip, &body.username)?;
+    let caller =
+        app.authn.prove_password(&body.username, body.password, call.origin.clone()).await?;
+    let scopes = app.holdable_scopes(&caller, None)?;
+    let permit = app.authz.authorize(caller, SignIn).await?;
+    Ok(tokens(&app.authn.open(permit, scopes).await?))
+}
+
+pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
+    let body: RefreshBody = call.json()?;
+    let (caller, action) = app.authn.prove_refresh(&body.refresh_token, call.origin.clone()).await?;
+    // Asked anew: who lost a role since the sign-in loses its scopes now.
+    let scopes = app.holdable_scopes(&caller, None)?;
+    let permit = app.authz.authorize(caller, action).await?;
+    Ok(tokens(&app.authn.refresh(permit, scopes).await?))
+}
+
+/// The password is checked before the decision: proving it is what is asked for.
+pub async fn elevate(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
+    let body: ElevateBody = call.json()?;
+    app.sign_in_limits.admit(call.origin.ip, caller.principal().name())?;
+    app.authn.prove_again(&caller, body.password).await?;
+    let permit = app.authz.authorize(caller, Elevate).await?;
+    let token = app.authn.elevate(permit).await?;
+    let answer = Elevated {
+        access_token: token.reveal().to_owned(),
+        access_token_expires_at: token.expires_at,
+    };
+    Ok(json(&answer).into_response())
+}
+
+pub fn parse_me(_: &Call) -> Result<ViewSelf> {
+    Ok(ViewSelf)
+}
+
+pub async fn me(_: Arc<App>, permit: Permit<ViewSelf>) -> Result<Response> {
+    let (principal, session) = (permit.caller().principal(), permit.caller().session());
+    let answer = Me {
+        id: principal.id(),
+        kind: principal.kind(),
+        name: principal.name().to_owned(),
+        roles: principal.roles().clone(),
+        scopes: BTreeSet::clone(&session.scopes),
+        session: SessionView {
+            id: session.id,
+            authenticated_at: time(session.authenticated_at),
+            reauthenticated_at: session.reauthenticated_at.map(time),
+            assurance_level: session.assurance_level,
+        },
+    };
+    Ok(json(&answer).into_response())
+}
+
+pub fn parse_logout(call: &Call) -> Result<SignOut> {
+    call.empty()?;
+    Ok(SignOut)
+}
+
+pub async fn logout(app: Arc<App>, permit: Permit<SignOut>) -> Result<Response> {
+    app.authn.sign_out(permit).await?;
+    Ok(no_content())
+}
+
+fn tokens(pair: &TokenPair) -> Response {
+    let answer = Tokens {
+        token_type: "Bearer",
+        access_token: pair.access.reveal().to_owned(),
+        access_token_expires_at: pair.access.expires_at,
+        refresh_token: pair.reveal_refresh().to_owned(),
+        refresh_token_expires_at: pair.refresh_expires_at,
+        scopes: pair.access.scopes.clone(),
+    };
+    json(&answer).into_response()
+}

@@ -1,0 +1,159 @@
+//! `/api/v1/tools`
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use super::call::Call;
+use super::list::{created, no_content, page, tagged, time};
+use crate::authz::facts::Particulars;
+use crate::authz::{Action as _, Permit, Visible};
+use crate::registry::{
+    ActivateTool, CreateTool, DeactivateTool, Definition, DeleteTool, ListTools, ShowTool, State,
+    Tool, ToolPatch, UpdateTool,
+};
+use crate::{App, Result};
+
+#[derive(Serialize, JsonSchema)]
+pub struct ToolView {
+    id: Uuid,
+    #[serde(flatten)]
+    definition: Definition,
+    is_active: bool,
+    /// `draft`, `active` or `deactivated`.
+    state: &'static str,
+    owner: Uuid,
+    /// SHA-256 over the canonical JSON of the definition; credentials are pinned to it.
+    digest: String,
+    revision: i64,
+    #[schemars(with = "String")]
+    created_at: Timestamp,
+    #[schemars(with = "String")]
+    updated_at: Timestamp,
+}
+
+/// Filters of the list, for the API document.
+pub const FILTERS: &[(&str, &str)] = &[
+    ("tool_type", "Only tools of this type."),
+    ("risk_level", "Only tools of this risk level."),
+    ("is_active", "`true` or `false`."),
+    ("tag", "Only tools with this tag."),
+    ("scope", "Only tools that offer or require this scope."),
+    ("owner", "Only tools of this user."),
+    ("q", "Part of a name, display name, description or tag, without regard to case."),
+    ("page_size", "1 to 200, 50 by default."),
+    ("page_token", "`next_page_token` of the page before."),
+    ("page", "The number of the page, from 1, instead of a token."),
+];
+
+pub fn parse_create(call: &Call) -> Result<CreateTool> {
+    let definition: Definition = call.json()?;
+    Ok(CreateTool(definition.checked()?))
+}
+
+/// A tool begins active when its publisher could activate it, and as a draft when somebody else must.
+pub async fn create(app: Arc<App>, permit: Permit<CreateTool>) -> Result<Response> {
+    let (caller, definition) = (permit.caller(), permit.action().0.clone());
+    let owner = caller.principal().id();
+    let draft = Arc::new(Tool::new(Uuid::nil(), owner, definition, State::Draft, 0)?);
+    let particulars = Particulars::Admin { approval: None };
+    let active = app.authz.would_allow(caller, ActivateTool::NAME, &draft, particulars)?;
+    let state = if active { State::Active } else { State::Draft };
+    let tool = app.registry.create(permit, state).await?;
+    Ok(created(show(&tool), &format!("/api/v1/tools/{}", tool.id)))
+}
+
+pub fn parse_list(call: &Call) -> Result<ListTools> {
+    let mut query = call.query();
+    let page_size = query.page_size();
+    let number = query.parsed::<usize>("page", "a number from 1").unwrap_or(1);
+    if !(1..=1_000_000).contains(&number) {
+        query.fault("page", "must be from 1 to 1000000");
+    }
+    let list = ListTools {
+        tool_type: query.word("tool_type"),
+        risk_level: query.word("risk_level"),
+        is_active: query.parsed("is_active", "`true` or `false`"),
+        tag: query.text("tag").map(str::to_owned),
+        scope: query.text("scope").map(str::to_owned),
+        owner: query.parsed("owner", "the id of a user"),
+        q: query.text("q").map(str::to_owned),
+        after: query.text("page_token").map(str::to_owned),
+        skip: number.saturating_sub(1).saturating_mul(page_size),
+        page_size,
+    };
+    query.end()?;
+    Ok(list)
+}
+
+pub fn list(visible: &Visible<ListTools>) -> Response {
+    page(visible, |it| view(it))
+}
+
+pub fn parse_show(call: &Call) -> Result<ShowTool> {
+    Ok(ShowTool { tool: call.id("tool")? })
+}
+
+pub async fn get(_: Arc<App>, permit: Permit<ShowTool>) -> Result<Response> {
+    Ok(show(permit.resource()))
+}
+
+pub fn parse_update(call: &Call) -> Result<UpdateTool> {
+    let patch: ToolPatch = call.json()?;
+    Ok(UpdateTool { tool: call.id("tool")?, patch, if_match: call.if_match()? })
+}
+
+pub async fn update(app: Arc<App>, permit: Permit<UpdateTool>) -> Result<Response> {
+    Ok(show(&app.registry.update(permit).await?))
+}
+
+pub fn parse_activate(call: &Call) -> Result<ActivateTool> {
+    call.empty()?;
+    Ok(ActivateTool { tool: call.id("tool")?, if_match: call.if_match()? })
+}
+
+pub async fn activate(app: Arc<App>, permit: Permit<ActivateTool>) -> Result<Response> {
+    Ok(show(&app.registry.activate(permit).await?))
+}
+
+pub fn parse_deactivate(call: &Call) -> Result<DeactivateTool> {
+    call.empty()?;
+    Ok(DeactivateTool { tool: call.id("tool")?, if_match: call.if_match()? })
+}
+
+pub async fn deactivate(app: Arc<App>, permit: Permit<DeactivateTool>) -> Result<Response> {
+    Ok(show(&app.registry.deactivate(permit).await?))
+}
+
+pub fn parse_delete(call: &Call) -> Result<DeleteTool> {
+    call.empty()?;
+    Ok(DeleteTool { tool: call.id("tool")?, if_match: call.if_match()? })
+}
+
+pub async fn delete(app: Arc<App>, permit: Permit<DeleteTool>) -> Result<Response> {
+    app.registry.delete(permit).await?;
+    Ok(no_content())
+}
+
+fn show(tool: &Tool) -> Response {
+    tagged(&view(tool), tool.revision, StatusCode::OK)
+}
+
+fn view(it: &Tool) -> ToolView {
+    ToolView {
+        id: it.id,
+        definition: it.definition.clone(),
+        is_active: it.state == State::Active,
+        state: it.state.as_str(),
+        owner: it.owner,
+        digest: it.digest().to_owned(),
+        revision: it.revision,
+        created_at: time(it.created_at),
+        updated_at: time(it.updated_at),
+    }
+}

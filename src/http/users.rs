@@ -1,0 +1,156 @@
+//! `/api/v1/users`
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use super::call::Call;
+use super::list::{created, page, tagged, time};
+use crate::authn::acceptable_password;
+use crate::authz::{Permit, Visible};
+use crate::directory::{
+    GrantUserRole, Lifecycle, ListUsers, NewUser, RegisterUser, ResumeUser, RevokeUserRole,
+    RoleChange, Roles, ShowUser, SuspendUser, User,
+};
+use crate::error::FieldFault;
+use crate::{App, Error, Result};
+
+pub const ROLE_DEFAULT: &str = "user";
+
+#[derive(Serialize, JsonSchema)]
+pub struct UserView {
+    id: Uuid,
+    username: String,
+    state: Lifecycle,
+    roles: Roles,
+    #[schemars(with = "String")]
+    created_at: Timestamp,
+    #[schemars(with = "String")]
+    updated_at: Timestamp,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    /// 2 to 64 characters: letters, digits and `.-_@`.
+    username: String,
+    #[schemars(with = "String")]
+    password: SecretString,
+    /// One of the roles in the policy schema; `user` when left out.
+    role: Option<String>,
+}
+
+pub fn parse_create(call: &Call) -> Result<RegisterUser> {
+    let body: Body = call.json()?;
+    check_name(&body.username)?;
+    acceptable_password(&body.username, &body.password)?;
+    let role = body.role.unwrap_or_else(|| ROLE_DEFAULT.to_owned());
+    Ok(RegisterUser::new(
+        NewUser { username: body.username, password: body.password, roles: Roles::new() },
+        role,
+    ))
+}
+
+pub async fn create(app: Arc<App>, permit: Permit<RegisterUser>) -> Result<Response> {
+    // Hashing is work: it is done for those who may, and for nobody else.
+    let hash = app.authn.passwords().hash(permit.action().new.password.clone()).await?;
+    let user = app.directory.register_user(permit, hash).await?;
+    let path = format!("/api/v1/users/{}", user.id);
+    Ok(created(show(&user), &path))
+}
+
+pub fn parse_list(call: &Call) -> Result<ListUsers> {
+    let mut query = call.query();
+    let list = ListUsers {
+        after: query.parsed("page_token", "a token from the page before"),
+        page_size: query.page_size(),
+    };
+    query.end()?;
+    Ok(list)
+}
+
+pub fn list(visible: &Visible<ListUsers>) -> Response {
+    page(visible, |it| view(it))
+}
+
+pub fn parse_show(call: &Call) -> Result<ShowUser> {
+    Ok(ShowUser(call.id("user")?))
+}
+
+pub async fn get(_: Arc<App>, permit: Permit<ShowUser>) -> Result<Response> {
+    Ok(show(permit.resource()))
+}
+
+pub fn parse_suspend(call: &Call) -> Result<SuspendUser> {
+    call.empty()?;
+    Ok(SuspendUser(call.id("user")?))
+}
+
+pub async fn suspend(app: Arc<App>, permit: Permit<SuspendUser>) -> Result<Response> {
+    Ok(show(&app.directory.suspend_user(permit).await?))
+}
+
+pub fn parse_resume(call: &Call) -> Result<ResumeUser> {
+    call.empty()?;
+    Ok(ResumeUser(call.id("user")?))
+}
+
+pub async fn resume(app: Arc<App>, permit: Permit<ResumeUser>) -> Result<Response> {
+    Ok(show(&app.directory.resume_user(permit).await?))
+}
+
+pub fn parse_grant(call: &Call) -> Result<GrantUserRole> {
+    Ok(GrantUserRole(role_change(call, "user")?))
+}
+
+pub async fn grant(app: Arc<App>, permit: Permit<GrantUserRole>) -> Result<Response> {
+    Ok(show(&app.directory.grant_user_role(permit).await?))
+}
+
+pub fn parse_revoke(call: &Call) -> Result<RevokeUserRole> {
+    Ok(RevokeUserRole(role_change(call, "user")?))
+}
+
+pub async fn revoke(app: Arc<App>, permit: Permit<RevokeUserRole>) -> Result<Response> {
+    Ok(show(&app.directory.revoke_user_role(permit).await?))
+}
+
+/// Which role of whom; a role that the policy schema does not know is refused by the decision.
+pub fn role_change(call: &Call, param: &str) -> Result<RoleChange> {
+    call.empty()?;
+    Ok(RoleChange { principal: call.id(param)?, role: call.param("role")?.to_owned() })
+}
+
+/// Refuses what could not be told apart or typed.
+pub fn check_name(name: &str) -> Result<()> {
+    let fits = (2..=64).contains(&name.len())
+        && name.bytes().all(|it| it.is_ascii_alphanumeric() || b".-_@".contains(&it));
+    if fits {
+        return Ok(());
+    }
+    Err(Error::Invalid(vec![FieldFault {
+        pointer: "/username".into(),
+        detail: "must be 2 to 64 characters: letters, digits and `.-_@`".into(),
+    }]))
+}
+
+fn show(user: &User) -> Response {
+    tagged(&view(user), user.revision, StatusCode::OK)
+}
+
+fn view(it: &User) -> UserView {
+    UserView {
+        id: it.id,
+        username: it.username.clone(),
+        state: it.state,
+        roles: it.roles.clone(),
+        created_at: time(it.created_at),
+        updated_at: time(it.updated_at),
+    }
+}
