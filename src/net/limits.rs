@@ -31,6 +31,9 @@ pub struct Limits {
     /// One above it displaces one of the same client, or else is refused. A proxy in front makes
     /// all callers look like one client, hence the generous default.
     pub per_address: usize,
+    /// How long a connection is not displaced by other clients' newcomers after its last request
+    /// began or ended, so that one in regular use never is.
+    pub respite: Duration,
 
     /// Bytes of a request's header section; HTTP/1 reads bodies through a buffer of this size,
     /// too. At least 8 KiB.
@@ -62,6 +65,7 @@ impl Default for Limits {
             drain: Duration::from_secs(15),
             connections: 1024,
             per_address: 512,
+            respite: Duration::from_secs(1),
             header_bytes: 64 * 1024,
             header_lines: 100,
             streams: 100,

@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,23 @@ use super::room::Room;
 use super::vitals::Vitals;
 use super::{Limits, tls};
 
-/// Serves HTTP/1.1 and HTTP/2 on `listener` until `shutdown`: over TLS if `tls` is given, else in
+/// Connections the kernel completes and keeps until we accept them; it may cap this further
+/// (`net.core.somaxconn`). The usual 128 overflow at the first flood, and callers beyond are reset.
+const BACKLOG: u32 = 4096;
+
+/// Opens the port; to be called within the runtime.
+///
+/// # Errors
+/// The address is taken, not ours, or not permitted.
+pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restarted server must not wait for its predecessor's last connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves HTTP/1.1 and HTTP/2 on `listener` (see [`bind`]) until `shutdown`: over TLS if `tls` is given, else in
 /// the clear (HTTP/2 with prior knowledge).
 ///
 /// Each request carries a [`Peer`](super::Peer) in its extensions. A handler that panics is
@@ -60,6 +77,8 @@ pub async fn serve<S, B>(
             terms.attend(tcp, addr, vitals).await;
             drop(place);
         });
+        // Let it read a request that is already there before the next newcomer can displace it.
+        tokio::task::yield_now().await;
     }
     drop(listener);
     let ended = timeout(drain, async { while connections.join_next().await.is_some() {} }).await;
@@ -70,7 +89,7 @@ pub async fn serve<S, B>(
 
 /// The next connection, whatever errors come before it. Out of file descriptors is the common one;
 /// it passes as connections end, and to try at once would only burn the processor.
-async fn accept<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> T {
+pub(super) async fn accept<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> T {
     let mut pause = Duration::from_millis(10);
     loop {
         match poll_fn(&mut poll).await {

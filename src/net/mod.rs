@@ -16,7 +16,7 @@ mod vitals;
 mod tests;
 
 pub use limits::Limits;
-pub use listener::serve;
+pub use listener::{bind, serve};
 
 use std::net::SocketAddr;
 

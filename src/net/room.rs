@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::Limits;
-use super::vitals::Vitals;
+use super::vitals::{Claim, Vitals};
 
 /// Counts connections refused because their client has too many.
 const REFUSED: &str = "gatewright_connections_refused_total";
@@ -84,11 +84,14 @@ impl Room {
 
 impl Guests {
     fn admit(&mut self, client: IpAddr, vitals: &Arc<Vitals>, limits: &Limits) -> Entry {
+        let (now, respite) = (Instant::now(), limits.respite);
         let kin = self.present.values().filter(|it| it.client == client).count();
-        if kin >= limits.per_address && !self.evict(|it| it.client == client, limits) {
+        if kin >= limits.per_address && !self.evict(now, respite, |it, _| it.client == client) {
             return Entry::Refused;
         }
-        if self.present.len() >= limits.connections && !self.evict(|_| true, limits) {
+        if self.present.len() >= limits.connections
+            && !self.evict(now, respite, |_, claim| !claim.is_fresh(now, respite))
+        {
             return Entry::Full;
         }
         let key = self.next;
@@ -97,16 +100,18 @@ impl Guests {
         Entry::Admitted(key)
     }
 
-    /// Ends the connection with the least to lose among `those`; false if each is being served.
-    fn evict(&mut self, those: impl Fn(&Guest) -> bool, limits: &Limits) -> bool {
-        let now = Instant::now();
-        let least = self
-            .present
-            .iter()
-            .filter(|(_, guest)| those(guest))
-            .filter_map(|(key, guest)| Some((guest.vitals.claim(now, limits)?, *key)))
-            .min();
-        let Some(guest) = least.and_then(|(_, key)| self.present.remove(&key)) else {
+    /// Ends the connection with the least to lose among `those`; false if there is none.
+    fn evict(
+        &mut self,
+        now: Instant,
+        respite: Duration,
+        those: impl Fn(&Guest, Claim) -> bool,
+    ) -> bool {
+        let claims = self.present.iter().filter_map(|(key, guest)| {
+            let claim = guest.vitals.claim(now, respite)?;
+            those(guest, claim).then_some((claim, *key))
+        });
+        let Some(guest) = claims.min().and_then(|(_, key)| self.present.remove(&key)) else {
             return false;
         };
         guest.vitals.evict.cancel();

@@ -92,7 +92,7 @@ impl Acceptor {
     /// Reloads whenever the files have changed, until `stop`. A change that cannot be used is
     /// logged and otherwise ignored, as half of a change often is: the next look sees the rest.
     pub async fn watch(self: Arc<Self>, look_every: Duration, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(look_every)).await.is_none() {
+        while stop.run_until_cancelled(tokio::time::sleep(look_every)).await.is_some() {
             let acceptor = Arc::clone(&self);
             let look = tokio::task::spawn_blocking(move || acceptor.look());
             if look.await.is_err() {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -67,10 +68,17 @@ impl Cause {
 pub(super) enum Claim {
     /// Has not made one request.
     Unproven(Instant),
-    /// All it does is send bodies, and takes far longer than an honest caller needs.
+    /// All it does is send bodies, and takes longer than an honest caller needs.
     Dribbling(Instant),
     /// Between two requests.
     Idle(Instant),
+}
+
+impl Claim {
+    /// Whether the connection is idle, but was not a moment ago and so may not be a moment hence.
+    pub(super) fn is_fresh(self, now: Instant, respite: Duration) -> bool {
+        matches!(self, Claim::Idle(since) if now < since + respite)
+    }
 }
 
 impl Vitals {
@@ -140,13 +148,13 @@ impl Vitals {
     }
 
     /// How little this connection would lose by ending; none while a request is being served.
-    pub(super) fn claim(&self, now: Instant, limits: &Limits) -> Option<Claim> {
+    pub(super) fn claim(&self, now: Instant, respite: Duration) -> Option<Claim> {
         let state = self.state();
         if state.serving == 0 && state.begun == 0 {
             Some(Claim::Unproven(state.since))
         } else if state.serving == 0 {
             Some(Claim::Idle(state.since))
-        } else if state.serving == state.arriving && now > state.since + limits.body / 8 {
+        } else if state.serving == state.arriving && now >= state.since + respite {
             Some(Claim::Dribbling(state.since))
         } else {
             None
