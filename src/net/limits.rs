@@ -31,8 +31,10 @@ pub struct Limits {
     /// One above it displaces one of the same client, or else is refused. A proxy in front makes
     /// all callers look like one client, hence the generous default.
     pub per_address: usize,
-    /// How long a connection is not displaced by other clients' newcomers after its last request
-    /// began or ended, so that one in regular use never is.
+    /// How long a connection is not displaced by other clients' newcomers after it opened, or its
+    /// last request began or ended; so one in regular use never is. Shorter, and a caller far away
+    /// may lose its place before its first request is here; longer, and a flood holds its places
+    /// longer: `connections / respite` is how many of it pass through in a second.
     pub respite: Duration,
 
     /// Bytes of a request's header section; HTTP/1 reads bodies through a buffer of this size,
@@ -65,7 +67,7 @@ impl Default for Limits {
             drain: Duration::from_secs(15),
             connections: 1024,
             per_address: 512,
-            respite: Duration::from_secs(1),
+            respite: Duration::from_millis(250),
             header_bytes: 64 * 1024,
             header_lines: 100,
             streams: 100,

@@ -75,9 +75,10 @@ pub(super) enum Claim {
 }
 
 impl Claim {
-    /// Whether the connection is idle, but was not a moment ago and so may not be a moment hence.
+    /// Whether the connection may just not have come round to its next request yet.
     pub(super) fn is_fresh(self, now: Instant, respite: Duration) -> bool {
-        matches!(self, Claim::Idle(since) if now < since + respite)
+        let (Claim::Unproven(since) | Claim::Dribbling(since) | Claim::Idle(since)) = self;
+        now < since + respite
     }
 }
 
