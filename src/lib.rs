@@ -1,5 +1,37 @@
 //! Gatewright stands between AI agents and the tools they call.
+//!
+//! One request, one way through, and nobody can take another door:
+//!
+//! ```text
+//!  wire            who              may they?                     the act                          memory
+//! http::route  → authn::identify → authz::authorize → Permit<A> → registry | credentials | … → store: one commit
+//!  (parse: A)    (Caller)          (facts → Cedar)    (proof,      (takes the permit by value)    (effect + audit entry
+//!                                                      holds a Warrant)                            + settled reservation)
+//! ```
+//!
+//! * An action is a value ([`authz::Action`]); `parse` makes one from a request in one step.
+//! * A [`authz::Permit`] is the proof that policy allowed it. Only [`authz::Authz::authorize`] makes one.
+//! * Every effect asks for the permit's [`authz::Warrant`]; nothing is written without one.
+//! * Every decision is a leaf of one Merkle tree ([`audit`]), in the same commit as its effect.
 
+pub mod app;
+pub mod audit;
+pub mod authn;
+pub mod authz;
+pub mod cli;
 pub mod clock;
+pub mod credentials;
+pub mod directory;
+mod error;
+pub mod http;
+pub mod keys;
 pub mod log;
+pub mod metrics;
+pub mod net;
+pub mod policy;
+pub mod registry;
 pub mod settings;
+pub mod store;
+
+pub use app::App;
+pub use error::{Denial, Error, FieldFault, Fix, Result};

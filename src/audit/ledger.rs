@@ -77,6 +77,11 @@ impl Ledger {
         self.submit(Batch::empty(), entry).await.map_err(Error::from)
     }
 
+    /// Whether the writer still takes work.
+    pub fn is_running(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
     async fn submit(&self, batch: Batch, entry: Entry) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();
         let job = Job { batch, entry, done };

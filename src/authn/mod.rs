@@ -2,6 +2,7 @@
 
 mod access_token;
 mod caller;
+mod limits;
 mod machine;
 mod password;
 mod session;
@@ -25,6 +26,7 @@ use crate::{Error, Result, metrics};
 
 pub use access_token::JwksDocument;
 pub use caller::{Caller, Session};
+pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use password::{Passwords, acceptable as acceptable_password};
 pub use session::{Elevate, RefreshSession, SignIn, SignOut, ViewSelf};

@@ -7,6 +7,7 @@ use cedar_policy::{Entity, EntityUid};
 use super::facts::Particulars;
 use super::world::World;
 use crate::Result;
+use crate::audit::Target;
 
 /// Something a caller asks to do, before anyone has decided on it.
 pub trait Action: fmt::Debug + Send + Sync + 'static {
@@ -48,6 +49,16 @@ pub trait Resource: Send + Sync {
 
     /// The name people know it by, for the audit.
     fn name(&self) -> &str;
+
+    /// How the audit names it.
+    fn target(&self) -> Target {
+        let uid = self.uid();
+        Target {
+            kind: uid.type_name().basename().to_owned(),
+            id: uid.id().unescaped().to_owned(),
+            name: self.name().to_owned(),
+        }
+    }
 
     /// The action that tells whether a principal may know that this exists. A denial is told (403)
     /// to those it allows and hidden (404) from the rest; without one there is nothing to hide.

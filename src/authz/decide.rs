@@ -18,7 +18,7 @@ use super::verdict::{Outcome, verdict};
 use crate::Result;
 use crate::authn::Caller;
 use crate::clock::{Clock, instant};
-use crate::policy::Bundle;
+use crate::policy::{Bundle, Fix};
 
 /// What is true of the place this process runs in, from the settings.
 pub struct Surroundings {
@@ -65,7 +65,7 @@ impl Answer {
     /// Whether a counter took part in the denial.
     pub fn is_quota_refusal(&self) -> bool {
         self.outcome.reasons.iter().filter_map(|id| self.bundle.meta(id)).any(|it| {
-            it.fix.as_deref() == Some("wait")
+            it.fix == Some(Fix::Wait)
         })
     }
 }

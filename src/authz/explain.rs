@@ -12,6 +12,7 @@ use super::facts::{Age, Approval, ApprovalState, ClockFacts, Facts, Particulars}
 use super::uid::Kind;
 use crate::authn::Caller;
 use crate::error::Fix;
+use crate::policy::Fix as Hint;
 
 /// How far ahead the next opening of a time window is looked for.
 const HOURS_AHEAD_MAX: i64 = 8 * 24;
@@ -33,18 +34,18 @@ enum Cure {
 
 impl Cure {
     /// What `mandate`, `review` and `probe` would change lies outside the request.
-    fn named(hint: &str) -> Option<Cure> {
+    fn hinted(hint: Hint) -> Option<Cure> {
         Some(match hint {
-            "mfa" => Cure::Mfa,
-            "reauth" => Cure::Reauth,
-            "approval" => Cure::Approval,
-            "confirm" => Cure::Confirm,
-            "ttl" => Cure::Ttl,
-            "scopes" => Cure::Scopes,
-            "wait" => Cure::Wait,
-            "time" => Cure::Time,
-            "network" => Cure::Network,
-            _ => return None,
+            Hint::Mfa => Cure::Mfa,
+            Hint::Reauth => Cure::Reauth,
+            Hint::Approval => Cure::Approval,
+            Hint::Confirm => Cure::Confirm,
+            Hint::Ttl => Cure::Ttl,
+            Hint::Scopes => Cure::Scopes,
+            Hint::Wait => Cure::Wait,
+            Hint::Time => Cure::Time,
+            Hint::Network => Cure::Network,
+            Hint::Mandate | Hint::Review | Hint::Probe => return None,
         })
     }
 }
@@ -68,7 +69,7 @@ fn hints(answer: &Answer) -> Option<Vec<Cure>> {
     }
     let mut cures = Vec::new();
     for id in &answer.outcome.reasons {
-        let cure = Cure::named(answer.bundle.meta(id)?.fix.as_deref()?)?;
+        let cure = Cure::hinted(answer.bundle.meta(id)?.fix?)?;
         if !cures.contains(&cure) {
             cures.push(cure);
         }

@@ -158,6 +158,24 @@ impl Authz {
         self.ledger.settle(record, outcome).await
     }
 
+    /// Writes down that what was asked about cannot be: there is nothing to decide on.
+    pub async fn note_refusal(
+        &self,
+        caller: &Caller,
+        event: &'static str,
+        reason: &str,
+    ) -> Result<()> {
+        let mut entry = self.blank(caller, event);
+        entry.target = TheRegistry.target();
+        entry.details.insert("reason".into(), reason.into());
+        self.ledger.record(entry).await
+    }
+
+    /// What decisions may read.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     fn ask(&self, caller: &Caller, question: &Question<'_>) -> Result<Answer> {
         let started = self.clock.monotonic();
         let answer = self.decider.ask(caller, question)?;
@@ -222,15 +240,10 @@ impl Authz {
     }
 
     fn entry(&self, caller: &Caller, question: &Question<'_>, answer: &Answer) -> Entry {
-        let uid = question.resource.uid();
         let allow = answer.outcome.allow;
         Entry {
             action: Some(question.action.into()),
-            target: Target {
-                kind: uid.type_name().basename().to_owned(),
-                id: uid.id().unescaped().to_owned(),
-                name: question.resource.name().to_owned(),
-            },
+            target: question.resource.target(),
             decision: if allow { Decision::Allow } else { Decision::Deny },
             outcome: if allow { Outcome::Success } else { Outcome::Denied },
             reasons: answer.outcome.reasons.clone(),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use super::action::Use;
-use super::facts::Usage;
+use super::facts::{Particulars, Usage};
 use crate::store::{Database, Result, Statement};
 
 /// Principals are spread over this many locks.
@@ -26,6 +26,15 @@ const DAY: i64 = 24 * HOUR;
 pub struct Quota {
     shards: [Mutex<HashMap<Uuid, Account>>; SHARDS],
 }
+
+/// What a request is described with before anything is reserved for it.
+pub const NOTHING_USED: Usage = Usage {
+    calls_last_minute: 0,
+    calls_today: 0,
+    cost_today_micros: 0,
+    failures_last_hour: 0,
+    calls_ever: 0,
+};
 
 /// What one principal used.
 #[derive(Debug, Default)]
@@ -209,6 +218,15 @@ impl Reservation {
     /// Keeps the use: it was, or may have been, written.
     pub fn settle(mut self) {
         self.settled = true;
+    }
+}
+
+impl Particulars {
+    /// Puts the reserved counters in; the shapes that count nothing stay as they are.
+    pub(super) fn set_usage(&mut self, counted: Usage) {
+        if let Particulars::Credential { usage, .. } | Particulars::Call { usage, .. } = self {
+            *usage = counted;
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::mint::{Draft, Minted, mint};
 use super::{Credential, Credentials};
-use crate::authz::facts::{Ask, Particulars, Usage};
+use crate::authz::facts::{Ask, Particulars};
+use crate::authz::quota::NOTHING_USED;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Action, Permit, Use, Warrant, World};
 use crate::clock::instant;
@@ -76,7 +77,7 @@ impl Action for RequestCredential {
 
     fn particulars(&self, tool: &Arc<Tool>) -> Particulars {
         Particulars::Credential {
-            usage: Usage::default(),
+            usage: NOTHING_USED,
             ask: Ask { scopes: self.scopes.clone(), ttl_seconds: self.ttl_seconds(tool) },
             delegation: None,
             approval: None,

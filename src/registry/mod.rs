@@ -21,6 +21,7 @@ use crate::{Error, Result};
 pub use actions::{
     ActivateTool, CreateTool, DeactivateTool, DeleteTool, ListTools, ShowTool, UpdateTool,
 };
+pub(crate) use definition::is_word;
 pub use definition::{Definition, RiskLevel, ToolPatch, ToolType};
 pub use tool::{State, Tool};
 

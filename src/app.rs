@@ -1,0 +1,211 @@
+//! What one process holds, built once from the settings. There is no raw database in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
+
+use crate::audit::checkpoint::Signer;
+use crate::audit::query::Audit;
+use crate::audit::{Ledger, verify};
+use crate::authn::{Authn, Caller, SignInLimits, TokenRules, acceptable_password};
+use crate::authz::quota::Quota;
+use crate::authz::{Authz, Surroundings, Warrant, World};
+use crate::clock::Clock;
+use crate::credentials::Credentials;
+use crate::credentials::keys::KeyRing;
+use crate::directory::{Directory, NewUser, Roles, User};
+use crate::http::proxies::Proxies;
+use crate::keys;
+use crate::policy::Bundle;
+use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::store::{self, Database};
+use crate::{Result, metrics};
+
+/// The zone in which nobody is let in: what `risk.blocked_networks` becomes.
+const BLOCKED_ZONE: &str = "blocked";
+
+pub struct App {
+    pub authn: Authn,
+    pub authz: Authz,
+    pub directory: Arc<Directory>,
+    pub registry: Arc<Registry>,
+    pub credentials: Arc<Credentials>,
+    pub audit: Audit,
+    pub sign_in_limits: SignInLimits,
+    pub proxies: Proxies,
+    pub figures: PrometheusHandle,
+    pub clock: Clock,
+    ledger: Ledger,
+}
+
+impl App {
+    /// Opens the store, reads keys and principals, and gets ready to decide by `bundle`.
+    pub async fn start(
+        settings: &Settings,
+        bundle: Arc<Bundle>,
+        clock: Clock,
+    ) -> anyhow::Result<Arc<App>> {
+        let db = store::open(&settings.database.url)?;
+        db.migrate().await.context("bringing the store's schema up to date")?;
+        let signer = audit_signer(settings)?;
+        let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone());
+        let directory =
+            Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await?);
+        let registry = Arc::new(Registry::load(&*db, ledger.clone(), clock.clone()).await?);
+        let credentials = Arc::new(Credentials::new(
+            credential_keys(settings, &clock)?,
+            settings.public_url.to_string(),
+            db.clone(),
+            ledger.clone(),
+            clock.clone(),
+        ));
+        let access_key = keys::load_or_create(&settings.auth.key_file)?;
+        let authn = Authn::load(
+            directory.clone(),
+            db.clone(),
+            ledger.clone(),
+            clock.clone(),
+            token_rules(settings),
+            &access_key,
+        )
+        .await?;
+        let world = World {
+            directory: directory.clone(),
+            registry: registry.clone(),
+            credentials: credentials.clone(),
+        };
+        let authz = Authz::new(
+            bundle,
+            surroundings(settings),
+            Quota::load(&*db, clock.micros()).await?,
+            ledger.clone(),
+            clock.clone(),
+            world,
+        );
+        Ok(Arc::new(App {
+            authn,
+            authz,
+            directory,
+            registry,
+            credentials,
+            audit: Audit::new(db, signer),
+            sign_in_limits: SignInLimits::new(&settings.rate_limits),
+            proxies: proxies(settings),
+            figures: metrics::install()?,
+            clock,
+            ledger,
+        }))
+    }
+
+    /// The scopes a new token of this caller carries: those asked for, or all there are, as far as
+    /// policy lets this principal hold them.
+    pub fn holdable_scopes(&self, caller: &Caller, asked: Option<&str>) -> Result<Vec<String>> {
+        let candidates: Vec<String> = match asked {
+            Some(text) => {
+                let asked: std::collections::BTreeSet<&str> = text.split_whitespace().collect();
+                asked.into_iter().map(str::to_owned).collect()
+            }
+            None => self.authz.bundle().token_scopes().iter().cloned().collect(),
+        };
+        self.authz.holdable(caller, &candidates)
+    }
+
+    /// What readiness asks, by name: `ok`, or what is wrong.
+    pub async fn checks(&self) -> BTreeMap<&'static str, String> {
+        let ok = || "ok".to_owned();
+        let store = match self.audit.checkpoint().await {
+            Ok(_) => ok(),
+            Err(_) => "does not answer".to_owned(),
+        };
+        let writer = if self.ledger.is_running() { ok() } else { "has stopped".to_owned() };
+        BTreeMap::from([("store", store), ("audit_writer", writer), ("policy_bundle", ok())])
+    }
+
+    /// Makes the administrator named in the settings, where there is none of that name yet.
+    pub async fn bootstrap(&self, settings: &Settings) -> anyhow::Result<()> {
+        let auth = &settings.auth;
+        let (Some(username), Some(password)) =
+            (&auth.bootstrap_admin_username, &auth.bootstrap_admin_password)
+        else {
+            return Ok(());
+        };
+        if self.directory.snapshot().user_named(username).is_none() {
+            self.seed_admin(username, password.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes an administrator. Whoever can run this on the host needs nobody's permission; the
+    /// audit says that it happened.
+    #[expect(clippy::disallowed_methods, reason = "the first administrator has nobody to ask")]
+    pub async fn seed_admin(
+        &self,
+        username: &str,
+        password: SecretString,
+    ) -> anyhow::Result<Arc<User>> {
+        crate::http::check_name(username)?;
+        acceptable_password(username, &password)?;
+        let hash = self.authn.passwords().hash(password.clone()).await?;
+        let warrant = Warrant::system("seed_admin", &self.clock);
+        let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));
+        let new = NewUser { username: username.to_owned(), password, roles };
+        Ok(self.directory.insert_user(&warrant, new, hash).await?)
+    }
+
+    /// Whether the audit is as it was written, seen from inside.
+    pub async fn verify_audit(&self, older: Option<&str>) -> anyhow::Result<verify::Report> {
+        self.audit.verify(older).await
+    }
+}
+
+/// The signer of the audit's heads, under the log's name.
+pub fn audit_signer(settings: &Settings) -> anyhow::Result<Arc<Signer>> {
+    let key = keys::load_or_create(&settings.audit.key_file)?;
+    let url = settings.public_url.to_string();
+    let name = url.split_once("://").map_or(url.as_str(), |(_, name)| name);
+    Ok(Arc::new(Signer::new(&format!("{name}/audit"), &key)?))
+}
+
+fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing> {
+    let path = &settings.credentials.key_file;
+    if !path.exists() {
+        keys::make_folder_of(path)?;
+        KeyRing::generate(clock.now()).create(path)?;
+    }
+    Ok(KeyRing::load(path)?)
+}
+
+fn token_rules(settings: &Settings) -> TokenRules {
+    let seconds = |it: u32| std::time::Duration::from_secs(it.into());
+    TokenRules {
+        issuer: settings.auth.issuer.clone(),
+        audience: settings.auth.audience.clone(),
+        access_ttl: seconds(settings.auth.access_token_ttl_seconds),
+        refresh_ttl: seconds(settings.auth.refresh_token_ttl_seconds),
+        elevated_ttl: seconds(settings.auth.elevated_token_ttl_seconds),
+    }
+}
+
+fn surroundings(settings: &Settings) -> Surroundings {
+    let named = settings.risk.zones.iter();
+    let mut zones: BTreeMap<_, _> = named.map(|(name, it)| (name.clone(), it.0.clone())).collect();
+    let blocked: &mut Vec<ipnet::IpNet> = zones.entry(BLOCKED_ZONE.to_owned()).or_default();
+    blocked.extend(settings.risk.blocked_networks.iter().copied());
+    Surroundings { home: settings.policy.home_time_zone.clone(), zones }
+}
+
+fn proxies(settings: &Settings) -> Proxies {
+    match settings.risk.trust_proxy_headers {
+        true => Proxies::new(settings.risk.trusted_proxies.clone()),
+        false => Proxies::default(),
+    }
+}
+
+/// Opens the store for reading its audit, without starting anything.
+pub fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Database>> {
+    store::open(&settings.database.url)
+}

@@ -1,0 +1,50 @@
+//! Whether the process lives, whether it can serve, and its figures.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use warp::http::{HeaderValue, StatusCode, header};
+use warp::reply::{Reply as _, Response, json};
+
+use super::call::Call;
+use crate::{App, Result, metrics};
+
+#[derive(Serialize, JsonSchema)]
+pub struct Live {
+    status: &'static str,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Ready {
+    status: &'static str,
+    /// `ok`, or what is wrong, by what was checked.
+    checks: BTreeMap<&'static str, String>,
+}
+
+/// The process answers: that is all it says.
+pub async fn live(_: Arc<App>, _: Call) -> Result<Response> {
+    Ok(json(&Live { status: "ok" }).into_response())
+}
+
+/// Everything that a decision needs is there.
+pub async fn ready(app: Arc<App>, _: Call) -> Result<Response> {
+    let checks = app.checks().await;
+    let well = checks.values().all(|it| it == "ok");
+    let status = if well { "ok" } else { "unavailable" };
+    let mut response = json(&Ready { status, checks }).into_response();
+    if !well {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    Ok(response)
+}
+
+/// Prometheus text format 0.0.4.
+pub async fn figures(app: Arc<App>, _: Call) -> Result<Response> {
+    metrics::credentials_live(app.credentials.live().await? as f64);
+    let mut response = app.figures.render().into_response();
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
