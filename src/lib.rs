@@ -2,3 +2,4 @@
 
 pub mod authz;
 pub mod clock;
+pub mod policy;

@@ -12,6 +12,9 @@ mod express;
 mod shape;
 mod usage;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
