@@ -11,6 +11,7 @@ mod slice;
 mod starter;
 mod syntax;
 pub mod table;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -20,3 +21,4 @@ pub use self::fault::Fault;
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
 pub use self::starter::FILES as STARTER_FILES;
+pub use self::watch::{Pace, Watch};

@@ -6,6 +6,7 @@ mod lint;
 mod numbers;
 mod slices;
 mod starter;
+mod watch;
 
 use super::load::{SourceFile, Sources};
 use super::{Bundle, Fault};
