@@ -40,11 +40,11 @@ impl Resource for AuditLog {
 
 /// An action on the audit.
 macro_rules! on_audit {
-    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? }, $event:literal) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $field:ident: $type:ty),* $(,)? }, $event:literal) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name {
-            $(pub $field: $type),*
+            $($(#[$of])* pub $field: $type),*
         }
 
         impl Action for $name {

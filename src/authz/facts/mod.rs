@@ -1,0 +1,178 @@
+//! Everything Cedar is told about one request: plain values in, context and helper entities out.
+//!
+//! The shapes are those of `schemas/gatewright.cedarschema`. Values become Cedar expressions
+//! directly: by way of JSON a context costs six times as much.
+
+mod approval;
+mod call;
+mod circumstances;
+mod clock;
+mod delegation;
+mod express;
+mod shape;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use cedar_policy::{Context, Entity, RestrictedExpression};
+use serde::{Deserialize, Serialize};
+
+pub use self::approval::{Approval, ApprovalState};
+pub use self::call::{Call, Flat, ToolVersion, flatten};
+pub use self::circumstances::{Age, NetFacts, Risk, SessionFacts};
+pub use self::clock::{ClockFacts, LocalTime, Weekday};
+pub use self::delegation::{Delegation, Mandate};
+pub use self::shape::Shape;
+pub use self::usage::{Ask, Usage};
+
+use self::express::{entity, record, scopes};
+use crate::authz::uid::Kind;
+
+/// The facts of one request. Serialized, they are what the audit keeps: read back, the same
+/// context and the same entities come out, whatever has become of clocks and zones since.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Facts {
+    /// The time, shared by every request of the same second.
+    pub clock: Arc<ClockFacts>,
+    /// Where the request comes from.
+    pub net: NetFacts,
+    /// How well the caller has proven who it is.
+    pub session: SessionFacts,
+    /// How risky the request is rated.
+    pub risk: Risk,
+    /// What the caller's access token holds; Cedar is not told where the shape is `Base`.
+    pub token_scopes: BTreeSet<String>,
+    /// What only some actions need.
+    pub particulars: Particulars,
+}
+
+/// What the action's context holds besides the common facts: one variant per context type of the
+/// schema.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "shape", rename_all = "snake_case")]
+pub enum Particulars {
+    /// `BaseCtx`: nobody is signed in yet, there is no token.
+    Base,
+    /// `TokenCtx`.
+    Token,
+    /// `AdminCtx`.
+    Admin { approval: Option<Approval> },
+    /// `RoleCtx`: the role that is given or taken.
+    Role { role: String, approval: Option<Approval> },
+    /// `FindCtx`.
+    Find { delegation: Option<Delegation> },
+    /// `CredCtx`.
+    Credential {
+        usage: Usage,
+        ask: Ask,
+        delegation: Option<Delegation>,
+        approval: Option<Approval>,
+    },
+    /// `CallCtx`.
+    Call {
+        usage: Usage,
+        call: Box<Call>,
+        delegation: Option<Delegation>,
+        approval: Option<Approval>,
+    },
+}
+
+impl Facts {
+    /// The context of the request, not yet checked against a schema: `Request::new` does that.
+    ///
+    /// # Errors
+    /// A value that Cedar cannot hold, such as a duration beyond 64 bits of milliseconds.
+    pub fn context(&self) -> Result<Context> {
+        let mut told: Vec<(&str, RestrictedExpression)> = Vec::with_capacity(10);
+        told.push(("clock", self.clock.expression()));
+        told.push(("net", self.net.expression()?));
+        told.push(("session", self.session.expression()?));
+        told.push(("risk", entity(Kind::RiskLevel, self.risk.as_str())));
+        if !matches!(self.particulars, Particulars::Base) {
+            told.push(("token", record([("scopes", scopes(&self.token_scopes))])?));
+        }
+        self.particulars.tell(&mut told)?;
+        Context::from_pairs(told.into_iter().map(|(key, value)| (key.to_owned(), value)))
+            .context("the facts do not make a context")
+    }
+
+    /// The entities that the context points at: world clock, mandate, approval, tool version and
+    /// arguments. Principal, resource and action come from elsewhere.
+    ///
+    /// # Errors
+    /// As [`Facts::context`].
+    pub fn entities(&self) -> Result<Vec<Entity>> {
+        let mut entities = vec![self.clock.world_clock()];
+        let (delegation, approval) = self.particulars.delegation_and_approval();
+        if let Some(mandate) = delegation.and_then(|it| it.mandate.as_ref()) {
+            entities.push(mandate.entity()?);
+        }
+        if let Some(approval) = approval {
+            entities.push(approval.entity()?);
+        }
+        if let Particulars::Call { call, .. } = &self.particulars {
+            entities.extend(call.entities()?);
+        }
+        Ok(entities)
+    }
+}
+
+impl Particulars {
+    /// Which context type of the schema these are for.
+    pub fn shape(&self) -> Shape {
+        match self {
+            Particulars::Base => Shape::Base,
+            Particulars::Token => Shape::Token,
+            Particulars::Admin { .. } => Shape::Admin,
+            Particulars::Role { .. } => Shape::Role,
+            Particulars::Find { .. } => Shape::Find,
+            Particulars::Credential { .. } => Shape::Credential,
+            Particulars::Call { .. } => Shape::Call,
+        }
+    }
+
+    fn tell(&self, told: &mut Vec<(&'static str, RestrictedExpression)>) -> Result<()> {
+        match self {
+            Particulars::Base
+            | Particulars::Token
+            | Particulars::Admin { .. }
+            | Particulars::Find { .. } => {}
+            Particulars::Role { role, .. } => told.push(("role", entity(Kind::Role, role))),
+            Particulars::Credential { usage, ask, .. } => {
+                told.push(("usage", usage.expression()?));
+                told.push(("ask", ask.expression()?));
+            }
+            Particulars::Call { usage, call, .. } => {
+                told.push(("usage", usage.expression()?));
+                told.push(("call", call.expression()?));
+            }
+        }
+        let (delegation, approval) = self.delegation_and_approval();
+        if let Some(delegation) = delegation {
+            told.push(("delegation", delegation.expression()?));
+        }
+        if let Some(approval) = approval {
+            told.push(("approval", entity(Kind::Approval, &approval.id)));
+        }
+        Ok(())
+    }
+
+    fn delegation_and_approval(&self) -> (Option<&Delegation>, Option<&Approval>) {
+        match self {
+            Particulars::Base | Particulars::Token => (None, None),
+            Particulars::Admin { approval } | Particulars::Role { approval, .. } => {
+                (None, approval.as_ref())
+            }
+            Particulars::Find { delegation } => (delegation.as_ref(), None),
+            Particulars::Credential { delegation, approval, .. }
+            | Particulars::Call { delegation, approval, .. } => {
+                (delegation.as_ref(), approval.as_ref())
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Which of the schema's context types an action takes.
+
+/// A context type of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    Base,
+    Token,
+    Admin,
+    Role,
+    Find,
+    Credential,
+    Call,
+}
+
+impl Shape {
+    /// The shape that the schema calls `name`, as in `TokenCtx`.
+    pub fn named(name: &str) -> Option<Shape> {
+        Some(match name {
+            "BaseCtx" => Shape::Base,
+            "TokenCtx" => Shape::Token,
+            "AdminCtx" => Shape::Admin,
+            "RoleCtx" => Shape::Role,
+            "FindCtx" => Shape::Find,
+            "CredCtx" => Shape::Credential,
+            "CallCtx" => Shape::Call,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,232 @@
+//! A bundle: schema, policies and everything that is worked out from them once. Immutable; a
+//! change is another bundle, with another digest.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::thread;
+
+use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, Schema};
+use miette::Diagnostic;
+use sha2::{Digest, Sha256};
+
+use super::bounds;
+use super::check::{self, ParsedPolicies, ParsedSchema};
+use super::fault::Fault;
+use super::lint;
+use super::load::{SourceFile, Sources};
+use super::meta::Meta;
+use super::slice::Slices;
+use super::starter;
+use super::syntax;
+use super::table::Table;
+use crate::authz::facts::Shape;
+
+/// Policies that passed every check. A broken bundle is never one of these.
+#[derive(Debug)]
+pub struct Bundle {
+    sources: Sources,
+    digest: String,
+    schema: Schema,
+    policies: PolicySet,
+    meta: BTreeMap<String, Meta>,
+    actions: HashMap<EntityUid, Vec<Entity>>,
+    shapes: HashMap<EntityUid, Shape>,
+    slices: Slices,
+    zones: Vec<String>,
+    token_scopes: BTreeSet<String>,
+}
+
+impl Bundle {
+    /// Reads and checks the bundle of two directories; see [`Bundle::from_sources`].
+    ///
+    /// # Errors
+    /// Every fault that was found. A missing directory is one, and so is one without policies:
+    /// nothing is ever open because nothing is written.
+    pub fn load(schema_dir: &Path, policy_dir: &Path) -> Result<Bundle, Vec<Fault>> {
+        Bundle::from_sources(Sources::read(schema_dir, policy_dir)?)
+    }
+
+    /// The bundle that is compiled in, without its decision table: the release proved that.
+    ///
+    /// # Errors
+    /// None, as the tests show.
+    pub fn starter() -> Result<Bundle, Vec<Fault>> {
+        Bundle::from_sources(Sources { tests: None, ..Sources::starter() })
+    }
+
+    /// Parses, validates, lints, and runs the decision table if there is one. The root tier is
+    /// this release's: it joins sources that lack it, and no other is accepted in its place.
+    ///
+    /// # Errors
+    /// Every fault of the first of these steps that finds any.
+    pub fn from_sources(sources: Sources) -> Result<Bundle, Vec<Fault>> {
+        if sources.policies.is_empty() {
+            return Err(vec![
+                Fault::whole("policies", "a bundle without policies denies everything")
+                    .fixed_by("`gatewright init` writes the starter files"),
+            ]);
+        }
+        let sources = starter::with_root_tier(sources).map_err(|it| vec![it])?;
+        clean(bounds::check(&sources))?;
+        let check = move || Bundle::checked(sources);
+        let stopped = |it: &dyn std::fmt::Display| {
+            vec![Fault::whole("policies", format!("the check did not end: {it}"))]
+        };
+        let thread = thread::Builder::new().name("policy-check".to_owned());
+        match thread.stack_size(bounds::STACK_BYTES).spawn(check) {
+            Ok(thread) => thread.join().unwrap_or_else(|_| Err(stopped(&"it panicked"))),
+            Err(error) => Err(stopped(&error)),
+        }
+    }
+
+    fn checked(sources: Sources) -> Result<Bundle, Vec<Fault>> {
+        let ParsedSchema { schema, shapes } = check::parse_schema(&sources.schema)?;
+        let ParsedPolicies { policies, meta } = check::parse_policies(&sources.policies)?;
+        let place = Places { files: &sources.policies, meta: &meta };
+        clean(check::validate(&schema, &policies, &|id, it| place.found(id, it)))?;
+
+        let actions = check::action_entities(&schema).map_err(|it| whole(&it))?;
+        let written = syntax::written(&policies).map_err(|it| whole(&it))?;
+        let findings = lint::lint(&written, &meta, &schema, &actions);
+        clean(findings.into_iter().map(|it| place.finding(&it)).collect())?;
+
+        let bundle = Bundle {
+            digest: digest(&sources),
+            slices: Slices::of(&schema, &policies, &actions),
+            zones: syntax::zones(&written),
+            token_scopes: syntax::token_scopes(&policies, &actions),
+            sources,
+            schema,
+            policies,
+            meta,
+            actions,
+            shapes,
+        };
+        if let Some(tests) = &bundle.sources.tests {
+            clean(Table::read(tests, &bundle)?.run(&bundle))?;
+        }
+        Ok(bundle)
+    }
+
+    /// SHA-256 over every schema and policy file, in hexadecimal: what a decision records.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Every policy and template. Decisions use [`Bundle::slice`].
+    pub fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    /// The files it is made from.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The policies that can matter to a request of this kind; none for a request that the schema
+    /// does not admit. Templates are not in it: grants are linked by principal.
+    pub fn slice(
+        &self,
+        principal_type: &EntityTypeName,
+        action: &EntityUid,
+        resource_type: &EntityTypeName,
+    ) -> &PolicySet {
+        self.slices.get(principal_type, action, resource_type)
+    }
+
+    /// `action` and the groups it is in; empty if the schema has no such action.
+    pub fn action_entities(&self, action: &EntityUid) -> &[Entity] {
+        self.actions.get(action).map_or(&[], Vec::as_slice)
+    }
+
+    /// The actions that somebody can ask for; groups are left out.
+    pub fn actions(&self) -> impl Iterator<Item = &EntityUid> {
+        self.slices.actions()
+    }
+
+    /// Which facts `action` takes.
+    pub fn shape(&self, action: &EntityUid) -> Option<Shape> {
+        self.shapes.get(action).copied()
+    }
+
+    /// What a policy or template says about itself, by its `@id`.
+    pub fn meta(&self, id: &str) -> Option<&Meta> {
+        self.meta.get(id)
+    }
+
+    /// All of them, by `@id`.
+    pub fn metas(&self) -> &BTreeMap<String, Meta> {
+        &self.meta
+    }
+
+    /// The IANA zones that policies read: what the clock's facts must hold.
+    pub fn zones(&self) -> &[String] {
+        &self.zones
+    }
+
+    /// Whether some policy reads the clock of `zone`.
+    pub fn has_zone(&self, zone: &str) -> bool {
+        self.zones.iter().any(|it| it == zone)
+    }
+
+    /// Every scope that a policy about `hold_scope` names: what is asked, one by one, when a token
+    /// is issued.
+    pub fn token_scopes(&self) -> &BTreeSet<String> {
+        &self.token_scopes
+    }
+}
+
+/// Where policies stand.
+struct Places<'a> {
+    files: &'a [SourceFile],
+    meta: &'a BTreeMap<String, Meta>,
+}
+
+impl Places<'_> {
+    fn file_and_meta(&self, id: &str) -> Option<(&SourceFile, &Meta)> {
+        let meta = self.meta.get(id)?;
+        Some((self.files.iter().find(|it| it.name == meta.file)?, meta))
+    }
+
+    fn found(&self, id: &str, diagnostic: &dyn Diagnostic) -> Fault {
+        match self.file_and_meta(id) {
+            Some((file, _)) => Fault::found(file, diagnostic).of_policy(id),
+            None => Fault::whole("policies", diagnostic.to_string()).of_policy(id),
+        }
+    }
+
+    fn finding(&self, finding: &lint::Finding) -> Fault {
+        let problem = format!("{} [{}]", finding.problem, finding.rule);
+        let fault = match self.file_and_meta(&finding.policy) {
+            Some((file, meta)) => {
+                Fault { line: meta.line, column: 1, ..Fault::whole(&file.path, problem) }
+            }
+            None => Fault::whole("policies", problem),
+        };
+        fault.of_policy(&finding.policy).fixed_by(finding.fix)
+    }
+}
+
+fn clean(faults: Vec<Fault>) -> Result<(), Vec<Fault>> {
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+fn whole(error: &dyn std::error::Error) -> Vec<Fault> {
+    vec![Fault::whole("policies", error.to_string())]
+}
+
+/// Each file's kind, length, name and text, so that no two bundles look alike.
+fn digest(sources: &Sources) -> String {
+    let mut hash = Sha256::new();
+    for (kind, files) in [("schema", &sources.schema), ("policy", &sources.policies)] {
+        for file in files {
+            hash.update(format!("{kind} {} {}\n", file.name.len(), file.name));
+            hash.update(Sha256::digest(&file.text));
+        }
+    }
+    hex::encode(hash.finalize())
+}

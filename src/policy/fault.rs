@@ -1,0 +1,100 @@
+//! What is wrong with a bundle, where, and what would mend it.
+
+use std::fmt;
+
+use miette::Diagnostic;
+
+use super::load::SourceFile;
+
+/// One fault of a bundle, for the person who writes it.
+///
+/// It shows itself as compilers do:
+/// `policies/10-guardrails.cedar:12:3: guard.x: attribute … not found; did you mean …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The path as the person knows it.
+    pub file: String,
+    /// From 1; 0 when the fault is that of the whole file or directory.
+    pub line: usize,
+    /// In characters, from 1; 0 as `line`.
+    pub column: usize,
+    /// The `@id` of the policy, where one is at fault.
+    pub policy: Option<String>,
+    pub problem: String,
+    pub fix: Option<String>,
+}
+
+impl Fault {
+    /// A fault of `file` (or a directory) as a whole.
+    pub(super) fn whole(file: impl Into<String>, problem: impl Into<String>) -> Fault {
+        Fault {
+            file: file.into(),
+            line: 0,
+            column: 0,
+            policy: None,
+            problem: problem.into(),
+            fix: None,
+        }
+    }
+
+    /// A fault at byte `offset` of `file`.
+    pub(super) fn at(file: &SourceFile, offset: usize, problem: impl Into<String>) -> Fault {
+        let (line, column) = position(&file.text, offset);
+        Fault { line, column, ..Fault::whole(&file.path, problem) }
+    }
+
+    /// What Cedar found in `file`, at the place and with the help it gives.
+    pub(super) fn found(file: &SourceFile, diagnostic: &dyn Diagnostic) -> Fault {
+        let offset = diagnostic.labels().and_then(|mut it| it.next()).map(|it| it.offset());
+        let mut fault = match offset {
+            Some(offset) => Fault::at(file, offset, diagnostic.to_string()),
+            None => Fault::whole(&file.path, diagnostic.to_string()),
+        };
+        fault.fix = diagnostic.help().map(|it| it.to_string());
+        fault
+    }
+
+    pub(super) fn of_policy(mut self, id: &str) -> Fault {
+        // Cedar begins its message with the policy, which stands before it already.
+        let said = format!("for policy `{id}`");
+        let rest =
+            self.problem.strip_prefix(&said).map(|it| it.trim_start_matches([',', ':', ' ']));
+        if let Some(rest) = rest {
+            self.problem = rest.to_owned();
+        }
+        self.policy = Some(id.to_owned());
+        self
+    }
+
+    pub(super) fn fixed_by(mut self, fix: impl Into<String>) -> Fault {
+        self.fix = Some(fix.into());
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        if let Some(policy) = &self.policy {
+            write!(f, ": {policy}")?;
+        }
+        write!(f, ": {}", self.problem)?;
+        match &self.fix {
+            Some(fix) => write!(f, "; {fix}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Line and column of byte `offset`, both from 1.
+pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |it| it + 1);
+    let column = before.get(line_start..).map_or(0, |it| it.chars().count());
+    (before.matches('\n').count() + 1, column + 1)
+}

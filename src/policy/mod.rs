@@ -1,0 +1,24 @@
+//! Policies as data: read, checked and held as one immutable bundle, swapped whole.
+
+mod bounds;
+mod bundle;
+mod check;
+mod fault;
+mod lint;
+mod load;
+mod meta;
+mod slice;
+mod starter;
+mod syntax;
+pub mod table;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::bundle::Bundle;
+pub use self::fault::Fault;
+pub use self::load::{SourceFile, Sources, Tests};
+pub use self::meta::{Fix, Meta, Tier};
+pub use self::starter::FILES as STARTER_FILES;
+pub use self::watch::{Pace, Watch};

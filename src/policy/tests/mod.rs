@@ -1,0 +1,30 @@
+//! The shipped bundle, held against its table, and against every way of getting it wrong.
+
+mod bounds;
+mod faults;
+mod lint;
+mod numbers;
+mod slices;
+mod starter;
+mod watch;
+
+use super::load::{SourceFile, Sources};
+use super::{Bundle, Fault};
+
+/// The starter bundle's sources without its table: checking is quicker.
+fn sources() -> Sources {
+    Sources { tests: None, ..Sources::starter() }
+}
+
+/// The starter bundle with one more file.
+fn with(text: &str) -> Result<Bundle, Vec<Fault>> {
+    let mut sources = sources();
+    sources.policies.push(SourceFile::new("policies", "90-ours.cedar", text));
+    Bundle::from_sources(sources)
+}
+
+/// The faults as a person reads them, one a line.
+fn shown(result: Result<Bundle, Vec<Fault>>) -> String {
+    let faults = result.err().unwrap_or_default();
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,265 @@
+//! A slice answers as the full set does: the same decision, the same policies, the same errors.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+use cedar_policy::{Authorizer, Entities, Entity, EntityUid, PolicySet, Request, RequestEnv};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use proptest::sample::{Index, subsequence};
+use serde_json::Value;
+
+use crate::authz::facts::{
+    Age, Approval, ApprovalState, Ask, Call, ClockFacts, Delegation, Facts, Mandate, NetFacts,
+    Particulars, Risk, SessionFacts, Shape, ToolVersion, Usage,
+};
+use crate::authz::verdict::{Outcome, verdict};
+use crate::policy::Bundle;
+use crate::policy::load::Sources;
+use crate::policy::table::{Question, Table};
+
+fn ask(request: &Request, policies: &PolicySet, entities: &Entities) -> Outcome {
+    verdict(&Authorizer::new().is_authorized(request, policies, entities))
+}
+
+fn slice<'a>(bundle: &'a Bundle, request: &Request) -> &'a PolicySet {
+    bundle.slice(
+        request.principal().unwrap().type_name(),
+        request.action().unwrap(),
+        request.resource().unwrap().type_name(),
+    )
+}
+
+#[test]
+fn on_every_row_of_the_table() {
+    let bundle = Bundle::starter().unwrap();
+    let table = Table::read(&Sources::starter().tests.unwrap(), &bundle).unwrap();
+    let mut compared = 0;
+    for row in table.rows() {
+        let Question::Possible(it) = row.question() else { continue };
+        let (request, entities) = (&it.request, &it.entities);
+        let sliced = slice(&bundle, request);
+        assert!(sliced.num_of_policies() < bundle.policies().num_of_policies());
+        assert_eq!(
+            ask(request, sliced, entities),
+            ask(request, bundle.policies(), entities),
+            "{request}"
+        );
+        compared += 1;
+    }
+    assert!(compared > 300);
+}
+
+struct World {
+    bundle: Bundle,
+    envs: Vec<RequestEnv>,
+    by_type: BTreeMap<String, Vec<Entity>>,
+}
+
+static WORLD: LazyLock<World> = LazyLock::new(|| {
+    let bundle = Bundle::starter().unwrap();
+    let world: Value = serde_json::from_str(&Sources::starter().tests.unwrap().world.text).unwrap();
+    let entities =
+        Entities::from_json_value(world["entities"].clone(), Some(bundle.schema())).unwrap();
+    let mut by_type: BTreeMap<String, Vec<Entity>> = BTreeMap::new();
+    for entity in entities {
+        by_type.entry(entity.uid().type_name().to_string()).or_default().push(entity);
+    }
+    for of_type in by_type.values_mut() {
+        of_type.sort_by_key(|it| it.uid().to_string());
+    }
+    let mut envs: Vec<RequestEnv> = bundle.schema().request_envs().collect();
+    envs.sort_by_key(|it| format!("{} {} {}", it.principal(), it.action(), it.resource()));
+    World { bundle, envs, by_type }
+});
+
+/// Something of this type, with its entity where the type has any.
+fn pick(type_name: &cedar_policy::EntityTypeName, at: Index) -> (EntityUid, Option<Entity>) {
+    match WORLD.by_type.get(&type_name.to_string()) {
+        Some(known) => {
+            let entity = at.get(known);
+            (entity.uid(), Some(entity.clone()))
+        }
+        None => {
+            let ids = match type_name.basename() {
+                "Registry" => ["registry", "registry"],
+                "Role" => ["admin", "user"],
+                _ => ["agent:calc", "read:public"],
+            };
+            let id = cedar_policy::EntityId::new(at.get(&ids));
+            (EntityUid::from_type_name_and_id(type_name.clone(), id), None)
+        }
+    }
+}
+
+fn words(of: &'static [&'static str]) -> impl Strategy<Value = BTreeSet<String>> {
+    subsequence(of, 0..=of.len()).prop_map(|it| it.into_iter().map(str::to_owned).collect())
+}
+
+fn age() -> impl Strategy<Value = Option<Age>> {
+    proptest::option::of(prop_oneof![0_u64..1_000_000, Just(300_000), Just(900_000)])
+        .prop_map(|it| it.map(Age::from_millis))
+}
+
+fn net() -> impl Strategy<Value = NetFacts> {
+    let ips = ["10.1.2.3", "66.249.1.1", "203.0.113.9", "::ffff:66.249.0.1", "fd00::1"];
+    let ip = proptest::sample::select(ips.to_vec()).prop_map(|it| it.parse::<IpAddr>().unwrap());
+    let country = proptest::option::of(proptest::sample::select(vec!["DE", "US"]));
+    (ip, words(&["vpn", "tor", "blocked", "corp"]), country)
+        .prop_map(|(ip, zones, country)| NetFacts::new(ip, zones, country.map(str::to_owned)))
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    (0_u64..120, 0_u64..6000, 0_u64..12_000_000, 0_u64..30, 0_u64..4).prop_map(
+        |(calls_last_minute, calls_today, cost_today_micros, failures_last_hour, calls_ever)| {
+            Usage {
+                calls_last_minute,
+                calls_today,
+                cost_today_micros,
+                failures_last_hour,
+                calls_ever,
+            }
+        },
+    )
+}
+
+fn facts() -> impl Strategy<Value = (Facts, Usage, bool, bool)> {
+    let common = (
+        1_767_225_600_i64..1_798_761_600,
+        net(),
+        (1_u8..4, age(), age()),
+        proptest::sample::select(vec![Risk::Low, Risk::Low, Risk::Medium, Risk::High]),
+        words(&[
+            "agent:calc",
+            "agent:translate",
+            "agent:execute",
+            "agent:code_exec",
+            "mcp:connect",
+        ]),
+    );
+    (common, usage(), any::<bool>(), any::<bool>()).prop_map(
+        |(common, usage, delegated, approved)| {
+            let (now, net, (aal, mfa_age, reauth_age), risk, token_scopes) = common;
+            let now = Timestamp::from_second(now).unwrap();
+            let zones = WORLD.bundle.zones();
+            let clock = Arc::new(ClockFacts::at(now, &TimeZone::UTC, zones).unwrap());
+            let session = SessionFacts { aal, age: Age::ZERO, mfa_age, reauth_age };
+            let particulars = Particulars::Base;
+            let facts = Facts { clock, net, session, risk, token_scopes, particulars };
+            (facts, usage, delegated, approved)
+        },
+    )
+}
+
+fn particulars(
+    shape: Shape,
+    tool: &str,
+    now: Timestamp,
+    usage: Usage,
+    delegation: Option<Delegation>,
+    approval: Option<Approval>,
+) -> Particulars {
+    match shape {
+        Shape::Base => Particulars::Base,
+        Shape::Token => Particulars::Token,
+        Shape::Admin => Particulars::Admin { approval },
+        Shape::Role => Particulars::Role { role: "auditor".to_owned(), approval },
+        Shape::Find => Particulars::Find { delegation },
+        Shape::Credential => {
+            let scopes = ["calculate".to_owned()].into();
+            let ask = Ask { scopes, ttl_seconds: now.as_second().unsigned_abs() % 4000 };
+            Particulars::Credential { usage, ask, delegation, approval }
+        }
+        Shape::Call => {
+            let version = ToolVersion {
+                id: "v1".to_owned(),
+                tool: tool.to_owned(),
+                signed: usage.calls_today.is_multiple_of(2),
+                schema_digest: "0".to_owned(),
+            };
+            let call = Call {
+                digest: "d1".to_owned(),
+                version,
+                confirmed: usage.calls_ever.is_multiple_of(2),
+                arguments: serde_json::json!({ "url": "http://localhost/", "n": 7, "b": true }),
+            };
+            Particulars::Call { usage, call: Box::new(call), delegation, approval }
+        }
+    }
+}
+
+fn delegation(now: Timestamp) -> Delegation {
+    let names = ("uma".to_owned(), "bot".to_owned());
+    let mandate = Mandate {
+        id: "m1".to_owned(),
+        user: names.0.clone(),
+        agent: names.1.clone(),
+        scopes: ["agent:calc".to_owned(), "calculate".to_owned()].into(),
+        tools: "all".to_owned(),
+        not_before: now,
+        expires_at: Timestamp::MAX.min("2030-01-01T00:00:00Z".parse().unwrap()),
+        max_depth: 1,
+        revoked: false,
+    };
+    Delegation { user: names.0, agent: names.1, depth: 1, mandate: Some(mandate) }
+}
+
+fn approval(tool: &str) -> Approval {
+    Approval {
+        id: "ap1".to_owned(),
+        state: ApprovalState::Approved,
+        agent: Some("bot".to_owned()),
+        user: None,
+        tool: tool.to_owned(),
+        digest: "d1".to_owned(),
+        approved_by: ["erin".to_owned()].into(),
+        expires_at: "2030-01-01T00:00:00Z".parse().unwrap(),
+        tool_owner: "alice".to_owned(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn on_random_requests(
+        env in any::<Index>(),
+        principal in any::<Index>(),
+        resource in any::<Index>(),
+        (mut facts, usage, delegated, approved) in facts(),
+    ) {
+        let env = env.get(&WORLD.envs);
+        let (principal, principal_entity) = pick(env.principal(), principal);
+        let (resource, resource_entity) = pick(env.resource(), resource);
+        let now = facts.clock.now();
+        let tool = resource.id().unescaped();
+        facts.particulars = particulars(
+            WORLD.bundle.shape(env.action()).unwrap(),
+            tool,
+            now,
+            usage,
+            delegated.then(|| delegation(now)),
+            approved.then(|| approval(tool)),
+        );
+
+        let request = Request::new(
+            principal.clone(),
+            env.action().clone(),
+            resource.clone(),
+            facts.context().unwrap(),
+            Some(WORLD.bundle.schema()),
+        ).unwrap();
+        let mut entities: Vec<Entity> = facts.entities().unwrap();
+        entities.extend(WORLD.bundle.action_entities(env.action()).iter().cloned());
+        entities.extend(principal_entity);
+        if resource != principal {
+            entities.extend(resource_entity);
+        }
+        let entities = Entities::from_entities(entities, None).unwrap();
+        let sliced = ask(&request, slice(&WORLD.bundle, &request), &entities);
+        prop_assert_eq!(&sliced, &ask(&request, WORLD.bundle.policies(), &entities));
+        prop_assert_eq!(&sliced.errors, &Vec::<String>::new());
+    }
+}

@@ -1,0 +1,93 @@
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use crate::policy::{Bundle, Fault, Pace, STARTER_FILES, Watch};
+
+/// How long anything may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const PACE: Pace = Pace { quiet: Duration::from_millis(20), look: Duration::from_millis(200) };
+
+const ADDED: &str = "@id(\"ours.x\") @title(\"Nobody uses the abacus\") forbid (principal, action \
+                     in Gatewright::Action::\"use\", resource == Gatewright::Tool::\"abacus\");";
+
+struct Watched {
+    directory: tempfile::TempDir,
+    changed: Receiver<String>,
+    broken: Receiver<Vec<Fault>>,
+    digest: String,
+    watch: Watch,
+}
+
+fn write_starter(root: &Path) {
+    for (path, text) in STARTER_FILES.iter().filter(|(path, _)| !path.contains("/tests/")) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+fn watched() -> Watched {
+    let directory = tempfile::tempdir().unwrap();
+    write_starter(directory.path());
+    let (schemas, policies) = (directory.path().join("schemas"), directory.path().join("policies"));
+    let bundle = Bundle::load(&schemas, &policies).unwrap();
+    let (tell_changed, changed) = mpsc::channel();
+    let (tell_broken, broken) = mpsc::channel();
+    let watch = Watch::start(
+        &schemas,
+        &policies,
+        &bundle,
+        PACE,
+        move |it| tell_changed.send(it.digest().to_owned()).unwrap(),
+        move |it| tell_broken.send(it).unwrap(),
+    )
+    .unwrap();
+    let digest = bundle.digest().to_owned();
+    Watched { directory, changed, broken, digest, watch }
+}
+
+#[test]
+fn a_broken_edit_changes_nothing_and_a_good_one_the_bundle() {
+    let it = watched();
+    let file = it.directory.path().join("policies/90-ours.cedar");
+    fs::write(&file, ADDED.replace("Tool::", "Tol::")).unwrap();
+    let faults = it.broken.recv_timeout(DEADLINE).unwrap();
+    assert!(faults[0].to_string().contains("90-ours.cedar"), "{faults:?}");
+    assert!(it.changed.try_recv().is_err(), "a broken bundle came out");
+
+    fs::write(&file, ADDED).unwrap();
+    let digest = it.changed.recv_timeout(DEADLINE).unwrap();
+    assert_ne!(digest, it.digest);
+    let root = it.directory.path();
+    let again = Bundle::load(&root.join("schemas"), &root.join("policies")).unwrap();
+    assert_eq!(digest, again.digest());
+
+    fs::remove_file(&file).unwrap();
+    assert_eq!(it.changed.recv_timeout(DEADLINE).unwrap(), it.digest);
+}
+
+#[test]
+fn a_directory_that_goes_is_a_fault_and_one_that_comes_is_read() {
+    let it = watched();
+    let policies = it.directory.path().join("policies");
+    fs::rename(&policies, it.directory.path().join("old")).unwrap();
+    let faults = it.broken.recv_timeout(DEADLINE).unwrap();
+    assert!(faults[0].problem.contains("cannot be read"), "{faults:?}");
+
+    fs::rename(it.directory.path().join("old"), it.directory.path().join("new")).unwrap();
+    fs::write(it.directory.path().join("new/90-ours.cedar"), ADDED).unwrap();
+    fs::rename(it.directory.path().join("new"), &policies).unwrap();
+    assert_ne!(it.changed.recv_timeout(DEADLINE).unwrap(), it.digest);
+}
+
+#[test]
+fn dropping_thewatch_ends_it() {
+    let it = watched();
+    let (changed, directory) = (it.changed, it.directory);
+    drop(it.watch);
+    fs::write(directory.path().join("policies/90-ours.cedar"), ADDED).unwrap();
+    assert!(changed.recv().is_err(), "the callback outlived the watch");
+}
