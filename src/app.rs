@@ -38,6 +38,8 @@ pub struct App {
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
     pub figures: PrometheusHandle,
+    /// Whether figures have a listener of their own.
+    pub figures_elsewhere: bool,
     pub clock: Clock,
     ledger: Ledger,
 }
@@ -96,6 +98,7 @@ impl App {
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
             figures: metrics::install()?,
+            figures_elsewhere: settings.metrics.listen.is_some(),
             clock,
             ledger,
         }))

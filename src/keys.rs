@@ -37,11 +37,11 @@ fn create(path: &Path) -> anyhow::Result<()> {
 }
 
 fn load(path: &Path) -> anyhow::Result<SigningKey> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode();
     anyhow::ensure!(mode & 0o077 == 0, "others than its owner may read it: `chmod 600` it");
     let mut text = Zeroizing::new(String::new());
-    file.by_ref().take(1024).read_to_string(&mut text)?;
+    file.take(1024).read_to_string(&mut text)?;
     let mut seed = Zeroizing::new([0u8; 32]);
     // The decoder's own words would show what stands in the file.
     hex::decode_to_slice(text.trim(), &mut *seed)

@@ -1,1 +1,8 @@
-fn main() {}
+//! The `gatewright` binary.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    gatewright::cli::run().await
+}

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
 use tlog_tiles::{HashReader, prove_record, prove_tree, split_stored_hash_index};
 
 use super::query::{Audit, ProveConsistency, ProveEntry};
@@ -12,7 +11,7 @@ use crate::store::Database;
 use crate::{Error, Result};
 
 /// That one entry is in the tree of one head.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct InclusionProof {
     pub seq: u64,
     pub leaf: Hash,
@@ -22,7 +21,7 @@ pub struct InclusionProof {
 }
 
 /// That the tree of one head begins with the tree of another.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct ConsistencyProof {
     pub from: u64,
     pub to: u64,

@@ -12,7 +12,8 @@ use arc_swap::ArcSwap;
 
 use crate::audit::Ledger;
 use crate::clock::Clock;
-use crate::store::{Database, Result};
+use crate::Result;
+use crate::store::Database;
 
 pub use agents::{
     Agent, AgentSecret, ListAgents, NewAgent, RegisterAgent, ResumeAgent, ShowAgent, SuspendAgent,

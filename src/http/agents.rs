@@ -27,9 +27,7 @@ pub struct AgentView {
     owner: Uuid,
     state: Lifecycle,
     roles: Roles,
-    #[schemars(with = "String")]
     created_at: Timestamp,
-    #[schemars(with = "String")]
     updated_at: Timestamp,
 }
 
@@ -102,7 +100,8 @@ pub fn parse_suspend(call: &Call) -> Result<SuspendAgent> {
 }
 
 pub async fn suspend(app: Arc<App>, permit: Permit<SuspendAgent>) -> Result<Response> {
-    Ok(show(&app.directory.suspend_agent(permit).await?))
+    let agent = app.directory.suspend_agent(permit).await?;
+    Ok(show(&agent))
 }
 
 pub fn parse_resume(call: &Call) -> Result<ResumeAgent> {
@@ -111,7 +110,8 @@ pub fn parse_resume(call: &Call) -> Result<ResumeAgent> {
 }
 
 pub async fn resume(app: Arc<App>, permit: Permit<ResumeAgent>) -> Result<Response> {
-    Ok(show(&app.directory.resume_agent(permit).await?))
+    let agent = app.directory.resume_agent(permit).await?;
+    Ok(show(&agent))
 }
 
 pub fn parse_grant(call: &Call) -> Result<GrantAgentRole> {
@@ -119,7 +119,8 @@ pub fn parse_grant(call: &Call) -> Result<GrantAgentRole> {
 }
 
 pub async fn grant(app: Arc<App>, permit: Permit<GrantAgentRole>) -> Result<Response> {
-    Ok(show(&app.directory.grant_agent_role(permit).await?))
+    let agent = app.directory.grant_agent_role(permit).await?;
+    Ok(show(&agent))
 }
 
 pub fn parse_revoke(call: &Call) -> Result<RevokeAgentRole> {
@@ -127,7 +128,8 @@ pub fn parse_revoke(call: &Call) -> Result<RevokeAgentRole> {
 }
 
 pub async fn revoke(app: Arc<App>, permit: Permit<RevokeAgentRole>) -> Result<Response> {
-    Ok(show(&app.directory.revoke_agent_role(permit).await?))
+    let agent = app.directory.revoke_agent_role(permit).await?;
+    Ok(show(&agent))
 }
 
 fn show(agent: &Agent) -> Response {

@@ -64,7 +64,6 @@ pub struct Vended {
     /// A Biscuit in URL-safe base64.
     token: String,
     scopes: BTreeSet<String>,
-    #[schemars(with = "String")]
     expires_at: Timestamp,
     revocation_ids: Vec<String>,
     root_key_id: u32,
@@ -83,13 +82,9 @@ pub struct CredentialView {
     revocation_ids: Vec<String>,
     /// `issued` or `revoked`; whether it has expired, `expires_at` tells.
     state: &'static str,
-    #[schemars(with = "String")]
     created_at: Timestamp,
-    #[schemars(with = "String")]
     updated_at: Timestamp,
-    #[schemars(with = "String")]
     expires_at: Timestamp,
-    #[schemars(with = "Option<String>")]
     revoked_at: Option<Timestamp>,
 }
 
@@ -124,7 +119,6 @@ pub struct ValidateAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<BTreeSet<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
     expires_at: Option<Timestamp>,
 }
 

@@ -9,7 +9,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
-use crate::{App, Result, metrics};
+use crate::{App, Error, Result, metrics};
 
 #[derive(Serialize, JsonSchema)]
 pub struct Live {
@@ -40,8 +40,16 @@ pub async fn ready(app: Arc<App>, _: Call) -> Result<Response> {
     Ok(response)
 }
 
-/// Prometheus text format 0.0.4.
+/// The figures, unless they have a listener of their own.
 pub async fn figures(app: Arc<App>, _: Call) -> Result<Response> {
+    match app.figures_elsewhere {
+        true => Err(Error::NotFound),
+        false => render(&app).await,
+    }
+}
+
+/// Prometheus text format 0.0.4.
+pub async fn render(app: &App) -> Result<Response> {
     metrics::credentials_live(app.credentials.live().await? as f64);
     let mut response = app.figures.render().into_response();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

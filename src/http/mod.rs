@@ -63,6 +63,17 @@ pub fn service(app: Arc<App>) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
+/// The listener of figures alone.
+pub fn figures_only(app: Arc<App>) -> BoxedFilter<(Response,)> {
+    warp::path!("metrics")
+        .and(warp::get())
+        .then(move || {
+            let app = app.clone();
+            async move { health::render(&app).await.unwrap_or_else(|it| problem::render(it, "")) }
+        })
+        .boxed()
+}
+
 struct Head {
     method: Method,
     path: FullPath,

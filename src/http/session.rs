@@ -43,10 +43,8 @@ pub struct ElevateBody {
 pub struct Tokens {
     token_type: &'static str,
     access_token: String,
-    #[schemars(with = "String")]
     access_token_expires_at: Timestamp,
     refresh_token: String,
-    #[schemars(with = "String")]
     refresh_token_expires_at: Timestamp,
     /// What the access token holds.
     scopes: Vec<String>,
@@ -55,7 +53,6 @@ pub struct Tokens {
 #[derive(Serialize, JsonSchema)]
 pub struct Elevated {
     access_token: String,
-    #[schemars(with = "String")]
     access_token_expires_at: Timestamp,
 }
 
@@ -73,10 +70,8 @@ pub struct Me {
 #[derive(Serialize, JsonSchema)]
 pub struct SessionView {
     id: Option<Uuid>,
-    #[schemars(with = "String")]
     authenticated_at: Timestamp,
     /// When the password was proven again; only with an elevated token.
-    #[schemars(with = "Option<String>")]
     reauthenticated_at: Option<Timestamp>,
     /// NIST SP 800-63B, 1 to 3.
     assurance_level: u8,

@@ -31,9 +31,7 @@ pub struct ToolView {
     /// SHA-256 over the canonical JSON of the definition; credentials are pinned to it.
     digest: String,
     revision: i64,
-    #[schemars(with = "String")]
     created_at: Timestamp,
-    #[schemars(with = "String")]
     updated_at: Timestamp,
 }
 
@@ -109,7 +107,8 @@ pub fn parse_update(call: &Call) -> Result<UpdateTool> {
 }
 
 pub async fn update(app: Arc<App>, permit: Permit<UpdateTool>) -> Result<Response> {
-    Ok(show(&app.registry.update(permit).await?))
+    let tool = app.registry.update(permit).await?;
+    Ok(show(&tool))
 }
 
 pub fn parse_activate(call: &Call) -> Result<ActivateTool> {
@@ -118,7 +117,8 @@ pub fn parse_activate(call: &Call) -> Result<ActivateTool> {
 }
 
 pub async fn activate(app: Arc<App>, permit: Permit<ActivateTool>) -> Result<Response> {
-    Ok(show(&app.registry.activate(permit).await?))
+    let tool = app.registry.activate(permit).await?;
+    Ok(show(&tool))
 }
 
 pub fn parse_deactivate(call: &Call) -> Result<DeactivateTool> {
@@ -127,7 +127,8 @@ pub fn parse_deactivate(call: &Call) -> Result<DeactivateTool> {
 }
 
 pub async fn deactivate(app: Arc<App>, permit: Permit<DeactivateTool>) -> Result<Response> {
-    Ok(show(&app.registry.deactivate(permit).await?))
+    let tool = app.registry.deactivate(permit).await?;
+    Ok(show(&tool))
 }
 
 pub fn parse_delete(call: &Call) -> Result<DeleteTool> {

@@ -29,9 +29,7 @@ pub struct UserView {
     username: String,
     state: Lifecycle,
     roles: Roles,
-    #[schemars(with = "String")]
     created_at: Timestamp,
-    #[schemars(with = "String")]
     updated_at: Timestamp,
 }
 
@@ -93,7 +91,8 @@ pub fn parse_suspend(call: &Call) -> Result<SuspendUser> {
 }
 
 pub async fn suspend(app: Arc<App>, permit: Permit<SuspendUser>) -> Result<Response> {
-    Ok(show(&app.directory.suspend_user(permit).await?))
+    let user = app.directory.suspend_user(permit).await?;
+    Ok(show(&user))
 }
 
 pub fn parse_resume(call: &Call) -> Result<ResumeUser> {
@@ -102,7 +101,8 @@ pub fn parse_resume(call: &Call) -> Result<ResumeUser> {
 }
 
 pub async fn resume(app: Arc<App>, permit: Permit<ResumeUser>) -> Result<Response> {
-    Ok(show(&app.directory.resume_user(permit).await?))
+    let user = app.directory.resume_user(permit).await?;
+    Ok(show(&user))
 }
 
 pub fn parse_grant(call: &Call) -> Result<GrantUserRole> {
@@ -110,7 +110,8 @@ pub fn parse_grant(call: &Call) -> Result<GrantUserRole> {
 }
 
 pub async fn grant(app: Arc<App>, permit: Permit<GrantUserRole>) -> Result<Response> {
-    Ok(show(&app.directory.grant_user_role(permit).await?))
+    let user = app.directory.grant_user_role(permit).await?;
+    Ok(show(&user))
 }
 
 pub fn parse_revoke(call: &Call) -> Result<RevokeUserRole> {
@@ -118,7 +119,8 @@ pub fn parse_revoke(call: &Call) -> Result<RevokeUserRole> {
 }
 
 pub async fn revoke(app: Arc<App>, permit: Permit<RevokeUserRole>) -> Result<Response> {
-    Ok(show(&app.directory.revoke_user_role(permit).await?))
+    let user = app.directory.revoke_user_role(permit).await?;
+    Ok(show(&user))
 }
 
 /// Which role of whom; a role that the policy schema does not know is refused by the decision.

@@ -19,7 +19,7 @@ pub fn faults(schema: &Value) -> Vec<(String, String)> {
     if !faults.is_empty() {
         return faults;
     }
-    for error in jsonschema::draft202012::meta::iter_errors(schema) {
+    for error in jsonschema::draft202012::meta::validator().iter_errors(schema) {
         faults.push((error.instance_path().to_string(), error.to_string()));
     }
     if faults.is_empty()
