@@ -1,0 +1,3 @@
+//! The command line: each file is one family of commands.
+
+pub mod token;
