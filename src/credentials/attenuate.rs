@@ -53,7 +53,7 @@ pub enum Admits {
 pub enum AttenuateError {
     #[error("the token cannot be read")]
     Token(#[source] Refusal),
-    #[error("nothing to narrow was named")]
+    #[error("nothing to narrow to was named")]
     Nothing,
     #[error("the credential does not grant `{scope}`, only {granted}")]
     NotGranted { scope: String, granted: String },
@@ -125,6 +125,9 @@ fn checks(narrowing: &Narrowing) -> Result<Vec<Check>, AttenuateError> {
         checks.push(check(scopes.iter().map(|it| only_if(asked(it), vec![])).collect()));
     }
     for it in &narrowing.arguments {
+        if it.admits == Admits::OneOf(Vec::new()) {
+            return Err(AttenuateError::Nothing);
+        }
         let alternatives = alternatives(it)?.into_iter();
         let context = || vec![pred("ctx", &[var("c")])];
         checks.push(check(alternatives.map(|it| only_if(context(), vec![it])).collect()));
@@ -224,3 +227,6 @@ fn lazy(left: Vec<Op>, right: Vec<Op>, operation: Binary) -> Vec<Op> {
     let right = [right, vec![Op::Unary(Unary::Parens)]].concat();
     [left, vec![Op::Closure(vec![], right), Op::Binary(operation)]].concat()
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,3 +176,57 @@ impl fmt::Display for InspectedBlock {
         statements.into_iter().try_for_each(|it| writeln!(f, "  {it};"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use biscuit_auth::UnverifiedBiscuit;
+    use biscuit_auth::builder::{BlockBuilder, fact, string};
+
+    use super::*;
+    use crate::credentials::fixture::{draft, later, token, verify};
+
+    #[test]
+    fn everything_in_the_token_is_shown() {
+        let token = token(&draft());
+        let inspection = inspect(&token).unwrap();
+        let stated = inspection.credential.clone().unwrap();
+        assert_eq!((stated.tool.as_str(), stated.expires_at), ("translate", later(900)));
+        assert_eq!(stated.scopes, ["read", "translate"]);
+        let [block] = inspection.blocks.as_slice() else { panic!("one block") };
+        assert_eq!(block.facts.len(), 10);
+        assert_eq!(
+            block.checks,
+            [
+                "check if time($now), $now < 2026-11-21T22:15:00Z",
+                "check if request($tool, $scope), right($tool, $scope)"
+            ]
+        );
+        assert_eq!(verify(&token, "read").unwrap().revocation_ids, [block.revocation_id.as_str()]);
+        assert!(inspection.to_string().starts_with("not verified"));
+        assert_eq!(serde_json::to_value(&inspection).unwrap()["verified"], false);
+    }
+
+    #[test]
+    fn a_string_cannot_pass_for_another_statement() {
+        let lie = "x\");\nright(\"translate\", \"admin\");\u{1b}[2J\u{202e}";
+        let block = BlockBuilder::new().fact(fact("note", &[string(lie)])).unwrap();
+        let token = UnverifiedBiscuit::from_base64(token(&draft())).unwrap().append(block).unwrap();
+        let inspection = inspect(&token.to_base64().unwrap()).unwrap();
+        let shown = r#"note("x\");\nright(\"translate\", \"admin\");\u{1b}[2J\u{202e}")"#;
+        assert_eq!(inspection.blocks[1].facts, [shown]);
+        assert!(inspection.blocks[1].checks.is_empty());
+        assert!(!inspection.to_string().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn another_biscuit_is_shown_as_well() {
+        let pair = biscuit_auth::KeyPair::new();
+        let code = r#"user("a"); r($u) <- user($u); check if r("a") trusting authority"#;
+        let biscuit = biscuit_auth::Biscuit::builder().code(code).unwrap().build(&pair).unwrap();
+        let inspection = inspect(&biscuit.seal().unwrap().to_base64().unwrap()).unwrap();
+        assert_eq!((inspection.root_key_id, inspection.sealed), (None, true));
+        assert!(inspection.problem.unwrap().starts_with("version"));
+        assert_eq!(inspection.blocks[0].rules, ["r($u) <- user($u)"]);
+        assert_eq!(inspection.blocks[0].checks, [r#"check if r("a") trusting authority"#]);
+    }
+}

@@ -150,3 +150,29 @@ pub(crate) fn check(queries: Vec<Rule>) -> Check {
 pub(crate) fn head() -> Predicate {
     pred::<Term>("query", &[])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::fixture::{RING, draft};
+
+    #[test]
+    fn what_no_verifier_would_take_is_not_minted() {
+        let mint = |draft: &Draft| mint(draft, RING.active()).map(drop);
+        let empty = Draft { scopes: BTreeSet::new(), ..draft() };
+        assert!(matches!(mint(&empty), Err(MintError::NoScopes)));
+        let early = Draft { expires_at: Timestamp::MIN, ..draft() };
+        assert!(matches!(mint(&early), Err(MintError::Expiry)));
+        let long = Draft { agent_name: "x".repeat(TOKEN_BYTES_MAX), ..draft() };
+        assert!(matches!(mint(&long), Err(MintError::TooLarge(size)) if size > TOKEN_BYTES_MAX));
+    }
+
+    #[test]
+    fn two_credentials_of_one_draft_can_be_told_apart() {
+        let mint = || mint(&draft(), RING.active()).unwrap();
+        let (one, two) = (mint(), mint());
+        assert_ne!(one.revocation_ids, two.revocation_ids);
+        assert_eq!(one.root_key_id, RING.active().key_id());
+        assert!(!format!("{one:?}").contains(secrecy::ExposeSecret::expose_secret(&one.token)));
+    }
+}

@@ -7,4 +7,4 @@ pub mod mint;
 pub mod verify;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;

@@ -2,6 +2,8 @@
 
 mod arguments;
 mod fetch;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::collections::BTreeSet;
@@ -106,14 +108,18 @@ impl TokenText {
 /// Runs one command; its findings go to standard output. The exit code is the contract's, an
 /// error is for the caller to print.
 pub async fn run(command: TokenCommand, clock: &Clock) -> anyhow::Result<ExitCode> {
-    let mut out = io::stdout().lock();
-    let code = match command {
-        TokenCommand::Inspect(it) => it.run(&mut out),
-        TokenCommand::Attenuate(it) => it.run(&mut out, clock),
-        TokenCommand::Verify(it) => it.run(&mut out, clock).await,
-    }?;
-    out.flush()?;
+    let mut out = Vec::new();
+    let code = answer(command, clock, &mut out).await?;
+    io::stdout().lock().write_all(&out)?;
     Ok(ExitCode::from(code))
+}
+
+async fn answer(command: TokenCommand, clock: &Clock, out: &mut impl Write) -> anyhow::Result<u8> {
+    match command {
+        TokenCommand::Inspect(it) => it.run(out),
+        TokenCommand::Attenuate(it) => it.run(out, clock),
+        TokenCommand::Verify(it) => it.run(out, clock).await,
+    }
 }
 
 impl Inspect {

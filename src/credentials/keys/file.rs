@@ -155,3 +155,97 @@ fn key(line: &str) -> Option<(Option<RootKey>, PublishedKey)> {
     let not_before = from.parse().ok()?;
     Some((private, PublishedKey { key_id, algorithm, public_key, not_before, not_after }))
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::credentials::fixture::NOW;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn put(path: &Path, text: &str, mode: u32) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_ring_comes_back_as_it_was() {
+        let folder = folder();
+        let path = folder.path().join("keys");
+        let first = KeyRing::generate(*NOW);
+        first.create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, OWNER_ONLY);
+
+        let loaded = KeyRing::load(&path).unwrap();
+        assert_eq!(loaded.document("i", *NOW), first.document("i", *NOW));
+        assert_eq!(loaded.active().public_key(), first.active().public_key());
+
+        let second = loaded.rotate(*NOW, SignedDuration::from_secs(900));
+        second.replace(&path).unwrap();
+        let loaded = KeyRing::load(&path).unwrap();
+        assert_eq!(loaded.document("i", *NOW), second.document("i", *NOW));
+        assert_eq!(loaded.active().key_id(), 2);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, OWNER_ONLY);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_exists_is_not_overwritten() {
+        let folder = folder();
+        let path = folder.path().join("keys");
+        put(&path, "precious", 0o600);
+        let error = KeyRing::generate(*NOW).create(&path).unwrap_err();
+        assert!(matches!(error, KeyFileError::Write { .. }));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        let folder = folder();
+        let path = folder.path().join("keys");
+        let lines = KeyRing::generate(*NOW).lines();
+        for mode in [0o640, 0o604, 0o660, 0o601] {
+            put(&path, &lines, mode);
+            assert!(matches!(KeyRing::load(&path), Err(KeyFileError::Exposed(_))), "{mode:o}");
+        }
+        put(&path, &lines, 0o400);
+        assert!(KeyRing::load(&path).is_ok());
+    }
+
+    #[test]
+    fn a_broken_file_is_refused_without_showing_it() {
+        let folder = folder();
+        let path = folder.path().join("keys");
+        let line = KeyRing::generate(*NOW).lines().trim().to_owned();
+        let public = KeyRing::generate(*NOW).active().public_key();
+        let other = format!("2 public {public} 2026-01-01T00:00:00Z -");
+        for (text, expected) in [
+            (String::new(), "has 0 private keys"),
+            (other.clone(), "has 0 private keys"),
+            (format!("{line}\n{}", line.replacen('1', "2", 1)), "has 2 private keys"),
+            (format!("{line}\n{}", other.replacen('2', "1", 1)), "in line 2"),
+            (line.replace("private", "secret"), "in line 1"),
+            (line.replace(" -", ""), "in line 1"),
+            (format!("{line} -"), "in line 1"),
+            (line.replacen("private ", "private 0", 1), "in line 1"),
+            (format!("# comment\n\n{line}\nx"), "in line 4"),
+        ] {
+            put(&path, &text, 0o600);
+            let error = KeyRing::load(&path).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error} for {text}");
+            let private = line.split(' ').nth(2).unwrap();
+            assert!(!format!("{error:?}").contains(private));
+        }
+    }
+
+    #[test]
+    fn a_key_never_prints_its_private_half() {
+        let ring = KeyRing::generate(*NOW);
+        let private = ring.active.pair.private().to_bytes_hex();
+        assert!(!format!("{ring:?}").contains(&private));
+    }
+}

@@ -95,6 +95,13 @@ impl Request {
         Ok(self)
     }
 
+    /// As a verifier would put it that knows nothing of this entry.
+    #[cfg(test)]
+    pub(crate) fn without(mut self, name: &str) -> Request {
+        self.context.remove(&key(name));
+        self
+    }
+
     /// The map that `ctx` carries at `now`.
     pub(crate) fn context(&self, now: Timestamp) -> Term {
         let mut context = self.context.clone();
