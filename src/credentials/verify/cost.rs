@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use biscuit_auth::format::schema::{Op, OpBinary, Predicate, Rule, Term, op, op_binary, term};
 
 use super::blocks::{Block, Blocks};
+use super::engine::{FACTS_MAX, ITERATIONS_MAX};
 use super::refusal::{Reason, Refusal};
 use super::request::Request;
-use super::{FACTS_MAX, ITERATIONS_MAX};
 
 /// The dearest token that is still looked at, in steps of the engine of some 10 to 50 ns.
 const COST_MAX: u64 = 10_000_000;

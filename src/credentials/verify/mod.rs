@@ -8,43 +8,36 @@ mod blocks;
 mod checks;
 mod claims;
 mod cost;
+mod engine;
 pub mod feed;
 pub mod keys;
 mod refusal;
 pub mod request;
+mod signed;
 mod token;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use biscuit_auth::builder::{Term, fact, string};
-use biscuit_auth::macros::authorizer;
-use biscuit_auth::{Authorizer, AuthorizerBuilder, AuthorizerLimits, Biscuit, error};
+use biscuit_auth::error;
 use jiff::{SignedDuration, Timestamp};
 
-use blocks::Blocks;
-use checks::Scopes;
 pub(crate) use claims::Claims;
 pub use claims::FORMAT;
+use engine::{Engine, Question};
 pub use feed::RevocationList;
 use keys::{BadKey, KeySet};
 pub use keys::{KeysDocument, PublishedKey};
 pub use refusal::{Reason, Refusal};
 pub use request::Request;
+pub use signed::Signed;
 pub use token::{BLOCKS_MAX, TOKEN_BYTES_MAX};
 pub(crate) use token::{Unverified, container, decode, malformed, parse};
 
 /// How old the revocation feed may be, unless [`Verifier::max_feed_age`] says otherwise.
 pub const FEED_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
-
-const FACTS_MAX: u64 = 1000;
-const ITERATIONS_MAX: u64 = 100;
-
-/// Biscuit's own default of 1 ms refuses good tokens on a busy machine.
-const RUN_TIME_MAX: Duration = Duration::from_millis(250);
 
 /// Checks credentials for one tool. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -55,8 +48,7 @@ pub struct Verifier {
     digest: Option<String>,
     max_feed_age: Option<SignedDuration>,
     asks_gatewright: bool,
-    /// Limits and policies; each call adds its own facts to a copy.
-    engine: AuthorizerBuilder,
+    engine: Engine,
 }
 
 /// What to hold a credential against besides itself.
@@ -66,15 +58,6 @@ pub enum Revocations<'a> {
     Listed(&'a RevocationList),
     /// Nothing: revoked credentials pass until they expire. [`Verified::feed_age`] is `None`.
     Unchecked,
-}
-
-/// A credential whose signatures are good. Whether it admits a call is still open. May be kept,
-/// to skip the signatures when the same token comes again.
-#[derive(Clone, Debug)]
-pub struct Signed {
-    biscuit: Biscuit,
-    blocks: Blocks,
-    claims: Claims,
 }
 
 /// A credential that admits the call it was shown for.
@@ -97,8 +80,8 @@ pub struct Verified {
 }
 
 impl Verifier {
-    /// A verifier for the tool `name`, whose definition has `digest`, of credentials that
-    /// `issuer` signed with one of `keys`. Without a digest, any definition of the tool will do.
+    /// A verifier of credentials that `issuer`, a URL, signed with one of `keys`. It refuses all
+    /// of them until [`Verifier::tool`] says which tool it guards.
     pub fn new(keys: &KeysDocument, issuer: &str) -> Result<Verifier, BadKey> {
         Ok(Verifier {
             keys: KeySet::read(keys)?,
@@ -107,7 +90,7 @@ impl Verifier {
             digest: None,
             max_feed_age: Some(FEED_AGE_MAX),
             asks_gatewright: false,
-            engine: engine(),
+            engine: Engine::new(),
         })
     }
 
@@ -256,13 +239,14 @@ impl Verifier {
         let clear = signed.scopes(&self.tool);
         let runs = if clear.is_some() { 1 } else { signed.claims.rights.len() };
         cost::affordable(&signed.blocks, request, runs)?;
-        self.run(signed, request, &request.scope, now)?;
+        let question = Question { tool: &self.tool, scope: &request.scope, request, now };
+        self.engine.run(signed, question)?;
         let mut scopes = clear.unwrap_or_default();
         // Also when a holder's block made it pass in a way that its shape does not show.
         scopes.insert(request.scope.clone());
         if runs > 1 {
             for other in signed.claims.rights.iter().filter(|it| **it != request.scope) {
-                match self.run(signed, request, other, now) {
+                match self.engine.run(signed, Question { scope: other, ..question }) {
                     Ok(()) => scopes.extend([other.clone()]),
                     Err(it) if it.could_not_verify() => return Err(it),
                     Err(_) => {}
@@ -271,136 +255,6 @@ impl Verifier {
         }
         Ok(scopes)
     }
-
-    /// Runs every check of every block for one scope.
-    fn run(
-        &self,
-        signed: &Signed,
-        request: &Request,
-        scope: &str,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let mut authorizer = self
-            .authorizer(&signed.biscuit, request, scope, now)
-            .map_err(|it| malformed("the token contradicts itself").because(it))?;
-        authorizer.authorize().map(drop).map_err(|it| self.explain(signed, it))
-    }
-
-    fn authorizer(
-        &self,
-        biscuit: &Biscuit,
-        request: &Request,
-        scope: &str,
-        now: Timestamp,
-    ) -> Result<Authorizer, error::Token> {
-        // Datalog has no dates before 1970. A clock that stands there is refused in `admit`.
-        let seconds = u64::try_from(now.as_second()).unwrap_or(u64::MAX);
-        let mut engine = self
-            .engine
-            .clone()
-            .fact(fact("time", &[Term::Date(seconds)]))?
-            .fact(fact("request", &[string(&self.tool), string(scope)]))?
-            .fact(fact("ctx", &[request.context(now)]))?;
-        for key in &request.proved {
-            engine = engine.fact(fact("holder_proved", &[string(key)]))?;
-        }
-        engine.build(biscuit)
-    }
-
-    /// The first thing that a caller could mend, among all that failed.
-    fn explain(&self, signed: &Signed, cause: error::Token) -> Refusal {
-        let checks = match &cause {
-            error::Token::RunLimit(_) => {
-                return Refusal::new(Reason::Limits, "verification took too long").because(cause);
-            }
-            // Comparing a value with one of another type, say. The issuer's checks over anything
-            // but the call cannot do that.
-            error::Token::Execution(_) => {
-                return Refusal::new(Reason::Argument, "a check cannot be applied to this call")
-                    .because(cause);
-            }
-            error::Token::FailedLogic(
-                error::Logic::Unauthorized { checks, .. }
-                | error::Logic::NoMatchingPolicy { checks },
-            ) => checks,
-            _ => return malformed("the token cannot be evaluated").because(cause),
-        };
-        let reasons = checks.iter().filter_map(|it| signed.subject(it, &self.tool));
-        let reason = reasons.min_by_key(|it| mending_order(*it)).unwrap_or(Reason::Scope);
-        let detail = match reason {
-            Reason::Expired => "the credential was narrowed to an earlier time",
-            Reason::WrongTool => "the credential was narrowed to another tool",
-            Reason::Scope => "the credential was narrowed to other scopes",
-            Reason::Holder => "the credential was narrowed to a key that was not proved",
-            Reason::Argument => "the credential does not admit these arguments",
-            _ => "a check that a holder added does not pass",
-        };
-        Refusal::new(reason, detail).because(cause)
-    }
-}
-
-impl Signed {
-    /// The id that `credential(…)` states: what to revoke, count and cache by.
-    pub fn credential_id(&self) -> &str {
-        &self.claims.credential_id
-    }
-
-    /// The tool that it was issued for.
-    pub fn tool(&self) -> &str {
-        &self.claims.tool
-    }
-
-    /// The revocation id of every block, in hexadecimal, the issuer's first.
-    pub fn revocation_ids(&self) -> Vec<String> {
-        self.biscuit.revocation_identifiers().iter().map(hex::encode).collect()
-    }
-
-    /// The granted scopes that no check takes away from a call of `tool`, as far as the form of
-    /// the checks tells: `None` when they have to be run to know.
-    fn scopes(&self, tool: &str) -> Option<BTreeSet<String>> {
-        let mut scopes = self.claims.rights.clone();
-        for block in self.blocks.iter() {
-            if !block.content.rules.is_empty() || !block.content.scope.is_empty() {
-                return None;
-            }
-            for check in block.checks() {
-                match checks::scopes(block, check, tool) {
-                    Scopes::All => {}
-                    Scopes::Only(some) => scopes.retain(|it| some.contains(it.as_str())),
-                    Scopes::Unclear => return None,
-                }
-            }
-        }
-        Some(scopes)
-    }
-
-    fn subject(&self, failed: &error::FailedCheck, tool: &str) -> Option<Reason> {
-        let error::FailedCheck::Block(failed) = failed else { return None };
-        let block = self.blocks.get(failed.block_id as usize)?;
-        let check = block.checks().get(failed.check_id as usize)?;
-        Some(checks::subject(block, check, tool))
-    }
-}
-
-fn mending_order(reason: Reason) -> u8 {
-    match reason {
-        Reason::Expired => 0,
-        Reason::WrongTool => 1,
-        Reason::Holder => 2,
-        Reason::Scope => 3,
-        Reason::Argument => 4,
-        _ => 5,
-    }
-}
-
-fn engine() -> AuthorizerBuilder {
-    authorizer!("allow if request($tool, $scope), right($tool, $scope); deny if true;").set_limits(
-        AuthorizerLimits {
-            max_facts: FACTS_MAX,
-            max_iterations: ITERATIONS_MAX,
-            max_time: RUN_TIME_MAX,
-        },
-    )
 }
 
 /// A token whose signatures do not hold, or whose keys and signatures cannot even be read.

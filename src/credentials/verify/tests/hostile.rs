@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use biscuit_auth::UnverifiedBiscuit;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
 use biscuit_auth::builder::BlockBuilder;
+use biscuit_auth::{Biscuit, PublicKey, UnverifiedBiscuit};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use secrecy::ExposeSecret;
@@ -13,6 +15,7 @@ use super::super::feed::RevocationList;
 use super::*;
 use crate::credentials::attenuate::{Admits, ArgumentCheck, Narrowing, attenuate};
 use crate::credentials::fixture::{DIGEST, HOLDER, NOW, draft, later, token};
+use crate::credentials::inspect::inspect;
 
 const NAMES: [&str; 3] = ["translate", "pay", "read"];
 const SCOPES: [&str; 4] = ["read", "translate", "admin", "pay"];
@@ -141,6 +144,27 @@ fn each_lie_alone_changes_nothing() {
     }
 }
 
+/// A block of any bytes at all, signed as it should be.
+fn append_bytes(token: &str, bytes: Vec<u8>) -> String {
+    let root = PublicKey::from_bytes_hex(&RING.active().public_key(), Algorithm::Ed25519).unwrap();
+    let biscuit = Biscuit::from_base64(token, root).unwrap();
+    let next = KeyPair::new_with_algorithm(Algorithm::Ed25519);
+    let signed = biscuit.container().append_serialized(&next, bytes, None).unwrap();
+    URL_SAFE.encode(signed.to_vec().unwrap())
+}
+
+/// The bytes of a block with a bit of everything in it.
+fn rich_block() -> Vec<u8> {
+    let code = r#"right("translate", "admin"); n({1, 2}); n([1, {"k": null}]); n(hex:00ff);
+        right($t, "admin") <- request($t, $s), n($x), $s != "x" trusting previous;
+        check if ctx($c), $c.get("call.number/amount") != null && [1, 2].any($x -> $x > 1);
+        check all time($t), $t < 2026-11-21T22:10:00Z || $t.type() == "date";
+        reject if request("pay", $s), $s.matches("^a") || ($s + "b").length() > 7"#;
+    let token = append(&strict(), code);
+    let container = container(&decode(&token).unwrap()).unwrap();
+    container.blocks[0].block.clone()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
@@ -159,6 +183,24 @@ proptest! {
             prop_assert_eq!(narrowed.agent, original.agent);
             prop_assert_eq!(narrowed.holder, original.holder);
         }
+    }
+
+    #[test]
+    fn signed_garbage_never_widens(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        garbage in prop::option::weighted(0.2, prop::collection::vec(any::<u8>(), 0..64)),
+    ) {
+        let mut bytes = rich_block();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let token = append_bytes(&strict(), garbage.unwrap_or(bytes));
+        for result in refused(&token) {
+            prop_assert!(result.is_err());
+        }
+        let shown = inspect(&token).map(|it| it.verified).map_err(|it| it.reason);
+        prop_assert!([Ok(false), Err(Reason::Malformed)].contains(&shown));
     }
 
     #[test]

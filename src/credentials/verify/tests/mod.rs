@@ -277,3 +277,24 @@ fn rotation_keeps_the_old_key_until_its_credentials_have_expired() {
     assert_eq!(published(later(900)).len(), 1);
     assert!(verify(&token, "read").is_ok());
 }
+
+/// The invariant at the top of this module.
+#[test]
+fn verification_compiles_alone() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/credentials/verify");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let outside = ["crate::", "super::super"].iter().any(|it| source.contains(it));
+            let above = path.ends_with("mod.rs") && source.contains("super::");
+            assert!(!outside && !above, "`{}` names what is outside of it", path.display());
+        }
+    }
+}
+
+#[test]
+fn an_opened_credential_does_not_print_its_key() {
+    let signed = verifier().open(&token(&draft()), *NOW).unwrap();
+    assert_eq!(format!("{signed:?}"), r#"Signed { credential_id: "0199-credential", .. }"#);
+}

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use super::*;
 use crate::credentials::attenuate::{Narrowing, attenuate};
 use crate::credentials::fixture::{draft, token, verify};
+use crate::credentials::inspect::inspect;
 use secrecy::ExposeSecret;
 
 fn tokens() -> [String; 2] {
@@ -20,6 +21,8 @@ fn assert_same_or_refused(original: &Verified, altered: &str) {
         assert_eq!(it, *original, "{altered}");
     }
     assert!(verify(altered, "admin").is_err(), "{altered}");
+    let shown = inspect(altered).map(|it| it.verified).map_err(|it| it.reason);
+    assert!([Ok(false), Err(Reason::Malformed)].contains(&shown), "{shown:?} of {altered}");
 }
 
 #[test]
