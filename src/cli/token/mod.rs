@@ -2,6 +2,7 @@
 
 mod arguments;
 mod fetch;
+mod keys;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -18,7 +19,7 @@ use secrecy::ExposeSecret;
 use crate::clock::Clock;
 use crate::credentials::attenuate::{ArgumentCheck, Narrowing, attenuate};
 use crate::credentials::inspect::inspect;
-use crate::credentials::verify::TOKEN_BYTES_MAX;
+use crate::credentials::verify::{TOKEN_BYTES_MAX, Verifier};
 
 /// Done as asked.
 const DONE: u8 = 0;
@@ -36,7 +37,7 @@ pub enum TokenCommand {
     /// Show what a token says, without verifying anything
     Inspect(Inspect),
     /// Narrow a token offline: fewer scopes, sooner expiry, certain arguments, another key
-    Attenuate(Attenuate),
+    Attenuate(Box<Attenuate>),
     /// Check a token offline, as a tool does
     Verify(Box<verify::Verify>),
 }
@@ -53,6 +54,9 @@ pub struct Inspect {
 pub struct Attenuate {
     #[command(flatten)]
     token: TokenText,
+    /// With a key named, a token that the issuer did not sign is refused; narrowing needs none
+    #[command(flatten)]
+    keys: keys::KeySource,
     /// Keep this scope; give it once per scope to keep
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
@@ -115,10 +119,17 @@ pub async fn run(command: TokenCommand, clock: &Clock) -> anyhow::Result<ExitCod
 }
 
 async fn answer(command: TokenCommand, clock: &Clock, out: &mut impl Write) -> anyhow::Result<u8> {
-    match command {
+    let answered = match command {
         TokenCommand::Inspect(it) => it.run(out),
-        TokenCommand::Attenuate(it) => it.run(out, clock),
+        TokenCommand::Attenuate(it) => it.run(out, clock).await,
         TokenCommand::Verify(it) => it.run(out, clock).await,
+    };
+    match answered {
+        Err(it) if it.is::<fetch::Unreachable>() => {
+            writeln!(io::stderr(), "{it:#}")?;
+            Ok(UNREACHABLE)
+        }
+        it => it,
     }
 }
 
@@ -134,13 +145,24 @@ impl Inspect {
 }
 
 impl Attenuate {
-    fn run(&self, out: &mut impl Write, clock: &Clock) -> anyhow::Result<u8> {
+    async fn run(&self, out: &mut impl Write, clock: &Clock) -> anyhow::Result<u8> {
         let narrowing = self.narrowing(clock.now())?;
         if narrowing == Narrowing::default() {
             writeln!(io::stderr(), "name at least one thing to narrow; see --help")?;
             return Ok(USAGE);
         }
-        let token = attenuate(&self.token.read()?, &narrowing)?;
+        let token = self.token.read()?;
+        if let Some(keys) = self.keys.read(&token).await? {
+            let opened = match keys {
+                Ok(it) => Verifier::new(&it, &it.issuer)?.open(&token, clock.now()).map(drop),
+                Err(it) => Err(it),
+            };
+            if let Err(it) = opened {
+                writeln!(io::stderr(), "refused: {it}")?;
+                return Ok(DENIED);
+            }
+        }
+        let token = attenuate(&token, &narrowing)?;
         match self.output {
             Output::Text => writeln!(out, "{}", token.expose_secret())?,
             Output::Json => {

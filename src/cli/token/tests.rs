@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::credentials::fixture::{DIGEST, ISSUER, NOW, RING, document, draft, later, token};
+use crate::credentials::keys::KeyRing;
 use crate::credentials::verify::feed::{Page, SignedPage};
 
 #[derive(Parser)]
@@ -165,6 +166,10 @@ async fn attenuate_narrows_what_verify_then_admits() {
     let answer: Value = serde_json::from_str(&run(&words).await.1).unwrap();
     assert_eq!((&answer["blocks"], &answer["expires_at"]), (&json!(2), &json!(later(1))));
     assert_eq!(run(&["attenuate", &token]).await.0, USAGE);
+    let with_key =
+        async |key: &str| run(&["attenuate", &token, "--scope=read", "--root-key", key]).await.0;
+    assert_eq!(with_key(&RING.active().public_key()).await, DONE);
+    assert_eq!(with_key(&KeyRing::generate(*NOW).active().public_key()).await, DENIED);
     assert!(try_run(&["attenuate", &token, "--scope=admin"]).await.is_err());
 }
 

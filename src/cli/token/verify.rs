@@ -1,31 +1,27 @@
 //! `gatewright token verify`: the same check that a tool makes, with its reasons.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
-use clap::Args;
+use anyhow::Context;
+use clap::{ArgGroup, Args};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{DENIED, DONE, FAILED, Output, TokenText, UNREACHABLE, arguments, fetch};
+use super::keys::{KeySource, file};
+use super::{DENIED, DONE, FAILED, Output, TokenText, arguments, fetch};
 use crate::clock::Clock;
-use crate::credentials::inspect::inspect;
 use crate::credentials::verify::feed::SignedPage;
-use crate::credentials::verify::keys::ALGORITHM;
 use crate::credentials::verify::{
-    KeysDocument, PublishedKey, Reason, Refusal, Request, RevocationList, Revocations, Verified,
-    Verifier,
+    KeysDocument, Reason, Refusal, Request, RevocationList, Revocations, Verified, Verifier,
 };
 
-/// A file of keys or revocations is never larger.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
 #[derive(Debug, Args)]
+#[command(group(
+    ArgGroup::new("believed").required(true).args(["root_key", "keys_url", "keys_file"])
+))]
 pub struct Verify {
     #[command(flatten)]
     token: TokenText,
@@ -55,21 +51,6 @@ pub struct Verify {
     output: Output,
 }
 
-/// Whom to believe.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-struct KeySource {
-    /// The issuer's public root key in hexadecimal, with #ID where only that key id will do
-    #[arg(long, value_name = "HEX[#ID]", value_parser = root_key)]
-    root_key: Option<RootPublicKey>,
-    /// Where the issuer publishes its keys, …/.well-known/biscuit-keys.json
-    #[arg(long, value_name = "URL", value_parser = fetch::url)]
-    keys_url: Option<Url>,
-    /// A file with the published keys
-    #[arg(long, value_name = "FILE")]
-    keys_file: Option<PathBuf>,
-}
-
 /// What has been revoked. Without a feed this is not checked, and the answer says so.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
@@ -91,12 +72,6 @@ struct FeedSource {
     max_feed_age: u32,
 }
 
-#[derive(Clone, Debug)]
-struct RootPublicKey {
-    key_id: Option<u32>,
-    hex: String,
-}
-
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Pages {
@@ -107,20 +82,15 @@ enum Pages {
 impl Verify {
     pub(super) async fn run(&self, out: &mut impl Write, clock: &Clock) -> anyhow::Result<u8> {
         let token = self.token.read()?;
-        match self.answer(&token, clock).await {
-            Ok(Ok(it)) => {
+        match self.answer(&token, clock).await? {
+            Ok(it) => {
                 self.admitted(out, &it, clock.now())?;
                 Ok(DONE)
             }
-            Ok(Err(it)) => {
+            Err(it) => {
                 self.refused(out, &it)?;
                 Ok(if it.reason == Reason::Limits { FAILED } else { DENIED })
             }
-            Err(it) if it.is::<fetch::Unreachable>() => {
-                writeln!(std::io::stderr(), "{it:#}")?;
-                Ok(UNREACHABLE)
-            }
-            Err(it) => Err(it),
         }
     }
 
@@ -129,7 +99,7 @@ impl Verify {
         token: &str,
         clock: &Clock,
     ) -> anyhow::Result<Result<Verified, Refusal>> {
-        let keys = match self.keys.read(token).await? {
+        let keys = match self.keys.read(token).await?.context("no key was named")? {
             Ok(it) => it,
             Err(it) => return Ok(Err(it)),
         };
@@ -201,36 +171,6 @@ impl Verify {
     }
 }
 
-impl KeySource {
-    async fn read(&self, token: &str) -> anyhow::Result<Result<KeysDocument, Refusal>> {
-        if let Some(url) = &self.keys_url {
-            return Ok(Ok(fetch::keys(url).await?));
-        }
-        if let Some(path) = &self.keys_file {
-            return Ok(Ok(file(path)?));
-        }
-        let key = self.root_key.as_ref().context("no key was named")?;
-        Ok(key.document(token))
-    }
-}
-
-impl RootPublicKey {
-    /// Who names a root key believes its owner, so the issuer is the one that the token states
-    /// and the key id, unless it was named, the one that it bears.
-    fn document(&self, token: &str) -> Result<KeysDocument, Refusal> {
-        let inspection = inspect(token)?;
-        let key = PublishedKey {
-            key_id: self.key_id.or(inspection.root_key_id).unwrap_or_default(),
-            algorithm: ALGORITHM.to_owned(),
-            public_key: self.hex.clone(),
-            not_before: Timestamp::MIN,
-            not_after: None,
-        };
-        let issuer = inspection.credential.map(|it| it.issuer).unwrap_or_default();
-        Ok(KeysDocument { keys: vec![key], issuer })
-    }
-}
-
 impl FeedSource {
     async fn read(
         &self,
@@ -251,24 +191,4 @@ impl FeedSource {
         }
         Ok(Some(list))
     }
-}
-
-fn root_key(text: &str) -> Result<RootPublicKey, String> {
-    let (hex, id) = text.split_once('#').map_or((text, None), |(hex, id)| (hex, Some(id)));
-    let hex = hex.strip_prefix("ed25519/").unwrap_or(hex);
-    if hex::decode(hex).is_ok_and(|it| it.len() == 32) {
-        let key_id = id.map(str::parse).transpose().map_err(|_| "the key id is not a number")?;
-        Ok(RootPublicKey { key_id, hex: hex.to_owned() })
-    } else {
-        Err("an ed25519 public key is 64 hexadecimal digits".to_owned())
-    }
-}
-
-fn file<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let mut text = Vec::new();
-    File::open(path)
-        .and_then(|it| it.take(FILE_BYTES_MAX).read_to_end(&mut text))
-        .with_context(|| format!("cannot read `{}`", path.display()))?;
-    ensure!((text.len() as u64) < FILE_BYTES_MAX, "`{}` is too large", path.display());
-    serde_json::from_slice(&text).with_context(|| format!("cannot understand `{}`", path.display()))
 }
