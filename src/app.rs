@@ -55,8 +55,7 @@ impl App {
         db.migrate().await.context("bringing the store's schema up to date")?;
         let signer = audit_signer(settings)?;
         let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone());
-        let directory =
-            Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await?);
+        let directory = Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await?);
         let registry = Arc::new(Registry::load(&*db, ledger.clone(), clock.clone()).await?);
         let credentials = Arc::new(Credentials::new(
             credential_keys(settings, &clock)?,

@@ -36,7 +36,9 @@ pub enum Error {
     UnsupportedMediaType { expected: &'static str },
     #[error("this name is not one that the server answers to")]
     WrongHost,
-    #[error("pages of this origin may not ask; an administrator can add it to `cors.allowed_origins`")]
+    #[error(
+        "pages of this origin may not ask; an administrator can add it to `cors.allowed_origins`"
+    )]
     WrongOrigin,
     /// Well-formed and not acceptable: every fault at once.
     #[error("{} of the request's fields cannot be accepted", .0.len())]
@@ -159,9 +161,7 @@ impl From<store::Error> for Error {
             store::Error::Conflict => {
                 Error::Conflict("another change came first, or the name is taken".into())
             }
-            store::Error::Column { .. } | store::Error::Damaged(_) => {
-                Error::Internal(error.into())
-            }
+            store::Error::Column { .. } | store::Error::Damaged(_) => Error::Internal(error.into()),
             other => {
                 // A group's own failure was logged where it happened.
                 if !matches!(other, store::Error::Group) {
@@ -185,8 +185,12 @@ mod tests {
 
     #[test]
     fn every_error_has_its_status_and_code() {
-        let denial =
-            Denial { decision_id: Uuid::nil(), reasons: vec![], detail: String::new(), fixes: vec![] };
+        let denial = Denial {
+            decision_id: Uuid::nil(),
+            reasons: vec![],
+            detail: String::new(),
+            fixes: vec![],
+        };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),
             (Error::Unauthenticated(""), 401, "unauthenticated"),

@@ -216,7 +216,8 @@ fn seal(
         }
         statements.push(insert(seq, entry, outcome, body, hash.0.to_vec()));
     }
-    let checkpoint = signer.sign(edge).map_err(|_| StoreError::Damaged("the head was not signed"))?;
+    let checkpoint =
+        signer.sign(edge).map_err(|_| StoreError::Damaged("the head was not signed"))?;
     statements.push(
         Statement::new("UPDATE audit_head SET size = $1, edge = $2, checkpoint = $3 WHERE id = 1")
             .bind(edge.size() as i64)

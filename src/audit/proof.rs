@@ -7,7 +7,6 @@ use tlog_tiles::{HashReader, prove_record, prove_tree, split_stored_hash_index};
 use super::query::{Audit, ProveConsistency, ProveEntry};
 use super::tree::{Edge, Hash, TILE_HEIGHT};
 use crate::authz::Permit;
-use crate::store::Database;
 use crate::{Error, Result};
 
 /// That one entry is in the tree of one head.

@@ -121,8 +121,7 @@ impl Audit {
 
     /// The latest signed head; none before the first entry.
     pub async fn checkpoint(&self) -> Result<Option<String>> {
-        let rows =
-            self.db.query("SELECT checkpoint FROM audit_head WHERE id = 1", vec![]).await?;
+        let rows = self.db.query("SELECT checkpoint FROM audit_head WHERE id = 1", vec![]).await?;
         let text = rows.first().map(|it| it.text(0)).transpose()?.unwrap_or_default();
         Ok((!text.is_empty()).then(|| text.to_owned()))
     }

@@ -1,7 +1,7 @@
 //! The right edge of the Merkle tree (RFC 6962 hashing): all that appending a leaf needs to know.
 
-pub use tlog_tiles::{HASH_SIZE, Hash};
 use tlog_tiles::{EMPTY_HASH, node_hash, record_hash};
+pub use tlog_tiles::{HASH_SIZE, Hash};
 
 /// Tiles are 2^8 leaves wide, as in the C2SP tile format.
 pub const TILE_HEIGHT: u8 = 8;

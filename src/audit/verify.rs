@@ -138,7 +138,8 @@ fn against_older(edge: &Edge, older: &Head, root: Option<super::tree::Hash>) -> 
             edge.size(),
             older.size
         )),
-        Some(root) => (root != older.root)
-            .then(|| format!("the first {} entries are not those of the older checkpoint", older.size)),
+        Some(root) => (root != older.root).then(|| {
+            format!("the first {} entries are not those of the older checkpoint", older.size)
+        }),
     }
 }

@@ -1,6 +1,5 @@
 //! Sessions: opened by proof, kept by rotating refresh tokens, ended everywhere at once.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
@@ -162,7 +161,8 @@ impl Authn {
     pub async fn open(&self, permit: Permit<SignIn>, scopes: Vec<String>) -> Result<TokenPair> {
         let (caller, _, _, warrant) = permit.spend();
         let session = self.clock.new_id();
-        let mut statements = vec![self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)];
+        let mut statements =
+            vec![self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)];
         let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
         self.ledger.commit(&warrant, statements).await?;
         Ok(pair)
@@ -262,10 +262,8 @@ impl Authn {
             return Err(Error::internal("an elevation without a session"));
         };
         let scopes = caller.session().scopes.iter().cloned().collect();
-        let elevated = Session {
-            reauthenticated_at: Some(self.clock.micros()),
-            ..caller.session().clone()
-        };
+        let elevated =
+            Session { reauthenticated_at: Some(self.clock.micros()), ..caller.session().clone() };
         let of = (caller.principal(), &elevated);
         let token = self.access_token(&warrant, of, session, scopes, self.rules.elevated_ttl)?;
         self.ledger.commit(&warrant, Vec::new()).await?;
@@ -284,7 +282,10 @@ impl Authn {
     }
 
     /// Ends a session on suspicion.
-    #[expect(clippy::disallowed_methods, reason = "nobody asked for it: the service protects itself")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nobody asked for it: the service protects itself"
+    )]
     async fn end(&self, session: Uuid, of: &Principal, why: &'static str) -> Result<()> {
         let warrant = Warrant::system("end_session", &self.clock);
         warrant.note("session", session.to_string());
@@ -389,9 +390,4 @@ fn hash(token: &SecretString) -> [u8; 32] {
 
 fn micros(ttl: std::time::Duration) -> i64 {
     i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// The scopes named in a request, split and without doubles.
-pub fn scope_list(text: &str) -> BTreeSet<String> {
-    text.split_whitespace().map(str::to_owned).collect()
 }

@@ -47,7 +47,8 @@ impl Answer {
     /// The titles of the policies that denied, as one text for people.
     pub fn detail(&self) -> String {
         if !self.outcome.errors.is_empty() {
-            return "a policy failed to evaluate, so nothing is allowed; tell an administrator".into();
+            return "a policy failed to evaluate, so nothing is allowed; tell an administrator"
+                .into();
         }
         let titles: Vec<&str> = self
             .outcome
@@ -64,9 +65,11 @@ impl Answer {
 
     /// Whether a counter took part in the denial.
     pub fn is_quota_refusal(&self) -> bool {
-        self.outcome.reasons.iter().filter_map(|id| self.bundle.meta(id)).any(|it| {
-            it.fix == Some(Fix::Wait)
-        })
+        self.outcome
+            .reasons
+            .iter()
+            .filter_map(|id| self.bundle.meta(id))
+            .any(|it| it.fix == Some(Fix::Wait))
     }
 }
 
@@ -117,13 +120,24 @@ impl Decider {
     }
 
     /// The same question on other facts: what would be, if.
-    pub fn suppose(&self, caller: &Caller, answer: &Answer, question: &Question<'_>, facts: Facts) -> Result<Outcome> {
+    pub fn suppose(
+        &self,
+        caller: &Caller,
+        answer: &Answer,
+        question: &Question<'_>,
+        facts: Facts,
+    ) -> Result<Outcome> {
         let principal = caller.principal().entity().clone();
         let action = uid::action(question.action);
         Asked::new(self, answer.bundle.clone(), facts, principal, action)?.about(question.resource)
     }
 
-    fn facts(&self, caller: &Caller, bundle: &Arc<Bundle>, particulars: Particulars) -> Result<Facts> {
+    fn facts(
+        &self,
+        caller: &Caller,
+        bundle: &Arc<Bundle>,
+        particulars: Particulars,
+    ) -> Result<Facts> {
         let (session, now) = (caller.session(), self.clock.now());
         let since = |micros: i64| Age::between(instant(micros), now);
         Ok(Facts {
@@ -222,11 +236,8 @@ impl<'a> Asked<'a> {
             entities.extend(resource.entity().cloned());
         }
         let entities = Entities::from_entities(entities, None).map_err(anyhow::Error::from)?;
-        let policies: &PolicySet = self.bundle.slice(
-            self.principal.uid().type_name(),
-            &self.action,
-            target.type_name(),
-        );
+        let policies: &PolicySet =
+            self.bundle.slice(self.principal.uid().type_name(), &self.action, target.type_name());
         Ok(verdict(&self.decider.authorizer.is_authorized(&request, policies, &entities)))
     }
 

@@ -8,7 +8,7 @@ use cedar_policy::EvalResult;
 use jiff::SignedDuration;
 
 use super::decide::{Answer, Decider, Question};
-use super::facts::{Age, Approval, ApprovalState, ClockFacts, Facts, Particulars};
+use super::facts::{Age, Approval, ApprovalState, Facts, Particulars};
 use super::uid::Kind;
 use crate::authn::Caller;
 use crate::error::Fix;
@@ -293,7 +293,8 @@ impl Doctor<'_> {
     /// The shortest of the windows whose turning would be enough.
     fn wait(&self, cured: &Facts) -> u64 {
         let before = &self.answer.facts.particulars;
-        let (Particulars::Credential { usage: was, .. } | Particulars::Call { usage: was, .. }) = before
+        let (Particulars::Credential { usage: was, .. } | Particulars::Call { usage: was, .. }) =
+            before
         else {
             return 0;
         };

@@ -76,14 +76,15 @@ impl Authz {
         let Some(resource) = action.find(&self.world).await? else {
             return Err(self.absent(&caller, A::NAME, A::EVENT).await);
         };
-        let reservation = action.use_of(&resource).map(|it| {
-            self.quota.reserve(caller.principal().id(), it, self.clock.micros())
-        });
+        let reservation = action
+            .use_of(&resource)
+            .map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
         let mut particulars = action.particulars(&resource);
         if let Some(it) = &reservation {
             particulars.set_usage(it.usage());
         }
-        let question = Question { action: A::NAME, event: A::EVENT, resource: &resource, particulars };
+        let question =
+            Question { action: A::NAME, event: A::EVENT, resource: &resource, particulars };
         let answer = self.ask(&caller, &question)?;
         let entry = self.entry(&caller, &question, &answer);
         if !answer.outcome.allow {

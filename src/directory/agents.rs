@@ -254,13 +254,7 @@ impl Directory {
 }
 
 impl Agent {
-    fn new(
-        id: Uuid,
-        new: &NewAgent,
-        owner: Uuid,
-        secret: &AgentSecret,
-        now: i64,
-    ) -> Result<Agent> {
+    fn new(id: Uuid, new: &NewAgent, owner: Uuid, secret: &AgentSecret, now: i64) -> Result<Agent> {
         Agent {
             id,
             name: new.name.clone(),

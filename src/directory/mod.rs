@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::Result;
 use crate::audit::Ledger;
 use crate::clock::Clock;
-use crate::Result;
 use crate::store::Database;
 
 pub use agents::{

@@ -205,7 +205,12 @@ impl Directory {
         user: &User,
         change: impl FnOnce(&mut User),
     ) -> Result<Arc<User>> {
-        let mut next = User { username: user.username.clone(), roles: user.roles.clone(), entity: user.entity.clone(), ..*user };
+        let mut next = User {
+            username: user.username.clone(),
+            roles: user.roles.clone(),
+            entity: user.entity.clone(),
+            ..*user
+        };
         change(&mut next);
         next.revision += 1;
         next.updated_at = self.clock.micros();

@@ -133,8 +133,7 @@ async fn dispatch(
         method: route.method.to_string(),
         route: route.path.to_owned(),
     };
-    let call =
-        Call { params, query, headers: head.headers, body, origin: Arc::new(origin) };
+    let call = Call { params, query, headers: head.headers, body, origin: Arc::new(origin) };
     match tokio::spawn(async move { route.serve(app, call).await }).await {
         Ok(answer) => answer,
         Err(error) => {

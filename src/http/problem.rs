@@ -80,10 +80,7 @@ fn answer(problem: &Problem, status: u16, extra: Vec<(header::HeaderName, String
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     for (name, value) in extra {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);

@@ -105,12 +105,7 @@ impl Route {
     }
 
     /// Mounts a route that anyone may call.
-    pub fn public<Act, Fut>(
-        method: Method,
-        path: &'static str,
-        act: Act,
-        about: Described,
-    ) -> Route
+    pub fn public<Act, Fut>(method: Method, path: &'static str, act: Act, about: Described) -> Route
     where
         Act: Fn(Arc<App>, Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,

@@ -89,7 +89,8 @@ pub async fn login(app: Arc<App>, call: Call) -> Result<Response> {
 
 pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
     let body: RefreshBody = call.json()?;
-    let (caller, action) = app.authn.prove_refresh(&body.refresh_token, call.origin.clone()).await?;
+    let (caller, action) =
+        app.authn.prove_refresh(&body.refresh_token, call.origin.clone()).await?;
     // Asked anew: who lost a role since the sign-in loses its scopes now.
     let scopes = app.holdable_scopes(&caller, None)?;
     let permit = app.authz.authorize(caller, action).await?;

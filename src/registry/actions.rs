@@ -122,9 +122,10 @@ impl ListTools {
             && self.is_active.is_none_or(|want| (tool.state == State::Active) == want)
             && self.owner.is_none_or(|want| tool.owner == want)
             && self.tag.as_ref().is_none_or(|want| it.tags.contains(want))
-            && self.scope.as_ref().is_none_or(|want| {
-                it.scopes.contains(want) || it.required_scopes.contains(want)
-            })
+            && self
+                .scope
+                .as_ref()
+                .is_none_or(|want| it.scopes.contains(want) || it.required_scopes.contains(want))
             && self.q.as_deref().is_none_or(|q| mentions(it, &q.to_lowercase()))
     }
 }

@@ -162,7 +162,9 @@ impl Definition {
             ("/description", &self.description),
             ("/version", &self.version),
         ] {
-            if text.chars().count() > TEXT_CHARS_MAX || text.chars().any(|it| it.is_control() && it != '\n') {
+            if text.chars().count() > TEXT_CHARS_MAX
+                || text.chars().any(|it| it.is_control() && it != '\n')
+            {
                 fault(pointer, format!("must be at most {TEXT_CHARS_MAX} printable characters"));
             }
         }
@@ -178,11 +180,20 @@ impl Definition {
                 fault(pointer, format!("holds more than {WORDS_MAX}"));
             }
             if let Some(word) = words.iter().find(|it| !is_word(it)) {
-                fault(pointer, format!("`{}` is not a word: printable ASCII without spaces, quotes or backslashes, at most {WORD_CHARS_MAX}", shown(word)));
+                fault(
+                    pointer,
+                    format!(
+                        "`{}` is not a word: printable ASCII without spaces, quotes or backslashes, at most {WORD_CHARS_MAX}",
+                        shown(word)
+                    ),
+                );
             }
         }
         if self.scopes.is_empty() {
-            fault("/scopes", "name at least one scope that a credential may carry, such as `read`".into());
+            fault(
+                "/scopes",
+                "name at least one scope that a credential may carry, such as `read`".into(),
+            );
         }
         if !(1..=TTL_SECONDS_MAX).contains(&self.max_ttl_seconds) {
             fault("/max_ttl_seconds", format!("must be from 1 to {TTL_SECONDS_MAX}"));

@@ -103,12 +103,13 @@ impl Registry {
         warrant.note("tool", tool.id.to_string());
         warrant.note("name", tool.definition.name.as_str());
         warrant.note("digest", tool.digest());
-        let insert =
-            Statement::new("INSERT INTO tools (id, name_key, body, revision) VALUES ($1, $2, $3, $4)")
-                .bind(tool.id)
-                .bind(tool.name_key())
-                .bind(tool.body()?)
-                .bind(tool.revision);
+        let insert = Statement::new(
+            "INSERT INTO tools (id, name_key, body, revision) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(tool.id)
+        .bind(tool.name_key())
+        .bind(tool.body()?)
+        .bind(tool.revision);
         self.ledger.commit(warrant, vec![insert]).await.map_err(|error| match error {
             Error::Conflict(_) => taken(&tool.definition.name),
             other => other,
@@ -199,5 +200,7 @@ impl Registry {
 }
 
 fn taken(name: &str) -> Error {
-    Error::Conflict(format!("a tool named `{name}` is registered already (case does not count)").into())
+    Error::Conflict(
+        format!("a tool named `{name}` is registered already (case does not count)").into(),
+    )
 }

@@ -31,7 +31,9 @@ pub fn faults(schema: &Value) -> Vec<(String, String)> {
 }
 
 /// A validator for arguments. The regular expressions run in linear time, so no pattern can be a bomb.
-pub fn compile(schema: &Value) -> Result<jsonschema::Validator, jsonschema::ValidationError<'static>> {
+pub fn compile(
+    schema: &Value,
+) -> Result<jsonschema::Validator, jsonschema::ValidationError<'static>> {
     jsonschema::options()
         .with_draft(jsonschema::Draft::Draft202012)
         .with_pattern_options(jsonschema::PatternOptions::regex())
@@ -106,10 +108,18 @@ mod tests {
         let table = [
             (json!([]), "", "must be a JSON Schema object"),
             (json!({ "type": "strin" }), "/type", ""),
-            (json!({ "properties": { "a": { "$ref": "https://evil.example/s" } } }), "/properties/a/$ref", "outside"),
+            (
+                json!({ "properties": { "a": { "$ref": "https://evil.example/s" } } }),
+                "/properties/a/$ref",
+                "outside",
+            ),
             (json!({ "$ref": "file:///etc/passwd" }), "/$ref", "outside"),
             (json!({ "$ref": "other.json#/a" }), "/$ref", "outside"),
-            (json!({ "$schema": "http://json-schema.org/draft-07/schema#" }), "/$schema", "dialect"),
+            (
+                json!({ "$schema": "http://json-schema.org/draft-07/schema#" }),
+                "/$schema",
+                "dialect",
+            ),
             (json!({ "pattern": "(" }), "/pattern", ""),
             (json!({ "$ref": "#/$defs/absent" }), "", ""),
             (nested, "/not", "nested"),

@@ -71,8 +71,7 @@ impl Database for Postgres {
         let mut client = self.pool.get().await?;
         // refinery takes no lock of its own: replicas that start together would collide.
         client.query("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
-        let ran =
-            migrations::migrations::runner().run_async(client.deref_mut().deref_mut()).await;
+        let ran = migrations::migrations::runner().run_async(client.deref_mut().deref_mut()).await;
         client.query("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
         ran?;
         Ok(())

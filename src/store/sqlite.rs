@@ -66,10 +66,8 @@ impl Sqlite {
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let writer = self.writer.clone();
-        tokio::task::spawn_blocking(move || {
-            work(&mut *writer.lock().map_err(|_| Error::Poisoned)?)
-        })
-        .await?
+        tokio::task::spawn_blocking(move || work(&mut *writer.lock().map_err(|_| Error::Poisoned)?))
+            .await?
     }
 }
 
@@ -165,10 +163,7 @@ fn select(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Ro
     let mut statement = connection.prepare_cached(&numbered(sql))?;
     let width = statement.column_count();
     let rows = statement.query_map(params_from_iter(params), |row| {
-        (0..width)
-            .map(|i| row.get_ref(i).map(value))
-            .collect::<rusqlite::Result<_>>()
-            .map(Row)
+        (0..width).map(|i| row.get_ref(i).map(value)).collect::<rusqlite::Result<_>>().map(Row)
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -4,3 +4,4 @@
 
 mod dockerfile;
 mod harness;
+mod interop;

@@ -1,0 +1,64 @@
+//! `gatewright audit …`: the audit seen by somebody who trusts only a public key.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+
+use super::out::{complain, say};
+use super::{exit, settings};
+use crate::app::audit_signer;
+use crate::audit::verify::verify;
+use crate::settings::SettingsArgs;
+use crate::store;
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Recompute the tree from the entries in the store and hold it against its signed head
+    Verify(VerifyArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The log's verifier key, name+id+base64 (from /.well-known/audit-key.json); without it, the
+    /// key in this host's own key file
+    #[arg(long, value_name = "KEY")]
+    public_key: Option<String>,
+    /// A checkpoint that was kept elsewhere (from /api/v1/audit/checkpoint)
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+pub async fn run(AuditCommand::Verify(args): AuditCommand) -> anyhow::Result<ExitCode> {
+    let settings = settings(&args.settings)?;
+    let key = match args.public_key {
+        Some(it) => it,
+        None => audit_signer(&settings)?.public_key().to_owned(),
+    };
+    let older = args
+        .checkpoint
+        .map(|path| {
+            std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read the checkpoint `{}`", path.display()))
+        })
+        .transpose()?;
+    let db = store::open(&settings.database.url)?;
+    let report = verify(&*db, &key, older.as_deref()).await?;
+    if args.json {
+        say(&serde_json::to_string_pretty(&report)?);
+    } else {
+        for fault in &report.faults {
+            complain(fault);
+        }
+        let verdict =
+            if report.holds() { "as they were written" } else { "NOT as they were written" };
+        say(&format!("{} entries, {verdict}; root {}", report.entries, report.root));
+    }
+    Ok(ExitCode::from(if report.holds() { exit::DONE } else { exit::FAILED }))
+}

@@ -1,0 +1,119 @@
+//! A caller of the API: what `dev`, `demo` and `health` are made of.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::{Method, RequestBuilder, StatusCode, redirect};
+use serde_json::Value;
+
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Calls one server, as one principal once it has signed in.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Option<String>,
+}
+
+/// What came back.
+pub struct Answer {
+    pub status: StatusCode,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body of a success; anything else is an error that says what the server said.
+    pub fn ok(self) -> anyhow::Result<Value> {
+        let Answer { status, body } = self;
+        let detail = body["detail"].as_str().unwrap_or_default();
+        anyhow::ensure!(status.is_success(), "the server answered {status}: {detail}");
+        Ok(body)
+    }
+}
+
+impl Client {
+    pub fn new(url: &str) -> anyhow::Result<Client> {
+        // Whoever came first has installed the same one; a second installation changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(ANSWER_TIME_MAX)
+            .build()?;
+        Ok(Client { http, url: url.trim_end_matches('/').to_owned(), token: None })
+    }
+
+    /// A TLS server on this machine: reached at `address`, known by `host`, and trusted because its
+    /// certificate is the one in the file.
+    pub fn pinned(certificate: &Path, host: &str, address: SocketAddr) -> anyhow::Result<Client> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let pem = std::fs::read(certificate).context("cannot read the certificate")?;
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
+        let address = if address.ip().is_unspecified() { local } else { address };
+        let http = reqwest::Client::builder()
+            .tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem)?)
+            .resolve(host, address)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(ANSWER_TIME_MAX)
+            .build()?;
+        Ok(Client { http, url: format!("https://{host}:{}", address.port()), token: None })
+    }
+
+    /// The same server, as a user.
+    pub async fn sign_in(&self, username: &str, password: &str) -> anyhow::Result<Client> {
+        let body = serde_json::json!({ "username": username, "password": password });
+        let tokens = self.post("/api/v1/auth/login", &body).await?.ok()?;
+        self.with_token(&tokens)
+    }
+
+    /// The same server, as a machine.
+    pub async fn with_secret(&self, id: &str, secret: &str) -> anyhow::Result<Client> {
+        let form =
+            [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
+        let request = self.http.request(Method::POST, format!("{}/oauth/token", self.url));
+        let tokens = send(request.form(&form)).await?.ok()?;
+        self.with_token(&tokens)
+    }
+
+    fn with_token(&self, tokens: &Value) -> anyhow::Result<Client> {
+        let token = tokens["access_token"].as_str().context("no access token came back")?;
+        Ok(Client { token: Some(token.to_owned()), ..self.clone() })
+    }
+
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+        send(self.request(Method::DELETE, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// What is not JSON.
+    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        Ok(self.request(Method::GET, path).send().await?.error_for_status()?.text().await?)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+}
+
+async fn send(request: RequestBuilder) -> anyhow::Result<Answer> {
+    let answer = request.send().await?;
+    let status = answer.status();
+    let bytes = answer.bytes().await?;
+    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
+    Ok(Answer { status, body })
+}

@@ -1,0 +1,122 @@
+//! The command line: `gatewright …`.
+
+mod audit;
+mod client;
+mod demo;
+mod dev;
+mod host;
+mod init;
+mod out;
+mod policy;
+mod serve;
+pub mod server;
+pub mod token;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::settings::{Settings, SettingsArgs};
+
+/// Decides, by Cedar policy, which agent may use which tool, and vends the Biscuit that proves it.
+#[derive(Debug, Parser)]
+#[command(name = "gatewright", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Do the main job once on an embedded store, and tell every step
+    Demo,
+    /// Run a server on loopback with a temporary store, sample tools, agents and policies
+    Dev(dev::DevArgs),
+    /// Run the server
+    Serve(ServeArgs),
+    /// Write gatewright.toml, policies, schemas and keys into this folder
+    Init(init::InitArgs),
+    /// Make an administrator in the store; for the host's operator
+    SeedAdmin(host::SeedAdminArgs),
+    /// Check and test policies
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Look into a credential, narrow it, verify it; no server needed
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Check that the audit is as it was written
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Bring the store's schema up to date
+    Migrate(ServeArgs),
+    /// Ask the server on this machine whether it is ready
+    Health(ServeArgs),
+    /// Write a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, clap::Args)]
+struct ServeArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// What programs read off the exit: the contract's codes.
+pub mod exit {
+    /// Done.
+    pub const DONE: u8 = 0;
+    /// Failed.
+    pub const FAILED: u8 = 1;
+    /// Asked for in a way that makes no sense.
+    pub const USAGE: u8 = 2;
+    /// Denied by policy.
+    pub const DENIED: u8 = 3;
+    /// Not authenticated.
+    pub const UNAUTHENTICATED: u8 = 4;
+    /// Nobody answers.
+    pub const UNREACHABLE: u8 = 5;
+}
+
+/// Runs what the arguments of this process ask for.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli.command).await {
+        Ok(code) => code,
+        Err(error) => {
+            out::complain(&format!("{error:#}"));
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    let clock = Clock::system();
+    match command {
+        Command::Demo => demo::run(clock).await,
+        Command::Dev(args) => dev::run(args, clock).await,
+        Command::Serve(args) => serve::run(settings(&args.settings)?, clock).await,
+        Command::Init(args) => init::run(&args, &clock),
+        Command::SeedAdmin(args) => host::seed_admin(args, clock).await,
+        Command::Policy(command) => policy::run(&command),
+        Command::Token(command) => token::run(command, &clock).await,
+        Command::Audit(command) => audit::run(command).await,
+        Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,
+        Command::Health(args) => host::health(&settings(&args.settings)?).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "gatewright",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The settings, or every fault of theirs.
+fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
+    let cwd = std::env::current_dir()?;
+    Ok(Settings::load(args, std::env::vars_os(), &cwd)?)
+}

@@ -1,0 +1,142 @@
+//! A running server: listeners, background watches, and an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use http::uri::Scheme;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::App;
+use crate::clock::Clock;
+use crate::http::door::{Door, Rules};
+use crate::http::{figures_only, service};
+use crate::net::host::{Hosts, Origins};
+use crate::net::tls::{Acceptor, Clients, Files, LOOK_EVERY};
+use crate::net::{self, Limits};
+use crate::policy::{Bundle, Fault, Pace, Watch};
+use crate::settings::{Origin, Settings};
+
+/// Serves until it is told to stop.
+pub struct Server {
+    pub app: Arc<App>,
+    /// Where it listens; the port that was given when the settings asked for any.
+    pub address: SocketAddr,
+    pub settings: Settings,
+    stop: CancellationToken,
+    listeners: Vec<JoinHandle<()>>,
+    watch: Option<Watch>,
+}
+
+impl Server {
+    /// Starts a server that decides by `bundle`. It listens before this returns.
+    pub async fn start(
+        mut settings: Settings,
+        bundle: Arc<Bundle>,
+        clock: Clock,
+    ) -> anyhow::Result<Server> {
+        let listener = net::bind(settings.listen)
+            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let address = listener.local_addr()?;
+        settle_port(&mut settings, address);
+        let app = App::start(&settings, bundle.clone(), clock).await?;
+        app.bootstrap(&settings).await.context("making the bootstrap administrator")?;
+        let stop = CancellationToken::new();
+        let rules = Arc::new(rules(&settings, address)?);
+        let tls = tls(&settings, &stop)?;
+        let door = Door::new(warp::service(service(app.clone())), rules.clone());
+        let limits = Limits::default;
+        let mut listeners =
+            vec![tokio::spawn(net::serve(listener, tls, limits(), door, stop.clone()))];
+        if let Some(own) = settings.metrics.listen {
+            let listener =
+                net::bind(own).with_context(|| format!("cannot listen on {own} for metrics"))?;
+            let door = Door::new(warp::service(figures_only(app.clone())), rules);
+            listeners.push(tokio::spawn(net::serve(listener, None, limits(), door, stop.clone())));
+        }
+        let watch = watch(&settings, &app, &bundle)?;
+        Ok(Server { app, address, settings, stop, listeners, watch })
+    }
+
+    /// Stops taking connections, lets requests under way finish, and ends.
+    pub async fn stop(self) {
+        drop(self.watch);
+        self.stop.cancel();
+        for listener in self.listeners {
+            // A listener that panicked has stopped, too.
+            let _ = listener.await;
+        }
+    }
+}
+
+/// A port that was left to the system to choose is part of the URL once it is known.
+fn settle_port(settings: &mut Settings, address: SocketAddr) {
+    if settings.listen.port() != 0 {
+        return;
+    }
+    let scheme = if settings.public_url.is_https() { Scheme::HTTPS } else { Scheme::HTTP };
+    let before = settings.public_url.to_string();
+    if settings.public_url == Origin::of_listener(&scheme, settings.listen) {
+        settings.public_url = Origin::of_listener(&scheme, address);
+        for name in [&mut settings.auth.issuer, &mut settings.auth.audience] {
+            if *name == before {
+                *name = settings.public_url.to_string();
+            }
+        }
+    }
+    settings.listen = address;
+}
+
+/// The names we answer to: our public one, our address, and this machine's own.
+fn rules(settings: &Settings, address: SocketAddr) -> anyhow::Result<Rules> {
+    let url = settings.public_url.to_string();
+    let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host).to_owned();
+    let mut names = vec![host];
+    if !address.ip().is_unspecified() {
+        names.push(address.to_string());
+    }
+    let origins = settings.cors.allowed_origins.iter().map(ToString::to_string);
+    let mut origins = Origins::new(origins)?;
+    if settings.public_url.is_https() {
+        origins = origins.https_only();
+    }
+    Ok(Rules { hosts: Hosts::new(names)?.and_loopback(), origins })
+}
+
+fn tls(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<Option<Arc<Acceptor>>> {
+    let (Some(certificate), Some(key)) = (&settings.tls.cert_file, &settings.tls.key_file) else {
+        return Ok(None);
+    };
+    let clients = settings.tls.client_ca_file.clone().map_or(Clients::Unasked, Clients::Required);
+    let files = Files { certificate: certificate.clone(), key: key.clone(), clients };
+    let acceptor = Arc::new(Acceptor::open(files)?);
+    tokio::spawn(acceptor.clone().watch(LOOK_EVERY, stop.clone()));
+    Ok(Some(acceptor))
+}
+
+/// Takes up changed policies while the server runs; a broken change leaves the old ones deciding.
+fn watch(
+    settings: &Settings,
+    app: &Arc<App>,
+    bundle: &Arc<Bundle>,
+) -> anyhow::Result<Option<Watch>> {
+    let policy = &settings.policy;
+    if !policy.watch || !policy.dir.is_dir() || !policy.schema_dir.is_dir() {
+        return Ok(None);
+    }
+    let app = app.clone();
+    let changed = move |bundle: Arc<Bundle>| {
+        tracing::info!(digest = bundle.digest(), "new policies decide from now on");
+        app.authz.activate(bundle);
+    };
+    let broken = |faults: Vec<Fault>| {
+        for fault in faults {
+            tracing::error!(%fault, "the changed policies are refused; the old ones go on deciding");
+        }
+    };
+    let watch =
+        Watch::start(&policy.schema_dir, &policy.dir, bundle, Pace::default(), changed, broken)
+            .context("watching the policies")?;
+    Ok(Some(watch))
+}

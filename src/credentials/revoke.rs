@@ -1,0 +1,79 @@
+//! Revocation: one by one, or everything that hangs on a tool or a principal.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Credential, Credentials};
+use crate::Result;
+use crate::authz::facts::Particulars;
+use crate::authz::{Action, Permit, World};
+use crate::store::Statement;
+
+#[derive(Debug)]
+pub struct RevokeCredential(pub Uuid);
+
+impl Action for RevokeCredential {
+    const NAME: &'static str = "revoke_credential";
+    const EVENT: &'static str = "credential.revoke";
+    type Resource = Arc<Credential>;
+
+    async fn find(&self, world: &World) -> Result<Option<Arc<Credential>>> {
+        world.credentials.find(self.0).await
+    }
+
+    fn particulars(&self, _: &Arc<Credential>) -> Particulars {
+        Particulars::Token
+    }
+}
+
+impl Credentials {
+    /// Revokes at once. Revoking what is revoked or expired already changes
+    /// nothing.
+    pub async fn revoke(&self, permit: Permit<RevokeCredential>) -> Result<()> {
+        let (_, _, credential, warrant) = permit.spend();
+        let statements = of_credential(credential.id, self.clock.micros());
+        self.ledger.commit(&warrant, statements.into()).await
+    }
+}
+
+/// Tells the feed first, while it can still be seen which are live, and then marks them.
+/// `$1` is what the condition asks for, `$2` is now.
+macro_rules! revoke_where {
+    ($condition:literal, $id:expr, $now:expr) => {
+        [
+            Statement::new(concat!(
+                "INSERT INTO revocations (seq, credential_id, revocation_ids, revoked_at, expires_at)
+                 SELECT (SELECT COALESCE(MAX(seq), 0) FROM revocations)
+                        + ROW_NUMBER() OVER (ORDER BY id),
+                        id, revocation_ids, CAST($2 AS BIGINT), expires_at
+                 FROM credentials WHERE revoked_at IS NULL AND expires_at > CAST($2 AS BIGINT) AND ",
+                $condition
+            ))
+            .bind($id)
+            .bind($now),
+            Statement::new(concat!(
+                "UPDATE credentials SET revoked_at = $2
+                 WHERE revoked_at IS NULL AND expires_at > $2 AND ",
+                $condition
+            ))
+            .bind($id)
+            .bind($now),
+        ]
+    };
+}
+
+/// What revokes one credential.
+fn of_credential(id: Uuid, now: i64) -> [Statement; 2] {
+    revoke_where!("id = $1", id, now)
+}
+
+/// What revokes every live credential for a tool, for the commit that ends the tool.
+pub fn of_tool(tool: Uuid, now: i64) -> [Statement; 2] {
+    revoke_where!("tool_id = $1", tool, now)
+}
+
+/// What revokes every live credential of a principal, for the commit that suspends it.
+pub fn of_principal(principal: Uuid, now: i64) -> [Statement; 2] {
+    revoke_where!("principal_id = $1", principal, now)
+}
