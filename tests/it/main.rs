@@ -5,3 +5,4 @@
 mod dockerfile;
 mod harness;
 mod interop;
+mod vending;

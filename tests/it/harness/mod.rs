@@ -1,3 +1,9 @@
 //! What the tests stand on.
 
+pub mod caller;
 pub mod postgres;
+pub mod samples;
+pub mod server;
+
+pub use caller::{Answer, Caller, send};
+pub use server::{Gate, Setup};
