@@ -1,32 +1,25 @@
 //! Prints figures as Markdown, so that a run can be pasted where it is talked about.
 
+use std::ops::RangeInclusive;
+
 use super::figures::Figures;
 
-/// What a ratio should be.
-#[derive(Clone, Copy, Debug)]
-pub enum Goal {
-    AtMost(f64),
-    AtLeast(f64),
-    /// Only to look at.
-    None,
+/// Where a figure should lie: a range from 0, or one without end. None is only to look at.
+pub type Goal = Option<RangeInclusive<f64>>;
+
+fn words(goal: &Goal) -> String {
+    match goal {
+        Some(it) if it.end().is_infinite() => format!("≥ {}", it.start()),
+        Some(it) => format!("≤ {}", it.end()),
+        None => "–".to_owned(),
+    }
 }
 
-impl Goal {
-    fn words(self) -> String {
-        match self {
-            Goal::AtMost(it) => format!("≤ {it}"),
-            Goal::AtLeast(it) => format!("≥ {it}"),
-            Goal::None => "–".to_owned(),
-        }
-    }
-
-    fn verdict(self, value: f64) -> &'static str {
-        let met = match self {
-            Goal::AtMost(it) => value <= it,
-            Goal::AtLeast(it) => value >= it,
-            Goal::None => return "–",
-        };
-        if met { "met" } else { "**missed**" }
+fn verdict(goal: &Goal, value: f64) -> &'static str {
+    match goal {
+        Some(it) if it.contains(&value) => "met",
+        Some(_) => "**missed**",
+        None => "–",
     }
 }
 
@@ -43,8 +36,8 @@ pub fn row(cells: &[String]) {
     println!("| {} |", cells.join(" | "));
 }
 
-/// One ratio against its goal: the median over all rounds, and between what the middle half lie.
-pub fn ratio(what: &str, rounds: &Figures, goal: Goal) {
+/// A figure beside its goal: the median over all rounds, and between what the middle half lie.
+pub fn beside(what: &str, rounds: &Figures, goal: &Goal) {
     let (low, high) = rounds.middle();
     let median = rounds.median();
     let spread = format!("{low:.2} to {high:.2}");
@@ -52,7 +45,7 @@ pub fn ratio(what: &str, rounds: &Figures, goal: Goal) {
         what.to_owned(),
         format!("{median:.2}"),
         spread,
-        goal.words(),
-        goal.verdict(median).into(),
+        words(goal),
+        verdict(goal, median).to_owned(),
     ]);
 }

@@ -4,7 +4,7 @@
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::figures::Figures;
-use crate::report::{self, Goal};
+use crate::report;
 
 const ROUNDS: usize = 41;
 /// A batch is long beside the clock's own cost, and short beside a change of the machine's mood.
@@ -78,24 +78,6 @@ impl Measured {
 
     pub fn of(&self, side: usize) -> Figures {
         Figures::of(self.0.get(side).into_iter().flatten().copied())
-    }
-}
-
-/// A ratio to print when all measuring is done, so that the tables stay whole.
-#[derive(Default)]
-pub struct Verdicts(Vec<(String, Figures, Goal)>);
-
-impl Verdicts {
-    pub fn add(&mut self, what: &str, ratio: Figures, goal: Goal) {
-        self.0.push((what.to_owned(), ratio, goal));
-    }
-
-    pub fn print(&self) {
-        report::heading("Beside the goals");
-        report::columns(&["", "median", "middle half", "goal", ""]);
-        for (what, ratio, goal) in &self.0 {
-            report::ratio(what, ratio, *goal);
-        }
     }
 }
 

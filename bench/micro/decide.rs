@@ -7,9 +7,10 @@ use gatewright::credentials::{RequestCredential, ToolRef, Ttl};
 use gatewright::registry::{ListTools, ShowTool};
 use tokio::runtime::Runtime;
 
-use crate::alternate::{Side, Verdicts, alternate};
+use crate::alternate::{Side, alternate};
 use crate::place::Inhabited;
-use crate::report::{self, Goal};
+use crate::report;
+use crate::verdicts::Verdicts;
 
 /// Tools that a busy hour is about; in a large world they lie far apart.
 const IN_USE: usize = 64;
@@ -40,11 +41,11 @@ pub fn growth(small: &Inhabited, large: &Inhabited, verdicts: &mut Verdicts) {
         Side::new("request, 10⁵ tools and agents", turns(large, IN_USE, request)),
         Side::new("view, 10⁵, each tool in turn", turns(large, large.tools.len(), view)),
     ]);
-    let goal = Goal::AtMost(1.2);
-    verdicts.add("view a tool: 10⁵ tools and agents / 10²", measured.ratio(1, 0), goal);
+    let goal = Some(0.0..=1.2);
+    verdicts.add("view a tool: 10⁵ tools and agents / 10²", measured.ratio(1, 0), goal.clone());
     verdicts.add("request a credential: 10⁵ / 10²", measured.ratio(3, 2), goal);
     let cold = "view: 10⁵, each tool in turn / 10²";
-    verdicts.add(cold, measured.ratio(4, 0), Goal::None);
+    verdicts.add(cold, measured.ratio(4, 0), None);
 }
 
 pub fn discovery(world: &Inhabited, runtime: &Runtime, verdicts: &mut Verdicts) {
@@ -63,7 +64,7 @@ pub fn discovery(world: &Inhabited, runtime: &Runtime, verdicts: &mut Verdicts) 
         Side::new("a page in the middle", page(Some(middle))),
     ]);
     let first = "discovery, first page of 10,000 tools, µs";
-    verdicts.add(first, measured.of(0), Goal::AtMost(5_000.0));
+    verdicts.add(first, measured.of(0), Some(0.0..=5_000.0));
 }
 
 /// Decides on one tool after another, `in_use` of them spread over the world.

@@ -16,13 +16,15 @@ mod place;
 mod report;
 mod seal;
 mod tokens;
+#[path = "../common/verdicts.rs"]
+mod verdicts;
 
 use std::sync::Arc;
 
 use gatewright::policy::Bundle;
 
-use self::alternate::Verdicts;
 use self::place::Inhabited;
+use self::verdicts::Verdicts;
 
 fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

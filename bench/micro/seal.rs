@@ -11,9 +11,10 @@ use gatewright::settings::DatabaseUrl;
 use gatewright::store::{self, Database, Group, Result, Row, Value};
 use tokio::runtime::Runtime;
 
-use crate::alternate::{Side, Verdicts, alternate};
+use crate::alternate::{Side, alternate};
 use crate::place::{Inhabited, signer};
-use crate::report::{self, Goal};
+use crate::report;
+use crate::verdicts::Verdicts;
 
 const SIZES: [usize; 3] = [1, 16, 256];
 
@@ -69,8 +70,8 @@ pub fn measure(world: &Inhabited, folder: &Path, runtime: &Runtime, verdicts: &m
         side("on SQLite's disk, group of 16", &durable, some),
         side("on SQLite's disk, group of 256", &durable, many),
     ]);
-    verdicts.add("sealed: an entry among 256 / alone", measured.ratio(2, 0), Goal::None);
-    verdicts.add("on disk: an entry among 256 / alone", measured.ratio(5, 3), Goal::None);
+    verdicts.add("sealed: an entry among 256 / alone", measured.ratio(2, 0), None);
+    verdicts.add("on disk: an entry among 256 / alone", measured.ratio(5, 3), None);
 }
 
 /// An entry as a real decision leaves it.

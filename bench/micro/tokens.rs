@@ -3,9 +3,10 @@
 use http::HeaderMap;
 use tokio::runtime::Runtime;
 
-use crate::alternate::{Side, Verdicts, alternate};
+use crate::alternate::{Side, alternate};
 use crate::place::{Inhabited, origin};
-use crate::report::{self, Goal};
+use crate::report;
+use crate::verdicts::Verdicts;
 
 /// Enough for every round of the measurement, which cannot see a token for the first time twice.
 const TOKENS: usize = 8_000;
@@ -24,5 +25,5 @@ pub fn measure(world: &Inhabited, runtime: &Runtime, verdicts: &mut Verdicts) {
         Side::new("first", move || identify(unseen.next().unwrap())),
         Side::new("remembered", || identify(&known)),
     ]);
-    verdicts.add("remembered access token / first", measured.ratio(1, 0), Goal::None);
+    verdicts.add("remembered access token / first", measured.ratio(1, 0), None);
 }
