@@ -73,13 +73,20 @@ impl Answer {
     }
 }
 
+/// The clock's facts of one second, for the zones of one bundle.
+struct Second {
+    at: i64,
+    of: Arc<Bundle>,
+    facts: Arc<ClockFacts>,
+}
+
 pub struct Decider {
     bundle: ArcSwap<Bundle>,
     surroundings: Surroundings,
     clock: Clock,
     authorizer: Authorizer,
     /// The clock's facts of the current second, and the bundle whose zones they show.
-    second: ArcSwap<Option<(i64, Arc<Bundle>, Arc<ClockFacts>)>>,
+    second: ArcSwap<Option<Second>>,
 }
 
 impl Decider {
@@ -158,14 +165,15 @@ impl Decider {
     /// Zones and formats cost more than an evaluation; the requests of one second share them.
     fn clock_facts(&self, bundle: &Arc<Bundle>) -> Result<Arc<ClockFacts>> {
         let second = self.clock.micros().div_euclid(1_000_000);
-        if let Some((at, of, facts)) = &**self.second.load()
-            && *at == second
-            && Arc::ptr_eq(of, bundle)
+        if let Some(known) = &**self.second.load()
+            && known.at == second
+            && Arc::ptr_eq(&known.of, bundle)
         {
-            return Ok(facts.clone());
+            return Ok(known.facts.clone());
         }
         let facts = self.clock_facts_at(instant(second * 1_000_000), bundle)?;
-        self.second.store(Arc::new(Some((second, bundle.clone(), facts.clone()))));
+        let known = Second { at: second, of: bundle.clone(), facts: facts.clone() };
+        self.second.store(Arc::new(Some(known)));
         Ok(facts)
     }
 

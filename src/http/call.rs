@@ -38,10 +38,7 @@ impl Call {
 
     /// The body as JSON of exactly this shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        if !kind.is_some_and(|it| media_type(it) == "application/json") {
-            return Err(Error::UnsupportedMediaType { expected: "application/json" });
-        }
+        self.expect_type("application/json")?;
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(shape)?;
         reader.end().map_err(|error| Error::Malformed(format!("not one JSON value: {error}")))?;
@@ -50,12 +47,16 @@ impl Call {
 
     /// The body as a form of exactly this shape.
     pub fn form<T: DeserializeOwned>(&self) -> Result<T> {
-        const FORM: &str = "application/x-www-form-urlencoded";
-        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        if !kind.is_some_and(|it| media_type(it) == FORM) {
-            return Err(Error::UnsupportedMediaType { expected: FORM });
-        }
+        self.expect_type("application/x-www-form-urlencoded")?;
         serde_urlencoded::from_bytes(&self.body).map_err(|it| Error::Malformed(it.to_string()))
+    }
+
+    fn expect_type(&self, expected: &'static str) -> Result<()> {
+        let given = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        match given.map(media_type) {
+            Some(it) if it == expected => Ok(()),
+            _ => Err(Error::UnsupportedMediaType { expected }),
+        }
     }
 
     /// Refuses a body where none is expected.

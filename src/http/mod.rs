@@ -150,7 +150,7 @@ async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Result
     let mut body = pin!(body);
     let mut bytes = BytesMut::new();
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(unreadable)?;
+        let chunk = chunk.map_err(|error| unreadable(&error))?;
         if BODY_BYTES_MAX < bytes.len() + chunk.remaining() {
             return Err(Error::TooLarge { max_bytes: BODY_BYTES_MAX });
         }
@@ -159,15 +159,11 @@ async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Result
     Ok(bytes.freeze())
 }
 
-fn unreadable(error: warp::Error) -> Error {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(it) = source {
-        if it.is::<Late>() {
-            return Error::RequestTimeout;
-        }
-        source = it.source();
+fn unreadable(error: &warp::Error) -> Error {
+    match Late::caused(error) {
+        true => Error::RequestTimeout,
+        false => Error::Malformed("the body ended early".into()),
     }
-    Error::Malformed("the body ended early".into())
 }
 
 /// The address that asks: the peer's own, or behind a trusted proxy the one it names.

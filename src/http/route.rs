@@ -45,7 +45,6 @@ impl Route {
         path: &'static str,
         parse: fn(&Call) -> Result<A>,
         act: Act,
-        about: Described,
     ) -> Route
     where
         A: Action,
@@ -62,7 +61,13 @@ impl Route {
                 answer
             })
         };
-        Route { method, path, kind: Kind::Guarded(A::NAME), about, serve: Box::new(serve) }
+        Route {
+            method,
+            path,
+            kind: Kind::Guarded(A::NAME),
+            about: Described::default(),
+            serve: Box::new(serve),
+        }
     }
 
     /// Mounts a list: every member is decided on, and `show` sees only those that may be seen.
@@ -70,7 +75,6 @@ impl Route {
         path: &'static str,
         parse: fn(&Call) -> Result<L>,
         show: fn(&Visible<L>) -> Response,
-        about: Described,
     ) -> Route {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
@@ -81,16 +85,17 @@ impl Route {
             })
         };
         let kind = Kind::Guarded(L::NAME);
-        Route { method: Method::GET, path, kind, about, serve: Box::new(serve) }
+        Route {
+            method: Method::GET,
+            path,
+            kind,
+            about: Described::default(),
+            serve: Box::new(serve),
+        }
     }
 
     /// Mounts a route that knows its caller and authorizes what it finds in the body.
-    pub fn identified<Act, Fut>(
-        method: Method,
-        path: &'static str,
-        act: Act,
-        about: Described,
-    ) -> Route
+    pub fn identified<Act, Fut>(method: Method, path: &'static str, act: Act) -> Route
     where
         Act: Fn(Arc<App>, Caller, Call) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
@@ -101,17 +106,29 @@ impl Route {
                 act(app, caller, call).await
             })
         };
-        Route { method, path, kind: Kind::Identified, about, serve: Box::new(serve) }
+        Route {
+            method,
+            path,
+            kind: Kind::Identified,
+            about: Described::default(),
+            serve: Box::new(serve),
+        }
     }
 
     /// Mounts a route that anyone may call.
-    pub fn public<Act, Fut>(method: Method, path: &'static str, act: Act, about: Described) -> Route
+    pub fn public<Act, Fut>(method: Method, path: &'static str, act: Act) -> Route
     where
         Act: Fn(Arc<App>, Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
     {
         let serve = move |app: Arc<App>, call: Call| -> Answer { Box::pin(act(app, call)) };
-        Route { method, path, kind: Kind::Public, about, serve: Box::new(serve) }
+        Route {
+            method,
+            path,
+            kind: Kind::Public,
+            about: Described::default(),
+            serve: Box::new(serve),
+        }
     }
 
     pub fn serve(&self, app: Arc<App>, call: Call) -> Answer {
