@@ -22,7 +22,7 @@ use crate::keys;
 use crate::policy::Bundle;
 use crate::registry::Registry;
 use crate::settings::Settings;
-use crate::store::{self, Database};
+use crate::store;
 use crate::{Result, metrics};
 
 /// The zone in which nobody is let in: what `risk.blocked_networks` becomes.
@@ -41,6 +41,8 @@ pub struct App {
     /// Whether figures have a listener of their own.
     pub figures_elsewhere: bool,
     pub clock: Clock,
+    /// How long a credential lives whose request does not say.
+    pub credential_ttl_seconds: u64,
     ledger: Ledger,
 }
 
@@ -99,6 +101,7 @@ impl App {
             figures: metrics::install()?,
             figures_elsewhere: settings.metrics.listen.is_some(),
             clock,
+            credential_ttl_seconds: settings.credentials.default_ttl_seconds.into(),
             ledger,
         }))
     }
@@ -205,9 +208,4 @@ fn proxies(settings: &Settings) -> Proxies {
         true => Proxies::new(settings.risk.trusted_proxies.clone()),
         false => Proxies::default(),
     }
-}
-
-/// Opens the store for reading its audit, without starting anything.
-pub fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Database>> {
-    store::open(&settings.database.url)
 }

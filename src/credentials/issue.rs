@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cedar_policy::Entity;
 use uuid::Uuid;
 
+use super::attenuate::{ArgumentCheck, AttenuateError, argument_checks};
 use super::mint::{Draft, Minted, mint};
 use super::{Credential, Credentials};
 use crate::authz::facts::{Ask, Particulars};
@@ -16,7 +17,7 @@ use crate::clock::instant;
 use crate::directory::Principal;
 use crate::registry::Tool;
 use crate::store::Statement;
-use crate::{Result, metrics};
+use crate::{Error, Result, metrics};
 
 const SECOND: i64 = 1_000_000;
 
@@ -29,6 +30,8 @@ pub struct RequestCredential {
     pub ttl: Ttl,
     /// The RFC 7638 thumbprint of the key that the credential is bound to.
     pub holder_key: Option<String>,
+    /// Only calls whose arguments pass all of these.
+    pub constraints: Vec<ArgumentCheck>,
 }
 
 /// A tool by id or by name.
@@ -119,7 +122,7 @@ impl Credentials {
             expires_at: instant(expires_at),
             holder: action.holder_key,
             online_only: false,
-            checks: Vec::new(),
+            checks: argument_checks(&action.constraints).map_err(|it| unsayable(&it))?,
         };
         let minted = self.sign(&warrant, &draft)?;
         let credential = record(&draft, &minted, caller.principal(), &tool, &warrant, now)?;
@@ -136,6 +139,10 @@ impl Credentials {
     fn sign(&self, _: &Warrant, draft: &Draft) -> Result<Minted> {
         Ok(mint(draft, self.keys.active()).map_err(anyhow::Error::from)?)
     }
+}
+
+fn unsayable(error: &AttenuateError) -> Error {
+    Error::field("/constraints", error.to_string())
 }
 
 fn record(

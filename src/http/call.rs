@@ -22,6 +22,8 @@ pub struct Call {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub origin: Arc<Origin>,
+    /// How long a credential lives whose request does not say.
+    pub credential_ttl_seconds: u64,
 }
 
 impl Call {

@@ -133,7 +133,14 @@ async fn dispatch(
         method: route.method.to_string(),
         route: route.path.to_owned(),
     };
-    let call = Call { params, query, headers: head.headers, body, origin: Arc::new(origin) };
+    let call = Call {
+        params,
+        query,
+        headers: head.headers,
+        body,
+        origin: Arc::new(origin),
+        credential_ttl_seconds: app.credential_ttl_seconds,
+    };
     match tokio::spawn(async move { route.serve(app, call).await }).await {
         Ok(answer) => answer,
         Err(error) => {

@@ -32,7 +32,6 @@ fn everything_unsound_is_refused_at_once() {
             .variable("GATEWRIGHT_RISK__TRUST_PROXY_HEADERS", "true")
             .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_USERNAME", "admin")
             .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_PASSWORD", "AdminPass123!")
-            .variable("GATEWRIGHT_AUTH__BOOTSTRAP_TOKEN", "changeme")
             .variable("GATEWRIGHT_CORS__ALLOWED_ORIGINS", "http://console.example")
             .variable("GATEWRIGHT_LOG__LEVEL", "debug")
             .variable("GATEWRIGHT_DATABASE__URL", "sqlite::memory:")
@@ -44,7 +43,6 @@ fn everything_unsound_is_refused_at_once() {
         keys,
         [
             "auth.bootstrap_admin_password",
-            "auth.bootstrap_token",
             "cors.allowed_origins",
             "database.url",
             "log.level",
@@ -92,10 +90,6 @@ fn weak_secrets_are_refused_however_they_are_spelled() {
         assert_eq!(refused(&password(weak)), ["auth.bootstrap_admin_password"], "{weak}");
     }
     password("five tall birches sang").loaded();
-    let token = |text: &str| production().variable("GATEWRIGHT_AUTH__BOOTSTRAP_TOKEN", text);
-    for weak in ["0123456789abcdef0123456789abcde", &"ab".repeat(32)] {
-        assert_eq!(refused(&token(weak)), ["auth.bootstrap_token"], "{weak}");
-    }
 }
 
 #[test]
