@@ -73,13 +73,8 @@ pub async fn create(app: Arc<App>, permit: Permit<RegisterAgent>) -> Result<Resp
 }
 
 pub fn parse_list(call: &Call) -> Result<ListAgents> {
-    let mut query = call.query();
-    let list = ListAgents {
-        after: query.parsed("page_token", "a token from the page before"),
-        page_size: query.page_size(),
-    };
-    query.end()?;
-    Ok(list)
+    let (after, page_size) = call.page()?;
+    Ok(ListAgents::new(after, page_size))
 }
 
 pub fn list(visible: &Visible<ListAgents>) -> Response {

@@ -69,6 +69,15 @@ impl Call {
         }
     }
 
+    /// A query that asks for a page and nothing else: behind which id it begins, and its size.
+    pub fn page(&self) -> Result<(Option<Uuid>, usize)> {
+        let mut query = self.query();
+        let after = query.parsed("page_token", "a token from the page before");
+        let page_size = query.page_size();
+        query.end()?;
+        Ok((after, page_size))
+    }
+
     /// The query, of which nothing may be left unread.
     pub fn query(&self) -> Query<'_> {
         Query { pairs: self.query.iter().collect(), faults: Vec::new() }

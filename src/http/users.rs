@@ -64,13 +64,8 @@ pub async fn create(app: Arc<App>, permit: Permit<RegisterUser>) -> Result<Respo
 }
 
 pub fn parse_list(call: &Call) -> Result<ListUsers> {
-    let mut query = call.query();
-    let list = ListUsers {
-        after: query.parsed("page_token", "a token from the page before"),
-        page_size: query.page_size(),
-    };
-    query.end()?;
-    Ok(list)
+    let (after, page_size) = call.page()?;
+    Ok(ListUsers::new(after, page_size))
 }
 
 pub fn list(visible: &Visible<ListUsers>) -> Response {
