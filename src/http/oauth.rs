@@ -56,8 +56,8 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
     app.sign_in_limits.admit(call.origin.ip, &id)?;
     let caller = match app.authn.prove_client(&id, &secret, call.origin.clone()).await {
         Ok(it) => it,
-        Err(Error::Unauthenticated(detail)) => {
-            return Ok(refuse(401, "invalid_client", detail.to_owned()));
+        Err(Error::Unauthenticated(unproven)) => {
+            return Ok(refuse(401, "invalid_client", unproven.to_string()));
         }
         Err(error) => return Err(error),
     };
