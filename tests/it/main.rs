@@ -5,4 +5,5 @@
 mod dockerfile;
 mod harness;
 mod interop;
+mod routes;
 mod vending;

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod caller;
+pub mod policies;
 pub mod postgres;
 pub mod samples;
 pub mod server;
