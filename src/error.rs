@@ -104,6 +104,12 @@ impl Error {
         Error::Invalid(vec![FieldFault { pointer: pointer.into(), detail: detail.into() }])
     }
 
+    /// Refuses with every fault there is, at once.
+    pub fn check(faults: impl IntoIterator<Item = Option<FieldFault>>) -> Result<()> {
+        let faults: Vec<FieldFault> = faults.into_iter().flatten().collect();
+        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    }
+
     pub fn status(&self) -> u16 {
         match self {
             Error::Malformed(_) => 400,

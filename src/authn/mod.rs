@@ -28,7 +28,7 @@ pub use access_token::JwksDocument;
 pub use caller::{Caller, Session};
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
-pub use password::{Passwords, acceptable as acceptable_password};
+pub use password::{Passwords, fault as password_fault};
 pub use session::{Elevate, RefreshSession, SignIn, SignOut, ViewSelf};
 pub use token_pair::{AccessToken, TokenPair};
 
