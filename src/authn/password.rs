@@ -7,8 +7,8 @@ use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
-use crate::error::FieldFault;
 use crate::Result;
+use crate::error::FieldFault;
 
 const HASHING_MAX: usize = 2;
 const CHARS_MIN: usize = 12;

@@ -5,15 +5,26 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Agent, Directory, Roles, User};
-use crate::Result;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, World};
+use crate::{Error, Result};
 
 /// A role put on or taken from a principal.
 #[derive(Clone, Debug)]
 pub struct RoleChange {
     pub principal: Uuid,
     pub role: String,
+    /// The revision that the caller has seen, where it insists on that one.
+    pub if_match: Option<i64>,
+}
+
+impl RoleChange {
+    fn insist(&self, revision: i64) -> Result<()> {
+        match self.if_match {
+            Some(seen) if seen != revision => Err(Error::PreconditionFailed),
+            _ => Ok(()),
+        }
+    }
 }
 
 macro_rules! role_action {
@@ -45,24 +56,28 @@ role_action!(RevokeAgentRole, "revoke_role", "role.revoke", Arc<Agent>, agent);
 impl Directory {
     pub async fn grant_user_role(&self, permit: Permit<GrantUserRole>) -> Result<Arc<User>> {
         let (_, GrantUserRole(change), user, warrant) = permit.spend();
+        change.insist(user.revision)?;
         warrant.note("role", change.role.as_str());
         self.change_user(&warrant, &user, |it| add(&mut it.roles, change.role)).await
     }
 
     pub async fn revoke_user_role(&self, permit: Permit<RevokeUserRole>) -> Result<Arc<User>> {
         let (_, RevokeUserRole(change), user, warrant) = permit.spend();
+        change.insist(user.revision)?;
         warrant.note("role", change.role.as_str());
         self.change_user(&warrant, &user, |it| remove(&mut it.roles, &change.role)).await
     }
 
     pub async fn grant_agent_role(&self, permit: Permit<GrantAgentRole>) -> Result<Arc<Agent>> {
         let (_, GrantAgentRole(change), agent, warrant) = permit.spend();
+        change.insist(agent.revision)?;
         warrant.note("role", change.role.as_str());
         self.change_agent(&warrant, &agent, |it| add(&mut it.roles, change.role)).await
     }
 
     pub async fn revoke_agent_role(&self, permit: Permit<RevokeAgentRole>) -> Result<Arc<Agent>> {
         let (_, RevokeAgentRole(change), agent, warrant) = permit.spend();
+        change.insist(agent.revision)?;
         warrant.note("role", change.role.as_str());
         self.change_agent(&warrant, &agent, |it| remove(&mut it.roles, &change.role)).await
     }

@@ -128,7 +128,11 @@ pub async fn revoke(app: Arc<App>, permit: Permit<RevokeUserRole>) -> Result<Res
 /// Which role of whom; a role that the policy schema does not know is refused by the decision.
 pub fn role_change(call: &Call, param: &str) -> Result<RoleChange> {
     call.empty()?;
-    Ok(RoleChange { principal: call.id(param)?, role: call.param("role")?.to_owned() })
+    Ok(RoleChange {
+        principal: call.id(param)?,
+        role: call.param("role")?.to_owned(),
+        if_match: call.if_match()?,
+    })
 }
 
 /// What is wrong with a name that could not be told from others, or typed.
