@@ -7,6 +7,7 @@ use gatewright::policy::Bundle;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
+use crate::harness::address::by_address;
 use crate::harness::{Answer, Caller, Gate, Setup, policies, samples, send};
 
 const PUBLIC: &[&str] = &[
@@ -243,13 +244,6 @@ async fn without_a_credential_or_with_garbage_nobody_gets_past_the_door() {
         let twice = request().bearer_auth(&token).bearer_auth(&token);
         assert_unauthenticated(&send(twice).await, &format!("{} with two", line(&route)));
     }
-}
-
-/// Calls the server where it listens, not by the name that its credentials must keep over a restart.
-fn by_address(gate: &mut Gate) {
-    let events = gate.log().into_iter().map(|it| serde_json::from_str::<Value>(&it).unwrap());
-    let serving = events.into_iter().find(|it| it["message"] == "serving").unwrap();
-    gate.url = format!("http://{}", serving["address"].as_str().unwrap());
 }
 
 #[tokio::test]

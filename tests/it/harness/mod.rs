@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod address;
 pub mod caller;
 pub mod policies;
 pub mod postgres;
