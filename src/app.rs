@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
-use crate::authn::{Authn, Caller, SignInLimits, TokenRules, acceptable_password};
+use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -23,7 +23,7 @@ use crate::policy::Bundle;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::store;
-use crate::{Result, metrics};
+use crate::{Error, Result, metrics};
 
 /// The zone in which nobody is let in: what `risk.blocked_networks` becomes.
 const BLOCKED_ZONE: &str = "blocked";
@@ -152,8 +152,10 @@ impl App {
         username: &str,
         password: SecretString,
     ) -> anyhow::Result<Arc<User>> {
-        crate::http::check_name(username)?;
-        acceptable_password(username, &password)?;
+        Error::check([
+            crate::http::name_fault("/username", username),
+            password_fault(username, &password),
+        ])?;
         let hash = self.authn.passwords().hash(password.clone()).await?;
         let warrant = Warrant::system("seed_admin", &self.clock);
         let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));

@@ -18,7 +18,7 @@ use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::clock::instant;
 use crate::directory::{Kind, Principal};
 use crate::store::{Database, Statement};
-use crate::{Error, Result};
+use crate::{Error, Result, Unproven};
 
 const SECOND: i64 = 1_000_000;
 
@@ -213,9 +213,7 @@ impl Authn {
 
     async fn refuse_refresh(&self, actor: Actor, reason: &str, origin: &Origin) -> Error {
         match self.refuse("auth.refresh", actor, reason, origin).await {
-            Error::Unauthenticated(_) => {
-                Error::Unauthenticated("the refresh token is not valid any more; sign in again")
-            }
+            Error::Unauthenticated(_) => Error::Unauthenticated(Unproven::BadRefreshToken),
             other => other,
         }
     }
@@ -249,7 +247,7 @@ impl Authn {
             // Somebody spent it between our look and our commit: the same as a reuse.
             Err(Error::Conflict(_)) => {
                 self.end(session, caller.principal(), "refresh_token_reused").await?;
-                Err(Error::Unauthenticated("the refresh token was used already; sign in again"))
+                Err(Error::Unauthenticated(Unproven::BadRefreshToken))
             }
             Err(error) => Err(error),
         }

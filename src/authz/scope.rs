@@ -16,6 +16,8 @@ impl ScopeResource {
     pub fn new(scope: &str) -> ScopeResource {
         let scope_uid = uid(Kind::Scope, scope);
         let family = scope.split_once(':').map(|(family, _)| format!("{family}:*"));
+        // The family itself is asked about, too, and nothing lies in itself.
+        let family = family.filter(|it| it != scope);
         let parents = family.into_iter().map(|it| uid(Kind::Scope, &it)).collect();
         let entity = Entity::new_no_attrs(scope_uid.clone(), parents);
         ScopeResource { uid: scope_uid, entity }

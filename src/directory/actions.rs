@@ -8,9 +8,9 @@ use cedar_policy::{Entity, EntityUid};
 use uuid::Uuid;
 
 use super::{Agent, Roles, Snapshot, User};
-use crate::Result;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Candidates, Listing, Resource, View, World};
+use crate::{Error, Result};
 
 /// A kind of principal that the directory keeps.
 pub trait Member: Debug + Send + Sync + 'static {
@@ -148,6 +148,8 @@ on_one!(ResumeAgent, Agent, agent, "resume_agent", "agent.resume", CHANGE);
 pub struct RoleChange {
     pub principal: Uuid,
     pub role: String,
+    /// The revision that the caller has seen, where it insists on that one.
+    pub if_match: Option<i64>,
 }
 
 macro_rules! on_role {
@@ -177,6 +179,13 @@ on_role!(GrantAgentRole, Agent, agent, "grant_role", "role.grant");
 on_role!(RevokeAgentRole, Agent, agent, "revoke_role", "role.revoke");
 
 impl RoleChange {
+    pub(super) fn insist(&self, revision: i64) -> Result<()> {
+        match self.if_match {
+            Some(seen) if seen != revision => Err(Error::PreconditionFailed),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn grant_to(self, roles: &mut Roles) {
         roles.insert(self.role);
     }

@@ -143,12 +143,14 @@ impl Directory {
 
     pub async fn grant_agent_role(&self, permit: Permit<GrantAgentRole>) -> Result<Arc<Agent>> {
         let (_, GrantAgentRole(change), agent, warrant) = permit.spend();
+        change.insist(agent.revision)?;
         warrant.note("role", change.role.as_str());
         self.change_agent(&warrant, &agent, |it| change.grant_to(&mut it.roles)).await
     }
 
     pub async fn revoke_agent_role(&self, permit: Permit<RevokeAgentRole>) -> Result<Arc<Agent>> {
         let (_, RevokeAgentRole(change), agent, warrant) = permit.spend();
+        change.insist(agent.revision)?;
         warrant.note("role", change.role.as_str());
         self.change_agent(&warrant, &agent, |it| change.take_from(&mut it.roles)).await
     }

@@ -125,12 +125,14 @@ impl Directory {
 
     pub async fn grant_user_role(&self, permit: Permit<GrantUserRole>) -> Result<Arc<User>> {
         let (_, GrantUserRole(change), user, warrant) = permit.spend();
+        change.insist(user.revision)?;
         warrant.note("role", change.role.as_str());
         self.change_user(&warrant, &user, |it| change.grant_to(&mut it.roles)).await
     }
 
     pub async fn revoke_user_role(&self, permit: Permit<RevokeUserRole>) -> Result<Arc<User>> {
         let (_, RevokeUserRole(change), user, warrant) = permit.spend();
+        change.insist(user.revision)?;
         warrant.note("role", change.role.as_str());
         self.change_user(&warrant, &user, |it| change.take_from(&mut it.roles)).await
     }

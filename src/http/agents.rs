@@ -11,13 +11,13 @@ use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{created, page, tagged, time};
-use super::users::{check_name, role_change};
+use super::users::{name_fault, role_change};
 use crate::authz::{Permit, Visible};
 use crate::directory::{
     Agent, GrantAgentRole, Lifecycle, ListAgents, NewAgent, RegisterAgent, ResumeAgent,
     RevokeAgentRole, Roles, ShowAgent, SuspendAgent,
 };
-use crate::{App, Result};
+use crate::{App, Error, Result};
 
 #[derive(Serialize, JsonSchema)]
 pub struct AgentView {
@@ -54,7 +54,7 @@ pub struct Registered {
 
 pub fn parse_create(call: &Call) -> Result<RegisterAgent> {
     let body: Body = call.json()?;
-    check_name(&body.name)?;
+    Error::check([name_fault("/name", &body.name)])?;
     let new = NewAgent { name: body.name, owner: body.owner, roles: Roles::new() };
     Ok(RegisterAgent::new(new, body.role))
 }

@@ -35,7 +35,7 @@ use warp::reply::Response;
 pub use self::call::Call;
 pub use self::route::{Kind, Route};
 pub use self::table::routes;
-pub use self::users::check_name;
+pub use self::users::name_fault;
 
 use self::route::Found;
 use crate::audit::entry::Origin;

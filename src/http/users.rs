@@ -12,7 +12,7 @@ use warp::reply::Response;
 
 use super::call::Call;
 use super::list::{created, page, tagged, time};
-use crate::authn::acceptable_password;
+use crate::authn::password_fault;
 use crate::authz::{Permit, Visible};
 use crate::directory::{
     GrantUserRole, Lifecycle, ListUsers, NewUser, RegisterUser, ResumeUser, RevokeUserRole,
@@ -46,8 +46,10 @@ pub struct Body {
 
 pub fn parse_create(call: &Call) -> Result<RegisterUser> {
     let body: Body = call.json()?;
-    check_name(&body.username)?;
-    acceptable_password(&body.username, &body.password)?;
+    Error::check([
+        name_fault("/username", &body.username),
+        password_fault(&body.username, &body.password),
+    ])?;
     let role = body.role.unwrap_or_else(|| ROLE_DEFAULT.to_owned());
     Ok(RegisterUser::new(
         NewUser { username: body.username, password: body.password, roles: Roles::new() },
@@ -121,20 +123,21 @@ pub async fn revoke(app: Arc<App>, permit: Permit<RevokeUserRole>) -> Result<Res
 /// Which role of whom; a role that the policy schema does not know is refused by the decision.
 pub fn role_change(call: &Call, param: &str) -> Result<RoleChange> {
     call.empty()?;
-    Ok(RoleChange { principal: call.id(param)?, role: call.param("role")?.to_owned() })
+    Ok(RoleChange {
+        principal: call.id(param)?,
+        role: call.param("role")?.to_owned(),
+        if_match: call.if_match()?,
+    })
 }
 
-/// Refuses what could not be told apart or typed.
-pub fn check_name(name: &str) -> Result<()> {
+/// What is wrong with a name that could not be told from others, or typed.
+pub fn name_fault(pointer: &str, name: &str) -> Option<FieldFault> {
     let fits = (2..=64).contains(&name.len())
         && name.bytes().all(|it| it.is_ascii_alphanumeric() || b".-_@".contains(&it));
-    if fits {
-        return Ok(());
-    }
-    Err(Error::Invalid(vec![FieldFault {
-        pointer: "/username".into(),
+    (!fits).then(|| FieldFault {
+        pointer: pointer.into(),
         detail: "must be 2 to 64 characters: letters, digits and `.-_@`".into(),
-    }]))
+    })
 }
 
 fn show(user: &User) -> Response {

@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod access_tokens;
 mod dockerfile;
 mod harness;
+mod identity;
 mod interop;
+mod machines;
+mod routes;
+mod seeding;
 mod vending;

@@ -1,6 +1,8 @@
 //! What the tests stand on.
 
+pub mod address;
 pub mod caller;
+pub mod policies;
 pub mod postgres;
 pub mod samples;
 pub mod server;
