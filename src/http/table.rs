@@ -23,6 +23,12 @@ pub fn routes() -> Vec<Route> {
     rooms.into_iter().flatten().collect()
 }
 
+/// What the listener of figures answers.
+pub fn figures() -> Vec<Route> {
+    let about = about("Health", "Figures for Prometheus").gives_text("text/plain");
+    vec![Route::public(Method::GET, "/metrics", health::own_figures, about)]
+}
+
 fn open() -> Vec<Route> {
     const HEALTH: &str = "Health";
     const KEYS: &str = "Keys and feeds";
