@@ -5,6 +5,7 @@ mod audit;
 mod call;
 mod credentials;
 pub mod describe;
+mod distinct;
 mod docs;
 pub mod door;
 mod health;
@@ -130,7 +131,8 @@ async fn dispatch(
             if error.is_panic() {
                 ::metrics::counter!(metrics::PANICS).increment(1);
             }
-            Err(Error::Internal(error.into()))
+            // What it panicked with may hold anything, and the panic hook has told the place.
+            Err(Error::internal("the handler did not finish"))
         }
     }
 }
