@@ -149,7 +149,7 @@ impl App {
         username: &str,
         password: SecretString,
     ) -> anyhow::Result<Arc<User>> {
-        crate::http::check_name(username)?;
+        crate::http::check_name("/username", username)?;
         acceptable_password(username, &password)?;
         let hash = self.authn.passwords().hash(password.clone()).await?;
         let warrant = Warrant::system("seed_admin", &self.clock);

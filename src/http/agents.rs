@@ -54,7 +54,7 @@ pub struct Registered {
 
 pub fn parse_create(call: &Call) -> Result<RegisterAgent> {
     let body: Body = call.json()?;
-    check_name(&body.name)?;
+    check_name("/name", &body.name)?;
     let new = NewAgent { name: body.name, owner: body.owner, roles: Roles::new() };
     Ok(RegisterAgent::new(new, body.role))
 }

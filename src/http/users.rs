@@ -18,7 +18,6 @@ use crate::directory::{
     GrantUserRole, Lifecycle, ListUsers, NewUser, RegisterUser, ResumeUser, RevokeUserRole,
     RoleChange, Roles, ShowUser, SuspendUser, User,
 };
-use crate::error::FieldFault;
 use crate::{App, Error, Result};
 
 pub const ROLE_DEFAULT: &str = "user";
@@ -46,7 +45,7 @@ pub struct Body {
 
 pub fn parse_create(call: &Call) -> Result<RegisterUser> {
     let body: Body = call.json()?;
-    check_name(&body.username)?;
+    check_name("/username", &body.username)?;
     acceptable_password(&body.username, &body.password)?;
     let role = body.role.unwrap_or_else(|| ROLE_DEFAULT.to_owned());
     Ok(RegisterUser::new(
@@ -129,17 +128,14 @@ pub fn role_change(call: &Call, param: &str) -> Result<RoleChange> {
     Ok(RoleChange { principal: call.id(param)?, role: call.param("role")?.to_owned() })
 }
 
-/// Refuses what could not be told apart or typed.
-pub fn check_name(name: &str) -> Result<()> {
+/// Refuses, as the field at `pointer`, what could not be told apart or typed.
+pub fn check_name(pointer: &str, name: &str) -> Result<()> {
     let fits = (2..=64).contains(&name.len())
         && name.bytes().all(|it| it.is_ascii_alphanumeric() || b".-_@".contains(&it));
     if fits {
         return Ok(());
     }
-    Err(Error::Invalid(vec![FieldFault {
-        pointer: "/username".into(),
-        detail: "must be 2 to 64 characters: letters, digits and `.-_@`".into(),
-    }]))
+    Err(Error::field(pointer, "must be 2 to 64 characters: letters, digits and `.-_@`"))
 }
 
 fn show(user: &User) -> Response {
