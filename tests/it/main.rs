@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bad_input;
 mod dockerfile;
 mod harness;
 mod interop;
+mod mutants;
 mod vending;

@@ -4,6 +4,8 @@ pub mod caller;
 pub mod postgres;
 pub mod samples;
 pub mod server;
+pub mod wire;
 
 pub use caller::{Answer, Caller, send};
 pub use server::{Gate, Setup};
+pub use wire::Wire;
