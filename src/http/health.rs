@@ -41,15 +41,15 @@ pub async fn ready(app: Arc<App>, _: Call) -> Result<Response> {
 }
 
 /// The figures, unless they have a listener of their own.
-pub async fn figures(app: Arc<App>, _: Call) -> Result<Response> {
+pub async fn figures(app: Arc<App>, call: Call) -> Result<Response> {
     match app.figures_elsewhere {
         true => Err(Error::NotFound),
-        false => render(&app).await,
+        false => own_figures(app, call).await,
     }
 }
 
 /// Prometheus text format 0.0.4.
-pub async fn render(app: &App) -> Result<Response> {
+pub async fn own_figures(app: Arc<App>, _: Call) -> Result<Response> {
     metrics::credentials_live(app.credentials.live().await? as f64);
     let mut response = app.figures.render().into_response();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

@@ -54,6 +54,7 @@ impl Route {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
                 let caller = app.authn.identify(&call.headers, call.origin.clone())?;
+                expect_query(&call)?;
                 let permit = app.authz.authorize(caller, parse(&call)?).await?;
                 let record = permit.warrant().record().clone();
                 let answer = act(app.clone(), permit).await;
@@ -103,6 +104,7 @@ impl Route {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
                 let caller = app.authn.identify(&call.headers, call.origin.clone())?;
+                expect_query(&call)?;
                 act(app, caller, call).await
             })
         };
@@ -166,13 +168,16 @@ impl Table {
     /// The route for this method and path. A `HEAD` is a `GET` whose body hyper keeps back.
     pub fn find(&self, method: &Method, path: &str) -> Found {
         let method = if *method == Method::HEAD { &Method::GET } else { method };
-        let mut allow: Vec<&str> = Vec::new();
+        let mut allow = Vec::new();
         for (segments, route) in &self.routes {
             let Some(params) = matches(segments, path) else { continue };
             if route.method == *method {
                 return Found::Route(route.clone(), params);
             }
             allow.push(route.method.as_str());
+            if route.method == Method::GET {
+                allow.push(Method::HEAD.as_str());
+            }
         }
         if allow.is_empty() { Found::Nothing } else { Found::OtherMethods(allow.join(", ")) }
     }
@@ -194,6 +199,11 @@ fn matches(segments: &[Segment], path: &str) -> Option<Vec<(&'static str, String
         }
     }
     parts.next().is_none().then_some(params)
+}
+
+/// Refuses a query where none is read; a route that reads one refuses the rest itself.
+fn expect_query(call: &Call) -> Result<()> {
+    if call.asks.is_empty() { call.query().end() } else { Ok(()) }
 }
 
 /// Writes down a decision whose act wrote nothing itself.

@@ -34,6 +34,12 @@ pub fn routes() -> Vec<Route> {
     sections.into_iter().flat_map(filed).collect()
 }
 
+/// What the listener of figures answers.
+pub fn figures() -> Vec<Route> {
+    let route = Route::public(Method::GET, "/metrics", health::own_figures);
+    vec![route.about("Figures for Prometheus").gives_text("text/plain")]
+}
+
 fn health_and_docs() -> Vec<Route> {
     vec![
         Route::public(Method::GET, "/livez", health::live)

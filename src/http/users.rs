@@ -18,8 +18,7 @@ use crate::directory::{
     GrantUserRole, Lifecycle, ListUsers, NewUser, RegisterUser, ResumeUser, RevokeUserRole,
     RoleChange, Roles, ShowUser, SuspendUser, User,
 };
-use crate::error::FieldFault;
-use crate::{App, Error, Result};
+use crate::{App, Error, FieldFault, Result};
 
 pub const ROLE_DEFAULT: &str = "user";
 

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod access_tokens;
+mod bad_input;
 mod dockerfile;
 mod harness;
 mod identity;
 mod interop;
 mod machines;
+mod mutants;
 mod routes;
 mod seeding;
 mod vending;

@@ -6,6 +6,8 @@ pub mod policies;
 pub mod postgres;
 pub mod samples;
 pub mod server;
+pub mod wire;
 
 pub use caller::{Answer, Caller, send};
 pub use server::{Gate, Setup};
+pub use wire::Wire;
