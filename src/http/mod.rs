@@ -23,6 +23,7 @@ mod well_known;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
@@ -45,6 +46,8 @@ use crate::{App, Error, Result, metrics};
 
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 const REQUEST_ID_CHARS_MAX: usize = 128;
+/// Nobody waits longer for an answer than this, once the whole request is here.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
 const USER_AGENT_CHARS_MAX: usize = 200;
 
 /// All that the server answers, as one warp filter.
@@ -69,7 +72,7 @@ pub fn figures_only(app: Arc<App>) -> BoxedFilter<(Response,)> {
         .and(warp::get())
         .then(move || {
             let app = app.clone();
-            async move { health::render(&app).await.unwrap_or_else(|it| problem::render(it, "")) }
+            async move { health::render(&app).await }
         })
         .boxed()
 }
@@ -114,7 +117,8 @@ async fn answer(
     response
 }
 
-/// Runs the route in a task of its own: a client that hangs up must not leave a decision half done.
+/// Runs the route in a task of its own: a client that hangs up must not leave a decision half done,
+/// nor must one that is told to come back later.
 async fn dispatch(
     app: Arc<App>,
     route: Arc<Route>,
@@ -141,9 +145,11 @@ async fn dispatch(
         origin: Arc::new(origin),
         credential_ttl_seconds: app.credential_ttl_seconds,
     };
-    match tokio::spawn(async move { route.serve(app, call).await }).await {
-        Ok(answer) => answer,
-        Err(error) => {
+    let work = tokio::spawn(async move { route.serve(app, call).await });
+    match tokio::time::timeout(ANSWER_TIME_MAX, work).await {
+        Ok(Ok(answer)) => answer,
+        Err(_) => Err(Error::Unavailable { what: "something that the answer needs" }),
+        Ok(Err(error)) => {
             if error.is_panic() {
                 ::metrics::counter!(metrics::PANICS).increment(1);
             }
