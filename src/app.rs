@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
+use tokio::time::timeout;
 
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
@@ -25,6 +27,8 @@ use crate::settings::Settings;
 use crate::store;
 use crate::{Error, Result, metrics};
 
+/// A store that takes longer to say where it stands is not ready.
+const CHECK_TIME_MAX: Duration = Duration::from_secs(1);
 /// The zone in which nobody is let in: what `risk.blocked_networks` becomes.
 const BLOCKED_ZONE: &str = "blocked";
 
@@ -56,7 +60,9 @@ impl App {
         let db = store::open(&settings.database.url)?;
         db.migrate().await.context("bringing the store's schema up to date")?;
         let signer = audit_signer(settings)?;
-        let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone());
+        let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone())
+            .await
+            .context("reading where the audit stands")?;
         let directory = Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await?);
         let registry = Arc::new(Registry::load(&*db, ledger.clone(), clock.clone()).await?);
         let credentials = Arc::new(Credentials::new(
@@ -122,9 +128,9 @@ impl App {
     /// What readiness asks, by name: `ok`, or what is wrong.
     pub async fn checks(&self) -> BTreeMap<&'static str, String> {
         let ok = || "ok".to_owned();
-        let store = match self.audit.checkpoint().await {
-            Ok(_) => ok(),
-            Err(_) => "does not answer".to_owned(),
+        let store = match timeout(CHECK_TIME_MAX, self.audit.checkpoint()).await {
+            Ok(Ok(_)) => ok(),
+            Ok(Err(_)) | Err(_) => "does not answer".to_owned(),
         };
         let writer = if self.ledger.is_running() { ok() } else { "has stopped".to_owned() };
         BTreeMap::from([("store", store), ("audit_writer", writer), ("policy_bundle", ok())])
@@ -187,7 +193,7 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {
-    let seconds = |it: u32| std::time::Duration::from_secs(it.into());
+    let seconds = |it: u32| Duration::from_secs(it.into());
     TokenRules {
         issuer: settings.auth.issuer.clone(),
         audience: settings.auth.audience.clone(),

@@ -5,6 +5,7 @@ mod caller;
 mod limits;
 mod machine;
 mod password;
+mod revoked;
 mod session;
 mod token_pair;
 
@@ -16,7 +17,7 @@ use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::access_token::AccessTokens;
-use self::session::Revoked;
+use self::revoked::Revoked;
 use crate::audit::entry::{Decision, Entry, Origin, Outcome, Target};
 use crate::audit::{Actor, Ledger};
 use crate::clock::Clock;
@@ -62,7 +63,7 @@ impl Authn {
         rules: TokenRules,
         key: &SigningKey,
     ) -> Result<Authn> {
-        let revoked = Revoked::load(&*db, clock.micros()).await?;
+        let revoked = Revoked::load(&*db, &rules, clock.micros()).await?;
         let tokens = AccessTokens::new(key, &rules)?;
         let passwords = Passwords::new();
         Ok(Authn { directory, db, ledger, clock, rules, tokens, passwords, revoked })

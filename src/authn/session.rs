@@ -1,9 +1,8 @@
 //! Sessions: opened by proof, kept by rotating refresh tokens, ended everywhere at once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use imbl::HashSet;
 use rand::TryRngCore as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -17,7 +16,7 @@ use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::clock::instant;
 use crate::directory::{Kind, Principal};
-use crate::store::{Database, Statement};
+use crate::store::Statement;
 use crate::{Error, Result, Unproven};
 
 const SECOND: i64 = 1_000_000;
@@ -80,30 +79,6 @@ impl Action for RefreshSession {
 
     fn particulars(&self, _: &Self::Resource) -> Particulars {
         Particulars::Base
-    }
-}
-
-/// The ids of sessions that were ended while their access tokens may still live.
-pub struct Revoked(RwLock<HashSet<Uuid>>);
-
-impl Revoked {
-    pub async fn load(db: &dyn Database, now: i64) -> Result<Revoked> {
-        let rows = db
-            .query(
-                "SELECT id FROM sessions WHERE revoked_at IS NOT NULL AND expires_at > $1",
-                vec![now.into()],
-            )
-            .await?;
-        let ids = rows.iter().map(|it| it.uuid(0)).collect::<Result<_, _>>()?;
-        Ok(Revoked(RwLock::new(ids)))
-    }
-
-    pub fn contains(&self, session: Uuid) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&session)
-    }
-
-    fn add(&self, session: Uuid) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(session);
     }
 }
 
@@ -275,7 +250,7 @@ impl Authn {
             return Err(Error::internal("a sign-out without a session"));
         };
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await?;
-        self.revoked.add(session);
+        self.revoked.add(session, self.clock.micros());
         Ok(())
     }
 
@@ -289,7 +264,7 @@ impl Authn {
         warrant.note("session", session.to_string());
         warrant.note("principal", of.id().to_string());
         warrant.note("reason", why);
-        self.revoked.add(session);
+        self.revoked.add(session, self.clock.micros());
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await
     }
 

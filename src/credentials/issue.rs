@@ -130,7 +130,8 @@ impl Credentials {
         warrant.note("tool", credential.tool_name.as_str());
         warrant.note("scopes", credential.scopes.iter().cloned().collect::<Vec<_>>());
         warrant.note("expires_at", draft.expires_at.to_string());
-        self.ledger.commit(&warrant, vec![insert(&credential)]).await?;
+        let insert = insert(&credential, caller.principal(), &tool);
+        self.ledger.commit(&warrant, vec![insert]).await?;
         metrics::vended(started.elapsed());
         Ok(Issued { credential, minted })
     }
@@ -177,25 +178,43 @@ fn record(
     .sealed()
 }
 
-fn insert(it: &Credential) -> Statement {
-    Statement::new(
-        "INSERT INTO credentials (id, decision_id, tool_id, tool_name, tool_owner, principal_kind,
-                                  principal_id, agent_owner, scopes, root_key_id, revocation_ids,
-                                  created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-    )
-    .bind(it.id)
-    .bind(it.decision_id)
-    .bind(it.tool_id)
-    .bind(it.tool_name.as_str())
-    .bind(it.tool_owner)
-    .bind(it.principal_kind.as_str())
-    .bind(it.principal_id)
-    .bind(it.agent_owner)
-    .bind(serde_json::json!(it.scopes).to_string())
-    .bind(i64::from(it.root_key_id))
-    .bind(serde_json::json!(it.revocation_ids).to_string())
-    .bind(it.created_at)
-    .bind(it.expires_at)
-    .expect_rows(1)
+/// The row, if the principal and the tool still are what was decided on: whoever was suspended since,
+/// here or by another replica, and revoked of all credentials, must not get one more.
+fn insert(it: &Credential, principal: &Principal, tool: &Tool) -> Statement {
+    macro_rules! insert_while {
+        ($principals:literal) => {
+            concat!(
+                "INSERT INTO credentials (id, decision_id, tool_id, tool_name, tool_owner,
+                                          principal_kind, principal_id, agent_owner, scopes,
+                                          root_key_id, revocation_ids, created_at, expires_at)
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, CAST($10 AS BIGINT), $11,
+                        CAST($12 AS BIGINT), CAST($13 AS BIGINT)
+                 WHERE EXISTS (SELECT 1 FROM tools WHERE id = $3 AND revision = $14)
+                   AND EXISTS (SELECT 1 FROM ",
+                $principals,
+                " WHERE id = $7 AND state = $15)"
+            )
+        };
+    }
+    let (sql, state) = match principal {
+        Principal::Agent(agent) => (insert_while!("agents"), agent.state),
+        Principal::User(user) => (insert_while!("users"), user.state),
+    };
+    Statement::new(sql)
+        .bind(it.id)
+        .bind(it.decision_id)
+        .bind(it.tool_id)
+        .bind(it.tool_name.as_str())
+        .bind(it.tool_owner)
+        .bind(it.principal_kind.as_str())
+        .bind(it.principal_id)
+        .bind(it.agent_owner)
+        .bind(serde_json::json!(it.scopes).to_string())
+        .bind(i64::from(it.root_key_id))
+        .bind(serde_json::json!(it.revocation_ids).to_string())
+        .bind(it.created_at)
+        .bind(it.expires_at)
+        .bind(tool.revision)
+        .bind(state.as_str())
+        .expect_rows(1)
 }

@@ -25,6 +25,7 @@ mod well_known;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
@@ -48,6 +49,8 @@ use crate::net::body::Late;
 use crate::{App, Error, Result, metrics};
 
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Nobody waits longer for an answer than this, once the whole request is here.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
 const USER_AGENT_CHARS_MAX: usize = 200;
 
 /// All that the server answers, as one warp filter.
@@ -104,7 +107,8 @@ async fn answer(
     response
 }
 
-/// Runs the route in a task of its own: a client that hangs up must not leave a decision half done.
+/// Runs the route in a task of its own: a client that hangs up must not leave a decision half done,
+/// nor must one that is told to come back later.
 async fn dispatch(
     app: Arc<App>,
     route: Arc<Route>,
@@ -133,9 +137,11 @@ async fn dispatch(
         credential_ttl_seconds: app.credential_ttl_seconds,
     };
     let work = async move { route.serve(app, call).await };
-    match tokio::spawn(work.instrument(trace.span())).await {
-        Ok(answer) => answer,
-        Err(error) => {
+    let work = tokio::spawn(work.instrument(trace.span()));
+    match tokio::time::timeout(ANSWER_TIME_MAX, work).await {
+        Ok(Ok(answer)) => answer,
+        Err(_) => Err(Error::Unavailable { what: "something that the answer needs" }),
+        Ok(Err(error)) => {
             if error.is_panic() {
                 ::metrics::counter!(metrics::PANICS).increment(1);
             }

@@ -54,11 +54,20 @@ impl Catalogue {
             return;
         }
         self.names.insert(tool.name_key().to_owned(), tool.id);
-        self.tools.insert(tool.id, tool);
+        let name_key = tool.name_key().to_owned();
+        if let Some(before) = self.tools.insert(tool.id, tool)
+            && before.name_key() != name_key
+        {
+            self.forget_name(&before);
+        }
     }
 
     fn remove(&mut self, tool: &Tool) {
         self.tools.remove(&tool.id);
+        self.forget_name(tool);
+    }
+
+    fn forget_name(&mut self, tool: &Tool) {
         // The name may have been taken again in the meantime.
         if self.names.get(tool.name_key()) == Some(&tool.id) {
             self.names.remove(tool.name_key());
