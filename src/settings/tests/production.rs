@@ -14,8 +14,7 @@ fn a_sound_deployment_is_accepted() {
         .variable("GATEWRIGHT_TLS__CERT_FILE", "a.pem")
         .variable("GATEWRIGHT_TLS__KEY_FILE", "a.key")
         .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_USERNAME", "root")
-        .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_PASSWORD", "five tall birches sang")
-        .variable("GATEWRIGHT_AUTH__BOOTSTRAP_TOKEN", "0123456789abcdef0123456789abcdef");
+        .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_PASSWORD", "five tall birches sang");
     assert_eq!(public.loaded().listen.port(), 8443);
     let proxied = production()
         .variable("GATEWRIGHT_LISTEN", "0.0.0.0:8080")

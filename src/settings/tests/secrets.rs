@@ -73,5 +73,5 @@ fn a_secret_file_that_is_absent_or_empty_is_refused() {
     let faults = given.faults();
     let found: Vec<_> = faults.iter().map(|(source, key, _)| (&**source, &**key)).collect();
     let password = ("gatewright.toml:3", "auth.bootstrap_admin_password");
-    assert_eq!(found, [password, ("gatewright.toml:5", "database.url_file")]);
+    assert_eq!(found, [("gatewright.toml:5", "database.url_file"), password]);
 }
