@@ -346,7 +346,7 @@ impl Authn {
             scope: scopes.join(" "),
         };
         let token = self.tokens.sign(warrant, &claims)?.into();
-        Ok(AccessToken { token, expires_at: instant(expires * SECOND), scopes })
+        Ok(AccessToken { token, expires_at: instant(expires * SECOND), ttl, scopes })
     }
 }
 

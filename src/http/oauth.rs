@@ -28,7 +28,7 @@ pub struct TokenForm {
 pub struct TokenAnswer {
     access_token: String,
     token_type: &'static str,
-    expires_in: i64,
+    expires_in: u64,
     scope: String,
 }
 
@@ -82,7 +82,7 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
     let answer = TokenAnswer {
         access_token: token.reveal().to_owned(),
         token_type: "Bearer",
-        expires_in: token.expires_at.as_second() - app.clock.now().as_second(),
+        expires_in: token.ttl.as_secs(),
         scope: token.scopes.join(" "),
     };
     Ok(json(&answer).into_response())

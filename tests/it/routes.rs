@@ -289,9 +289,9 @@ async fn a_path_is_known_by_its_one_spelling_and_its_methods() {
     let gate = Gate::start();
     let admin = gate.admin().await;
     for (method, path, allow) in [
-        (Method::DELETE, "/api/v1/tools", "POST, GET"),
-        (Method::PUT, "/api/v1/tools/x", "GET, PATCH, DELETE"),
-        (Method::POST, "/livez", "GET"),
+        (Method::DELETE, "/api/v1/tools", "POST, GET, HEAD"),
+        (Method::PUT, "/api/v1/tools/x", "GET, HEAD, PATCH, DELETE"),
+        (Method::POST, "/livez", "GET, HEAD"),
         (Method::GET, "/api/v1/auth/login", "POST"),
         (Method::OPTIONS, "/api/v1/auth/login", "POST"),
     ] {
