@@ -50,8 +50,13 @@ impl Catalogue {
     }
 
     fn put(&mut self, tool: Arc<Tool>) {
-        if self.tools.get(&tool.id).is_some_and(|it| it.revision >= tool.revision) {
+        let before = self.tools.get(&tool.id).cloned();
+        if before.as_ref().is_some_and(|it| it.revision >= tool.revision) {
             return;
+        }
+        // A name that was given up is free.
+        if let Some(before) = before {
+            self.remove(&before);
         }
         self.names.insert(tool.name_key().to_owned(), tool.id);
         self.tools.insert(tool.id, tool);

@@ -8,6 +8,7 @@ mod harness;
 mod identity;
 mod interop;
 mod machines;
+mod registry;
 mod routes;
 mod seeding;
 mod vending;
