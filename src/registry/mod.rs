@@ -169,7 +169,7 @@ impl Registry {
         .bind(next.body()?)
         .bind(next.revision)
         .expect_rows(1);
-        self.ledger.commit(warrant, vec![update]).await?;
+        self.ledger.commit(warrant, vec![update]).await.map_err(|it| overtaken(it, if_match))?;
         Ok(self.publish(next))
     }
 
@@ -184,7 +184,8 @@ impl Registry {
             .bind(tool.revision)
             .expect_rows(1);
         let [tell, mark] = credentials::of_tool(tool.id, self.clock.micros());
-        self.ledger.commit(&warrant, vec![tell, mark, delete]).await?;
+        let written = self.ledger.commit(&warrant, vec![tell, mark, delete]).await;
+        written.map_err(|it| overtaken(it, action.if_match))?;
         self.swap(|it| it.remove(&tool));
         Ok(())
     }
@@ -201,6 +202,14 @@ impl Registry {
             change(&mut next);
             next
         });
+    }
+}
+
+/// Who insisted on a revision is told that it is gone, however late that was found out.
+fn overtaken(error: Error, if_match: Option<i64>) -> Error {
+    match (error, if_match) {
+        (Error::Conflict(_), Some(_)) => Error::PreconditionFailed,
+        (other, _) => other,
     }
 }
 
