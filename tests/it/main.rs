@@ -10,6 +10,7 @@ mod identity;
 mod interop;
 mod machines;
 mod mutants;
+mod registry;
 mod routes;
 mod seeding;
 mod vending;
