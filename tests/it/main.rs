@@ -5,4 +5,6 @@
 mod dockerfile;
 mod harness;
 mod interop;
+mod ledger;
+mod store;
 mod vending;

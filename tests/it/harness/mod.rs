@@ -2,8 +2,10 @@
 
 pub mod caller;
 pub mod postgres;
+pub mod proxy;
 pub mod samples;
 pub mod server;
+pub mod stores;
 
 pub use caller::{Answer, Caller, send};
 pub use server::{Gate, Setup};
