@@ -214,7 +214,11 @@ fn value(it: ValueRef<'_>) -> Value {
         ValueRef::Integer(it) => Value::Int(it),
         // No column holds a real number; shown as text it fails to parse instead of being rounded.
         ValueRef::Real(it) => Value::Text(it.to_string()),
-        ValueRef::Text(it) => Value::Text(String::from_utf8_lossy(it).into_owned()),
+        // Repaired, a text that was tampered with could pass for the one that was written.
+        ValueRef::Text(it) => match std::str::from_utf8(it) {
+            Ok(it) => Value::Text(it.to_owned()),
+            Err(_) => Value::Bytes(it.to_vec()),
+        },
         ValueRef::Blob(it) => Value::Bytes(it.to_vec()),
     }
 }

@@ -4,8 +4,10 @@ pub mod address;
 pub mod caller;
 pub mod policies;
 pub mod postgres;
+pub mod proxy;
 pub mod samples;
 pub mod server;
+pub mod stores;
 pub mod wire;
 
 pub use caller::{Answer, Caller, send};
