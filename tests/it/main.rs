@@ -7,4 +7,6 @@ mod dockerfile;
 mod harness;
 mod interop;
 mod mutants;
+mod server;
+mod tls;
 mod vending;
