@@ -43,6 +43,7 @@ pub struct AccessBody {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CredentialBody")]
 pub struct RequestBody {
     /// The id or the name of the tool.
     tool: String,

@@ -12,6 +12,8 @@ pub struct Described {
     pub status: u16,
     pub body: Option<(&'static str, SchemaOf)>,
     pub answer: Option<(&'static str, SchemaOf)>,
+    /// Answers in JSON with another status, which are no problem documents.
+    pub others: Vec<(u16, SchemaOf)>,
     pub query: &'static [(&'static str, &'static str)],
     pub is_mutation: bool,
 }
@@ -26,6 +28,7 @@ pub const fn about(tag: &'static str, summary: &'static str) -> Described {
         status: 200,
         body: None,
         answer: None,
+        others: Vec::new(),
         query: &[],
         is_mutation: false,
     }
@@ -52,6 +55,12 @@ impl Described {
 
     pub fn with_status(self, status: u16) -> Described {
         Described { status, ..self }
+    }
+
+    /// What a status means that is neither the usual one nor answered with a problem document.
+    pub fn or_gives<T: JsonSchema>(mut self, status: u16) -> Described {
+        self.others.push((status, |it| it.subschema_for::<T>()));
+        self
     }
 
     /// Names of the query's parameters, each with what it means.

@@ -44,13 +44,17 @@ fn open() -> Vec<Route> {
             get.clone(),
             "/readyz",
             health::ready,
-            about(HEALTH, "Whether everything a decision needs is there").gives::<health::Ready>(),
+            about(HEALTH, "Whether everything a decision needs is there")
+                .gives::<health::Ready>()
+                .or_gives::<health::Ready>(503),
         ),
         Route::public(
             get.clone(),
             "/health",
             health::ready,
-            about(HEALTH, "The same as /readyz").gives::<health::Ready>(),
+            about(HEALTH, "The same as /readyz")
+                .gives::<health::Ready>()
+                .or_gives::<health::Ready>(503),
         ),
         Route::public(
             get.clone(),
@@ -68,7 +72,7 @@ fn open() -> Vec<Route> {
             get.clone(),
             "/docs",
             docs::index,
-            about(HEALTH, "This document, to read and try out").gives_text("text/html"),
+            about(HEALTH, "This document, to read and try out").with_status(307),
         ),
         Route::public(
             get.clone(),
@@ -138,7 +142,9 @@ fn sign_in() -> Vec<Route> {
             oauth::token,
             about(TAG, "An access token for a machine (client credentials)")
                 .takes_form::<oauth::TokenForm>()
-                .gives::<oauth::TokenAnswer>(),
+                .gives::<oauth::TokenAnswer>()
+                .or_gives::<oauth::TokenError>(400)
+                .or_gives::<oauth::TokenError>(401),
         ),
         Route::guarded(
             Method::GET,
@@ -174,7 +180,7 @@ fn people() -> Vec<Route> {
             "/api/v1/users",
             users::parse_create,
             users::create,
-            view("Register a user").takes::<users::Body>().with_status(201),
+            view("Register a user").takes::<users::UserBody>().with_status(201),
         ),
         Route::listed(
             "/api/v1/users",
@@ -230,7 +236,7 @@ fn machines() -> Vec<Route> {
             agents::parse_create,
             agents::create,
             about(TAG, "Register an agent; its secret is shown this once")
-                .takes::<agents::Body>()
+                .takes::<agents::AgentBody>()
                 .gives::<agents::Registered>()
                 .with_status(201),
         ),

@@ -7,6 +7,7 @@ mod dockerfile;
 mod harness;
 mod interop;
 mod mutants;
+mod openapi;
 mod server;
 mod tls;
 mod vending;
