@@ -33,7 +33,7 @@ pub struct AgentView {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Body {
+pub struct AgentBody {
     /// 2 to 64 characters: letters, digits and `.-_@`. Unique without regard to case.
     name: String,
     /// One of the roles in the policy schema.
@@ -53,7 +53,7 @@ pub struct Registered {
 }
 
 pub fn parse_create(call: &Call) -> Result<RegisterAgent> {
-    let body: Body = call.json()?;
+    let body: AgentBody = call.json()?;
     Error::check([name_fault("/name", &body.name)])?;
     let new = NewAgent { name: body.name, owner: body.owner, roles: Roles::new() };
     Ok(RegisterAgent::new(new, body.role))

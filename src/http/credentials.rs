@@ -60,6 +60,7 @@ pub struct Constraint {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CredentialBody")]
 pub struct RequestBody {
     /// The id or the name of the tool.
     tool: String,

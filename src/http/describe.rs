@@ -16,12 +16,22 @@ pub struct Described {
     pub status: u16,
     pub body: Option<(&'static str, SchemaOf)>,
     pub answer: Option<(&'static str, SchemaOf)>,
+    /// Answers in JSON with another status, which are no problem documents.
+    pub others: Vec<(u16, SchemaOf)>,
     pub query: &'static [(&'static str, &'static str)],
 }
 
 impl Default for Described {
     fn default() -> Self {
-        Described { tag: "", summary: "", status: 200, body: None, answer: None, query: &[] }
+        Described {
+            tag: "",
+            summary: "",
+            status: 200,
+            body: None,
+            answer: None,
+            others: Vec::new(),
+            query: &[],
+        }
     }
 }
 
@@ -65,6 +75,12 @@ impl Route {
     /// The status of a success, when it is not 200.
     pub fn with_status(mut self, status: u16) -> Route {
         self.about.status = status;
+        self
+    }
+
+    /// What a status means that is neither the usual one nor answered with a problem document.
+    pub fn or_gives<T: JsonSchema>(mut self, status: u16) -> Route {
+        self.about.others.push((status, |it| it.subschema_for::<T>()));
         self
     }
 

@@ -47,10 +47,12 @@ fn health_and_docs() -> Vec<Route> {
             .gives::<health::Live>(),
         Route::public(Method::GET, "/readyz", health::ready)
             .about("Whether everything a decision needs is there")
-            .gives::<health::Ready>(),
+            .gives::<health::Ready>()
+            .or_gives::<health::Ready>(503),
         Route::public(Method::GET, "/health", health::ready)
             .about("The same as /readyz")
-            .gives::<health::Ready>(),
+            .gives::<health::Ready>()
+            .or_gives::<health::Ready>(503),
         Route::public(Method::GET, "/metrics", health::figures)
             .about("Figures for Prometheus")
             .gives_text("text/plain"),
@@ -59,7 +61,7 @@ fn health_and_docs() -> Vec<Route> {
             .gives::<serde_json::Value>(),
         Route::public(Method::GET, "/docs", docs::index)
             .about("This document, to read and try out")
-            .gives_text("text/html"),
+            .with_status(307),
         Route::public(Method::GET, "/docs/{file}", docs::file)
             .about("A file of the page at /docs")
             .gives_text("text/html"),
@@ -100,7 +102,9 @@ fn sign_in() -> Vec<Route> {
         Route::public(Method::POST, "/oauth/token", oauth::token)
             .about("An access token for a machine (client credentials)")
             .takes_form::<oauth::TokenForm>()
-            .gives::<oauth::TokenAnswer>(),
+            .gives::<oauth::TokenAnswer>()
+            .or_gives::<oauth::TokenError>(400)
+            .or_gives::<oauth::TokenError>(401),
         Route::guarded(Method::GET, "/api/v1/auth/me", session::parse_me, session::me)
             .about("Who the token stands for")
             .gives::<session::Me>(),
@@ -118,7 +122,7 @@ fn people() -> Vec<Route> {
     vec![
         Route::guarded(Method::POST, "/api/v1/users", users::parse_create, users::create)
             .about("Register a user")
-            .takes::<users::Body>()
+            .takes::<users::UserBody>()
             .with_status(201)
             .gives::<users::UserView>(),
         Route::listed("/api/v1/users", users::parse_list, users::list)
@@ -172,7 +176,7 @@ fn machines() -> Vec<Route> {
             agents::create,
         )
         .about("Register an agent; its secret is shown this once")
-        .takes::<agents::Body>()
+        .takes::<agents::AgentBody>()
         .gives::<agents::Registered>()
         .with_status(201),
         Route::listed("/api/v1/agents", agents::parse_list, agents::list)

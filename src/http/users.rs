@@ -34,7 +34,7 @@ pub struct UserView {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Body {
+pub struct UserBody {
     /// 2 to 64 characters: letters, digits and `.-_@`.
     username: String,
     #[schemars(with = "String")]
@@ -44,7 +44,7 @@ pub struct Body {
 }
 
 pub fn parse_create(call: &Call) -> Result<RegisterUser> {
-    let body: Body = call.json()?;
+    let body: UserBody = call.json()?;
     Error::check([
         name_fault("/username", &body.username),
         password_fault(&body.username, &body.password),

@@ -95,21 +95,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let _: io::Result<()> = self.stream.shutdown().await;
     }
 
-    /// The next answer; none when the connection ends before it is complete.
+    /// The next answer; none when the connection ends instead. One that ends within an answer is a
+    /// failure.
     pub async fn answer(&mut self) -> Option<Said> {
         let head = loop {
             if let Some(end) = self.waiting.windows(4).position(|it| it == b"\r\n\r\n") {
                 let head: Vec<u8> = self.waiting.drain(..end + 4).collect();
                 break String::from_utf8_lossy(&head).to_lowercase();
             }
-            self.more().await?;
+            if self.more().await.is_none() {
+                assert!(self.waiting.is_empty(), "half an answer: {:?}", self.waiting);
+                return None;
+            }
         };
-        let status = head.split(' ').nth(1)?.parse().ok()?;
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let length = head.lines().find_map(|it| it.strip_prefix("content-length: "));
         let length: usize = length.map_or(0, |it| it.parse().unwrap());
         let length = if self.bodiless { 0 } else { length };
         while self.waiting.len() < length {
-            self.more().await?;
+            self.more().await.expect("the whole of an answer");
         }
         let body = self.waiting.drain(..length).collect();
         Some(Said { status, head, body })
