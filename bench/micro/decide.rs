@@ -1,0 +1,97 @@
+//! What a decision costs, and that it costs no more in a large world than in a small one.
+
+use futures_util::FutureExt as _;
+use gatewright::Result;
+use gatewright::authz::{Action, Permit};
+use gatewright::credentials::{RequestCredential, ToolRef, Ttl};
+use gatewright::registry::{ListTools, ShowTool};
+use tokio::runtime::Runtime;
+
+use crate::alternate::{Side, alternate};
+use crate::place::Inhabited;
+use crate::report;
+use crate::verdicts::Verdicts;
+
+/// Tools that a busy hour is about; in a large world they lie far apart.
+const IN_USE: usize = 64;
+const PAGE: usize = 50;
+
+/// `authorize` from the registry's snapshot to the permit, with everything but the write.
+pub fn kinds(small: &Inhabited) {
+    report::heading("Decisions, one agent, 100 tools and agents, CPU µs");
+    report::columns(&["", "least", "median"]);
+    let scopes = small.place.scopes();
+    let ask = || small.place.authz.holdable(&small.agent, &scopes).unwrap();
+    alternate(vec![
+        Side::new("view a tool", turns(small, IN_USE, |tool| ShowTool { tool })),
+        Side::new("request a credential", turns(small, IN_USE, request)),
+        Side::new("hold a scope, each", move || assert!(!ask().is_empty()))
+            .times(small.place.scopes().len() as u32),
+    ]);
+}
+
+pub fn growth(small: &Inhabited, large: &Inhabited, verdicts: &mut Verdicts) {
+    report::heading("Decisions in worlds of two sizes, CPU µs");
+    report::columns(&["", "least", "median"]);
+    let view = |tool| ShowTool { tool };
+    let measured = alternate(vec![
+        Side::new("view, 10² tools and agents", turns(small, IN_USE, view)),
+        Side::new("view, 10⁵ tools and agents", turns(large, IN_USE, view)),
+        Side::new("request, 10² tools and agents", turns(small, IN_USE, request)),
+        Side::new("request, 10⁵ tools and agents", turns(large, IN_USE, request)),
+        Side::new("view, 10⁵, each tool in turn", turns(large, large.tools.len(), view)),
+    ]);
+    let goal = Some(0.0..=1.2);
+    verdicts.add("view a tool: 10⁵ tools and agents / 10²", measured.ratio(1, 0), goal.clone());
+    verdicts.add("request a credential: 10⁵ / 10²", measured.ratio(3, 2), goal);
+    let cold = "view: 10⁵, each tool in turn / 10²";
+    verdicts.add(cold, measured.ratio(4, 0), None);
+}
+
+pub fn discovery(world: &Inhabited, runtime: &Runtime, verdicts: &mut Verdicts) {
+    report::heading("Discovery, 10,000 tools, a page of 50, CPU µs");
+    report::columns(&["", "least", "median"]);
+    let page = |after: Option<String>| {
+        move || {
+            let list = ListTools { page_size: PAGE, after: after.clone(), ..ListTools::default() };
+            let seen = runtime.block_on(world.place.authz.visible(world.agent.clone(), list));
+            assert_eq!(seen.unwrap().items().len(), PAGE);
+        }
+    };
+    let middle = world.tools[world.tools.len() / 2].name_key().to_owned();
+    let measured = alternate(vec![
+        Side::new("first page", page(None)),
+        Side::new("a page in the middle", page(Some(middle))),
+    ]);
+    let first = "discovery, first page of 10,000 tools, µs";
+    verdicts.add(first, measured.of(0), Some(0.0..=5_000.0));
+}
+
+/// Decides on one tool after another, `in_use` of them spread over the world.
+fn turns<'a, A: Action>(
+    world: &'a Inhabited,
+    in_use: usize,
+    ask: impl Fn(uuid::Uuid) -> A + 'a,
+) -> impl FnMut() + 'a {
+    let step = (world.tools.len() / in_use).max(1);
+    let mut tools = world.tools.iter().step_by(step).cycle();
+    move || {
+        let tool = tools.next().unwrap().id;
+        drop(allowed(world, ask(tool)).unwrap());
+    }
+}
+
+/// An allowed decision waits for nothing: it is written later, with its effect.
+fn allowed<A: Action>(world: &Inhabited, action: A) -> Result<Permit<A>> {
+    let decided = world.place.authz.authorize(world.agent.clone(), action);
+    std::pin::pin!(decided).now_or_never().unwrap()
+}
+
+fn request(tool: uuid::Uuid) -> RequestCredential {
+    RequestCredential {
+        tool: ToolRef::Id(tool),
+        scopes: ["read", "translate"].map(str::to_owned).into(),
+        ttl: Ttl::Seconds(600),
+        holder_key: None,
+    }
+}

@@ -1,0 +1,64 @@
+//! `cargo bench --bench micro`: what single steps cost, side by side in one run. See README.md.
+
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
+#![expect(clippy::indexing_slicing, reason = "a measurement that cannot go on stops")]
+#![expect(clippy::print_stdout, reason = "figures are for people to read")]
+
+mod alternate;
+mod credentials;
+mod decide;
+#[path = "../common/figures.rs"]
+mod figures;
+#[path = "../common/multitude.rs"]
+mod multitude;
+mod place;
+#[path = "../common/report.rs"]
+mod report;
+mod seal;
+mod tokens;
+#[path = "../common/verdicts.rs"]
+mod verdicts;
+
+use std::sync::Arc;
+
+use gatewright::policy::Bundle;
+
+use self::place::Inhabited;
+use self::verdicts::Verdicts;
+
+fn main() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bundle = Arc::new(Bundle::starter().unwrap());
+    let world = |count: u32| {
+        let store = folder.path().join(format!("{count}.db"));
+        runtime.block_on(Inhabited::of(&store, count, &bundle))
+    };
+    let wanted = wanted();
+    let wants = |subject: &str| wanted.as_ref().is_none_or(|it| it == subject);
+    let (small, mut verdicts) = (world(100), Verdicts::default());
+    if wants("decide") {
+        decide::kinds(&small);
+    }
+    if wants("growth") {
+        decide::growth(&small, &world(100_000), &mut verdicts);
+    }
+    if wants("discovery") {
+        decide::discovery(&world(10_000), &runtime, &mut verdicts);
+    }
+    if wants("credentials") {
+        credentials::measure(&mut verdicts);
+    }
+    if wants("tokens") {
+        tokens::measure(&small, &runtime, &mut verdicts);
+    }
+    if wants("audit") {
+        seal::measure(&small, folder.path(), &runtime, &mut verdicts);
+    }
+    verdicts.print();
+}
+
+/// The one subject that was asked for on the command line; none asks for all.
+fn wanted() -> Option<String> {
+    std::env::args().skip(1).find(|it| !it.starts_with("--"))
+}

@@ -1,0 +1,197 @@
+//! A Gatewright without its listeners: the parts that decide, on a store of any size.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use gatewright::audit::Ledger;
+use gatewright::audit::checkpoint::Signer;
+use gatewright::audit::entry::Origin;
+use gatewright::authn::{Authn, Caller, IssueToken, SignIn, TokenRules};
+use gatewright::authz::quota::Quota;
+use gatewright::authz::{Authz, Surroundings, Warrant, World};
+use gatewright::clock::Clock;
+use gatewright::credentials::Credentials;
+use gatewright::credentials::keys::KeyRing;
+use gatewright::directory::{Directory, NewAgent, NewUser, RegisterAgent};
+use gatewright::policy::Bundle;
+use gatewright::registry::{CreateTool, Definition, Registry, State, Tool};
+use gatewright::settings::DatabaseUrl;
+use gatewright::store::{self, Database};
+use http::{HeaderMap, HeaderValue, header};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::multitude;
+
+const ISSUER: &str = "http://127.0.0.1:8080";
+const PASSWORD: &str = "Adm1n-of-the-bench";
+
+pub struct Place {
+    pub authn: Authn,
+    pub authz: Authz,
+    pub registry: Arc<Registry>,
+    pub db: Arc<dyn Database>,
+    pub clock: Clock,
+    directory: Arc<Directory>,
+}
+
+/// A place, and an agent in it that may use all its tools.
+pub struct Inhabited {
+    pub place: Place,
+    /// The agent, as its access token made it known.
+    pub agent: Caller,
+    /// In order of name.
+    pub tools: Vec<Arc<Tool>>,
+    client: Client,
+}
+
+struct Client {
+    id: String,
+    secret: SecretString,
+}
+
+impl Inhabited {
+    /// A place of `count` tools and as many agents, under the starter policies.
+    pub async fn of(store: &Path, count: u32, bundle: &Arc<Bundle>) -> Inhabited {
+        let client = Place::open(store, bundle).await.settle().await;
+        multitude::grow(store, count - 1).unwrap();
+        let place = Place::open(store, bundle).await;
+        let tools = place.registry.catalogue().tools();
+        assert_eq!(tools.len(), count as usize);
+        let token = place.token(&client).await;
+        let agent = place.authn.identify(&bearer(&token), origin()).unwrap();
+        Inhabited { place, agent, tools, client }
+    }
+
+    /// A token of the agent that nobody has seen yet, as the header it comes in.
+    pub async fn fresh_token(&self) -> HeaderMap {
+        bearer(&self.place.token(&self.client).await)
+    }
+}
+
+impl Place {
+    async fn open(store: &Path, bundle: &Arc<Bundle>) -> Place {
+        let clock = Clock::system();
+        let db = store::open(&DatabaseUrl::SqliteFile(store.to_owned())).unwrap();
+        db.migrate().await.unwrap();
+        let ledger = Ledger::start(db.clone(), signer(), clock.clone());
+        let directory =
+            Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await.unwrap());
+        let registry = Arc::new(Registry::load(&*db, ledger.clone(), clock.clone()).await.unwrap());
+        let world = World {
+            directory: directory.clone(),
+            registry: registry.clone(),
+            credentials: Arc::new(Credentials::new(
+                KeyRing::generate(clock.now()),
+                ISSUER.to_owned(),
+                db.clone(),
+                ledger.clone(),
+                clock.clone(),
+            )),
+        };
+        let key = SigningKey::from_bytes(&[2; 32]);
+        let authn = Authn::load(
+            directory.clone(),
+            db.clone(),
+            ledger.clone(),
+            clock.clone(),
+            rules(),
+            &key,
+        );
+        let quota = Quota::load(&*db, clock.micros()).await.unwrap();
+        let surroundings =
+            Surroundings { home: jiff::tz::TimeZone::UTC, zones: Default::default() };
+        Place {
+            authn: authn.await.unwrap(),
+            authz: Authz::new(bundle.clone(), surroundings, quota, ledger, clock.clone(), world),
+            registry,
+            db,
+            clock,
+            directory,
+        }
+    }
+
+    /// An administrator, who registers the first tool and the first agent.
+    async fn settle(self) -> Client {
+        let admin = self.administrator().await;
+        let create = CreateTool(definition());
+        let permit = self.authz.authorize(admin.clone(), create).await.unwrap();
+        self.registry.create(permit, State::Active).await.unwrap();
+        let new = NewAgent { name: "lingua".into(), owner: None, roles: Default::default() };
+        let register = RegisterAgent::new(new, "translator".into());
+        let permit = self.authz.authorize(admin, register).await.unwrap();
+        let (agent, secret) = self.directory.register_agent(permit).await.unwrap();
+        Client { id: agent.id.to_string(), secret: secret.reveal().into() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the first administrator has nobody to ask")]
+    async fn administrator(&self) -> Caller {
+        let hash = self.authn.passwords().hash(PASSWORD.into()).await.unwrap();
+        let roles = ["admin", "user"].map(str::to_owned).into();
+        let new = NewUser { username: "admin".into(), password: PASSWORD.into(), roles };
+        let warrant = Warrant::system("bench", &self.clock);
+        self.directory.insert_user(&warrant, new, hash).await.unwrap();
+        let caller = self.authn.prove_password("admin", PASSWORD.into(), origin()).await.unwrap();
+        let scopes = self.authz.holdable(&caller, &self.scopes()).unwrap();
+        let permit = self.authz.authorize(caller, SignIn).await.unwrap();
+        let tokens = self.authn.open(permit, scopes).await.unwrap();
+        self.authn.identify(&bearer(tokens.access.reveal()), origin()).unwrap()
+    }
+
+    async fn token(&self, client: &Client) -> String {
+        let caller = self.authn.prove_client(&client.id, &client.secret, origin()).await.unwrap();
+        let scopes = self.authz.holdable(&caller, &self.scopes()).unwrap();
+        let permit = self.authz.authorize(caller, IssueToken).await.unwrap();
+        self.authn.issue(permit, scopes).await.unwrap().reveal().to_owned()
+    }
+
+    /// Every scope that a token could carry.
+    pub fn scopes(&self) -> Vec<String> {
+        self.authz.bundle().token_scopes().iter().cloned().collect()
+    }
+}
+
+pub fn signer() -> Arc<Signer> {
+    Arc::new(Signer::new("127.0.0.1:8080/audit", &SigningKey::from_bytes(&[1; 32])).unwrap())
+}
+
+pub fn origin() -> Arc<Origin> {
+    Arc::new(Origin {
+        id: "0192f3c8-7c1e-7000-8000-000000000001".into(),
+        ip: [127, 0, 0, 1].into(),
+        user_agent: "bench".into(),
+        method: "GET".into(),
+        route: "/api/v1/tools/{tool}".into(),
+    })
+}
+
+fn rules() -> TokenRules {
+    let ttl = Duration::from_secs(3600);
+    TokenRules {
+        issuer: ISSUER.into(),
+        audience: ISSUER.into(),
+        access_ttl: ttl,
+        refresh_ttl: ttl,
+        elevated_ttl: ttl,
+    }
+}
+
+fn bearer(token: &str) -> HeaderMap {
+    let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+    HeaderMap::from_iter([(header::AUTHORIZATION, value)])
+}
+
+fn definition() -> Definition {
+    let definition = json!({
+        "tool_type": "function",
+        "name": "translate",
+        "description": "Translates a text into another language",
+        "tags": ["translation"],
+        "scopes": ["read", "translate"],
+        "required_scopes": ["agent:translate"],
+        "input_schema": { "type": "object", "properties": { "text": { "type": "string" } } },
+    });
+    serde_json::from_value::<Definition>(definition).unwrap().checked().unwrap()
+}
