@@ -107,7 +107,7 @@ impl Decider {
     }
 
     pub fn ask(&self, caller: &Caller, question: &Question<'_>) -> Result<Answer> {
-        let asked = self.prepare(caller, question.action, question.particulars.clone())?;
+        let asked = self.prepare(caller, question.action, &question.particulars)?;
         let outcome = asked.about(question.resource)?;
         Ok(asked.answer(outcome))
     }
@@ -117,11 +117,11 @@ impl Decider {
         &self,
         caller: &Caller,
         action: &'static str,
-        particulars: Particulars,
+        particulars: &Particulars,
     ) -> Result<Asked<'_>> {
         let bundle = self.bundle.load_full();
         let second = self.second(&bundle)?;
-        let told = self.remembered.told(caller, &second, &particulars, || {
+        let told = self.remembered.told(caller, &second, particulars, || {
             Told::new(self.facts(caller, &second, particulars.clone()))
         })?;
         self.asked(caller, action, bundle, told)

@@ -104,7 +104,7 @@ impl Authz {
     /// audit entry.
     pub async fn visible<L: Listing>(&self, caller: Caller, listing: L) -> Result<Visible<L>> {
         let candidates = listing.candidates(&self.world).await?;
-        let asked = self.decider.prepare(&caller, L::NAME, listing.particulars())?;
+        let asked = self.decider.prepare(&caller, L::NAME, &listing.particulars())?;
         let mut page: Vec<L::Item> = Vec::new();
         let (mut passed, mut next, mut last) = (0, String::new(), None);
         for item in candidates.items {
@@ -136,7 +136,7 @@ impl Authz {
 
     /// Which of `scopes` this principal's token may carry: one decision for each.
     pub fn holdable(&self, caller: &Caller, scopes: &[String]) -> Result<Vec<String>> {
-        let asked = self.decider.prepare(caller, "hold_scope", Particulars::Base)?;
+        let asked = self.decider.prepare(caller, "hold_scope", &Particulars::Base)?;
         let mut held = Vec::new();
         for scope in scopes {
             if asked.about(&ScopeResource::new(scope))?.allow {
@@ -153,7 +153,7 @@ impl Authz {
         caller: &Caller,
         action: &'static str,
         resource: &dyn Resource,
-        particulars: Particulars,
+        particulars: &Particulars,
     ) -> Result<bool> {
         Ok(self.decider.prepare(caller, action, particulars)?.about(resource)?.allow)
     }
@@ -214,7 +214,7 @@ impl Authz {
         }
         let hidden = match question.resource.view() {
             Some(view) if view.action != question.action => self
-                .would_allow(caller, view.action, question.resource, (view.particulars)())
+                .would_allow(caller, view.action, question.resource, &(view.particulars)())
                 .map_or(true, |seen| !seen),
             Some(_) => true,
             None => false,

@@ -1,9 +1,11 @@
 //! One line of the API: how a request becomes an action, and an allowed action an answer.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use warp::http::Method;
 use warp::reply::Response;
 
@@ -12,7 +14,7 @@ use super::describe::Described;
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::{Action, Listing, Permit, Visible, Warrant};
-use crate::{App, Result};
+use crate::{App, Error, Result, metrics};
 
 /// A way in. There are three kinds and no fourth.
 pub struct Route {
@@ -57,7 +59,12 @@ impl Route {
                 expect_query(&call)?;
                 let permit = app.authz.authorize(caller, parse(&call)?).await?;
                 let record = permit.warrant().record().clone();
-                let answer = act(app.clone(), permit).await;
+                // A decision is written down whatever becomes of its act.
+                let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;
+                let answer = acted.unwrap_or_else(|_| {
+                    ::metrics::counter!(metrics::PANICS).increment(1);
+                    Err(Error::internal("the act panicked"))
+                });
                 app.authz.settle(&record, outcome(&answer)).await?;
                 answer
             })
