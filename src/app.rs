@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
+use tokio::time::timeout;
 
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
-use crate::authn::{Authn, Caller, SignInLimits, TokenRules, acceptable_password};
+use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -22,9 +24,11 @@ use crate::keys;
 use crate::policy::Bundle;
 use crate::registry::Registry;
 use crate::settings::Settings;
-use crate::store::{self, Database};
-use crate::{Result, metrics};
+use crate::store;
+use crate::{Error, Result, metrics};
 
+/// A store that takes longer to say where it stands is not ready.
+const CHECK_TIME_MAX: Duration = Duration::from_secs(1);
 /// The zone in which nobody is let in: what `risk.blocked_networks` becomes.
 const BLOCKED_ZONE: &str = "blocked";
 
@@ -41,6 +45,8 @@ pub struct App {
     /// Whether figures have a listener of their own.
     pub figures_elsewhere: bool,
     pub clock: Clock,
+    /// How long a credential lives whose request does not say.
+    pub credential_ttl_seconds: u64,
     ledger: Ledger,
 }
 
@@ -54,7 +60,9 @@ impl App {
         let db = store::open(&settings.database.url)?;
         db.migrate().await.context("bringing the store's schema up to date")?;
         let signer = audit_signer(settings)?;
-        let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone());
+        let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone())
+            .await
+            .context("reading where the audit stands")?;
         let directory = Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await?);
         let registry = Arc::new(Registry::load(&*db, ledger.clone(), clock.clone()).await?);
         let credentials = Arc::new(Credentials::new(
@@ -99,6 +107,7 @@ impl App {
             figures: metrics::install()?,
             figures_elsewhere: settings.metrics.listen.is_some(),
             clock,
+            credential_ttl_seconds: settings.credentials.default_ttl_seconds.into(),
             ledger,
         }))
     }
@@ -119,9 +128,9 @@ impl App {
     /// What readiness asks, by name: `ok`, or what is wrong.
     pub async fn checks(&self) -> BTreeMap<&'static str, String> {
         let ok = || "ok".to_owned();
-        let store = match self.audit.checkpoint().await {
-            Ok(_) => ok(),
-            Err(_) => "does not answer".to_owned(),
+        let store = match timeout(CHECK_TIME_MAX, self.audit.checkpoint()).await {
+            Ok(Ok(_)) => ok(),
+            Ok(Err(_)) | Err(_) => "does not answer".to_owned(),
         };
         let writer = if self.ledger.is_running() { ok() } else { "has stopped".to_owned() };
         BTreeMap::from([("store", store), ("audit_writer", writer), ("policy_bundle", ok())])
@@ -149,8 +158,10 @@ impl App {
         username: &str,
         password: SecretString,
     ) -> anyhow::Result<Arc<User>> {
-        crate::http::check_name(username)?;
-        acceptable_password(username, &password)?;
+        Error::check([
+            crate::http::name_fault("/username", username),
+            password_fault(username, &password),
+        ])?;
         let hash = self.authn.passwords().hash(password.clone()).await?;
         let warrant = Warrant::system("seed_admin", &self.clock);
         let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));
@@ -182,7 +193,7 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {
-    let seconds = |it: u32| std::time::Duration::from_secs(it.into());
+    let seconds = |it: u32| Duration::from_secs(it.into());
     TokenRules {
         issuer: settings.auth.issuer.clone(),
         audience: settings.auth.audience.clone(),
@@ -205,9 +216,4 @@ fn proxies(settings: &Settings) -> Proxies {
         true => Proxies::new(settings.risk.trusted_proxies.clone()),
         false => Proxies::default(),
     }
-}
-
-/// Opens the store for reading its audit, without starting anything.
-pub fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Database>> {
-    store::open(&settings.database.url)
 }

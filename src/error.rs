@@ -14,9 +14,9 @@ pub enum Error {
     /// The request cannot be read.
     #[error("{0}")]
     Malformed(String),
-    /// Who is asking was not proven. The text says what to do, never what was wrong with a secret.
-    #[error("{0}")]
-    Unauthenticated(&'static str),
+    /// Who is asking was not proven.
+    #[error(transparent)]
+    Unauthenticated(Unproven),
     #[error("the policies do not allow it")]
     Denied(Box<Denial>),
     /// Absent, or not for this caller to know of.
@@ -51,6 +51,19 @@ pub enum Error {
     /// A bug. The caller is told the request's id and nothing else.
     #[error("internal error")]
     Internal(#[source] anyhow::Error),
+}
+
+/// What the proof of who is asking lacked: says what to do, never what was wrong with a secret.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum Unproven {
+    #[error("send an access token as `Authorization: Bearer …`")]
+    NoToken,
+    #[error("the access token is not valid any more; sign in again")]
+    BadToken,
+    #[error("the refresh token is not valid any more; sign in again")]
+    BadRefreshToken,
+    #[error("the name or the secret is wrong")]
+    BadSecret,
 }
 
 /// What a denied caller is told: only what it may see.
@@ -89,6 +102,12 @@ impl Error {
     /// A single field fault.
     pub fn field(pointer: &str, detail: impl Into<String>) -> Error {
         Error::Invalid(vec![FieldFault { pointer: pointer.into(), detail: detail.into() }])
+    }
+
+    /// Refuses with every fault there is, at once.
+    pub fn check(faults: impl IntoIterator<Item = Option<FieldFault>>) -> Result<()> {
+        let faults: Vec<FieldFault> = faults.into_iter().flatten().collect();
+        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
     }
 
     pub fn status(&self) -> u16 {
@@ -193,7 +212,7 @@ mod tests {
         };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),
-            (Error::Unauthenticated(""), 401, "unauthenticated"),
+            (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),
             (Error::Denied(Box::new(denial)), 403, "denied"),
             (Error::NotFound, 404, "not_found"),
             (Error::MethodNotAllowed { allow: "GET".into() }, 405, "method_not_allowed"),

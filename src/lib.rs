@@ -34,4 +34,4 @@ pub mod settings;
 pub mod store;
 
 pub use app::App;
-pub use error::{Denial, Error, FieldFault, Fix, Result};
+pub use error::{Denial, Error, FieldFault, Fix, Result, Unproven};

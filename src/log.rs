@@ -30,6 +30,16 @@ pub fn init(settings: Log, clock: Clock) {
     let _ = subscriber(settings, clock, io::stderr).try_init();
 }
 
+/// Tells of panics as events like all others: where, and what only if it stood so in the source,
+/// for a text made on the spot may hold anything.
+pub fn panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let said = panic.payload().downcast_ref::<&'static str>();
+        tracing::error!(place, said, "panicked");
+    }));
+}
+
 /// What [`init`] installs, writing elsewhere.
 pub fn subscriber<W>(settings: Log, clock: Clock, out: W) -> impl Subscriber + Send + Sync
 where

@@ -72,5 +72,6 @@ fn request(tool: uuid::Uuid) -> RequestCredential {
         scopes: ["read", "translate"].map(str::to_owned).into(),
         ttl: Ttl::Seconds(600),
         holder_key: None,
+        constraints: Vec::new(),
     }
 }

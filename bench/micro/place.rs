@@ -83,7 +83,7 @@ impl Place {
         let clock = Clock::system();
         let db = store::open(&DatabaseUrl::SqliteFile(store.to_owned())).unwrap();
         db.migrate().await.unwrap();
-        let ledger = Ledger::start(db.clone(), signer(), clock.clone());
+        let ledger = Ledger::start(db.clone(), signer(), clock.clone()).await.unwrap();
         let directory =
             Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await.unwrap());
         let registry = Arc::new(Registry::load(&*db, ledger.clone(), clock.clone()).await.unwrap());

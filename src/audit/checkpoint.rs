@@ -15,6 +15,8 @@ const ED25519: u8 = 1;
 pub struct Signer {
     origin: String,
     signer: StandardSigner,
+    /// The algorithm byte and the public key.
+    public: Vec<u8>,
     public_key: String,
 }
 
@@ -22,13 +24,13 @@ impl Signer {
     /// `origin` names the log: the public URL without its scheme, as C2SP asks.
     pub fn new(origin: &str, key: &SigningKey) -> anyhow::Result<Signer> {
         let public = [&[ED25519], key.verifying_key().as_bytes().as_slice()].concat();
+        let public_key = verifier_key(origin, &public);
         let id = key_id(origin, &public);
         let secret = [&[ED25519], key.to_bytes().as_slice()].concat();
         let encoded = format!("PRIVATE+KEY+{origin}+{id:08x}+{}", BASE64_STANDARD.encode(secret));
         let signer = StandardSigner::new(&encoded)
             .map_err(|_| anyhow!("`{origin}` cannot name a log: no spaces and no `+`"))?;
-        let public_key = format!("{origin}+{id:08x}+{}", BASE64_STANDARD.encode(public));
-        Ok(Signer { origin: origin.to_owned(), signer, public_key })
+        Ok(Signer { origin: origin.to_owned(), signer, public, public_key })
     }
 
     /// The verifier key in signed-note form: `name+id+base64`.
@@ -48,6 +50,17 @@ impl Signer {
         note.add_sigs(&[&self.signer]).context("signing a checkpoint")?;
         Ok(String::from_utf8(note.to_bytes())?)
     }
+
+    /// Opens a checkpoint that this key signed, under whatever name the log had then.
+    pub fn recognise(&self, note: &str) -> anyhow::Result<Head> {
+        let origin = note.lines().next().unwrap_or_default();
+        open(note, &verifier_key(origin, &self.public))
+    }
+}
+
+/// A key in signed-note form: `name+id+base64`.
+fn verifier_key(origin: &str, public: &[u8]) -> String {
+    format!("{origin}+{:08x}+{}", key_id(origin, public), BASE64_STANDARD.encode(public))
 }
 
 /// A tree head whose signature was checked.

@@ -3,25 +3,29 @@
 //! Waiting commits are grouped: while one group is on its way to the disk the next gathers, so a
 //! lone commit waits for nobody and a crowd shares one fsync and one signature.
 
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Signer;
 use super::entry::{Entry, Outcome};
-use super::tree::{Edge, leaf};
+use super::head::{self, Standing};
+use super::tree::leaf;
 use crate::authz::{Record, Warrant};
 use crate::clock::Clock;
-use crate::store::{Batch, Database, Error as StoreError, Group, Statement};
+use crate::store::{Batch, Database, Error as StoreError, Group, Row, Statement};
 use crate::{Error, Result, metrics};
 
 const GROUP_MAX: usize = 256;
 const WAITING_MAX: usize = 4096;
-/// Nobody waits longer for the disk than this; what was not answered may still have been written.
+/// Nobody waits longer for a turn than this.
 const WAIT_MAX: Duration = Duration::from_secs(2);
-/// How often a group is tried again when another replica's commit came first.
-const ATTEMPTS_MAX: usize = 16;
+/// Between two looks at a store that did not say how a commit ended.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Writes batches together with their audit entries, in the order of the tree.
 #[derive(Clone)]
@@ -32,21 +36,38 @@ pub struct Ledger {
 struct Job {
     batch: Batch,
     entry: Entry,
+    claim: Arc<Claim>,
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
+/// Who was first: the writer that begins a job, or the caller that gives it up.
+#[derive(Default)]
+struct Claim(AtomicBool);
+
+impl Claim {
+    fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+}
+
 impl Ledger {
-    /// Starts the writer. It ends when the last handle is dropped.
-    pub fn start(db: Arc<dyn Database>, signer: Arc<Signer>, clock: Clock) -> Ledger {
+    /// Starts the writer where the stored tree ends. It stops when the last handle is dropped.
+    pub async fn start(
+        db: Arc<dyn Database>,
+        signer: Arc<Signer>,
+        clock: Clock,
+    ) -> Result<Ledger, StoreError> {
+        let standing = Standing::load(&*db, &signer).await?;
         let (queue, jobs) = mpsc::channel(WAITING_MAX);
-        let writer = Writer { db, signer, clock, edge: Mutex::new(None) };
-        tokio::spawn(writer.run(jobs));
-        Ledger { queue }
+        tokio::spawn(Writer { db, signer, clock, standing }.run(jobs));
+        Ok(Ledger { queue })
     }
 
     /// Writes `statements` and the warrant's entry in one transaction, durably.
     ///
     /// A missed compare-and-set is [`Error::Conflict`]; the entry is then written with that outcome.
+    /// What was begun is waited for until it is known how it ended, so that memory never says other
+    /// than the store; what was not begun in time never happens.
     pub async fn commit(&self, warrant: &Warrant, mut statements: Vec<Statement>) -> Result<()> {
         let record = warrant.record();
         let Some(open) = record.take() else {
@@ -57,9 +78,7 @@ impl Ledger {
         }
         let written = self.submit(Batch::new(warrant, statements), open.entry).await;
         // Only a batch that was certainly undone gives its use back.
-        if let (Ok(()) | Err(StoreError::TooSlow | StoreError::Group), Some(it)) =
-            (&written, open.reservation)
-        {
+        if let (Ok(()) | Err(StoreError::Stopped), Some(it)) = (&written, open.reservation) {
             it.settle();
         }
         written.map_err(Error::from)
@@ -83,13 +102,18 @@ impl Ledger {
     }
 
     async fn submit(&self, batch: Batch, entry: Entry) -> Result<(), StoreError> {
-        let (done, answer) = oneshot::channel();
-        let job = Job { batch, entry, done };
+        let (done, mut answer) = oneshot::channel();
+        let claim = Arc::new(Claim::default());
+        let job = Job { batch, entry, claim: claim.clone(), done };
         let wait = async {
-            self.queue.send(job).await.map_err(|_| StoreError::Poisoned)?;
-            answer.await.map_err(|_| StoreError::Poisoned)?
+            self.queue.send(job).await.map_err(|_| StoreError::Stopped)?;
+            (&mut answer).await.map_err(|_| StoreError::Stopped)?
         };
-        tokio::time::timeout(WAIT_MAX, wait).await.map_err(|_| StoreError::TooSlow)?
+        match tokio::time::timeout(WAIT_MAX, wait).await {
+            Ok(outcome) => outcome,
+            Err(_) if claim.take() => Err(StoreError::TooSlow),
+            Err(_) => answer.await.map_err(|_| StoreError::Stopped)?,
+        }
     }
 }
 
@@ -97,30 +121,40 @@ struct Writer {
     db: Arc<dyn Database>,
     signer: Arc<Signer>,
     clock: Clock,
-    /// Where the tree stands, as far as this process knows; none until it was read.
-    edge: Mutex<Option<Edge>>,
+    /// Where the tree stands, as far as this process knows.
+    standing: Standing,
 }
 
+/// How each batch of a group ended.
+type Outcomes = Vec<Result<(), StoreError>>;
+
 impl Writer {
-    async fn run(self, mut jobs: mpsc::Receiver<Job>) {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut waiting = Vec::with_capacity(GROUP_MAX);
         while jobs.recv_many(&mut waiting, GROUP_MAX).await > 0 {
-            self.write(std::mem::take(&mut waiting)).await;
+            let group = waiting.drain(..).filter(|it| it.claim.take()).collect();
+            if AssertUnwindSafe(self.write(group)).catch_unwind().await.is_err() {
+                ::metrics::counter!(metrics::PANICS).increment(1);
+                tracing::error!("the audit's writer panicked over a group; it goes on");
+            }
         }
     }
 
-    async fn write(&self, jobs: Vec<Job>) {
+    async fn write(&mut self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
         let started = self.clock.monotonic();
         metrics::commit_size(jobs.len());
         let (batches, rest): (Vec<Batch>, Vec<_>) =
             jobs.into_iter().map(|it| (it.batch, (it.entry, it.done))).unzip();
         let (entries, done): (Vec<Entry>, Vec<_>) = rest.into_iter().unzip();
-        let written = self.commit(batches, entries).await;
+        let written = self.commit(Arc::new(batches), Arc::new(entries)).await;
         metrics::commit_time(started.elapsed());
         match written {
             Ok(outcomes) => {
                 for (done, outcome) in done.into_iter().zip(outcomes) {
-                    // A caller that gave up waiting is no reason to stop.
+                    // A caller that is gone is no reason to stop.
                     let _ = done.send(outcome);
                 }
             }
@@ -133,69 +167,79 @@ impl Writer {
         }
     }
 
+    /// Commits. One that ended in doubt is tried again until it is known that it is there once.
     async fn commit(
-        &self,
-        batches: Vec<Batch>,
-        entries: Vec<Entry>,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
-        let (batches, entries) = (Arc::new(batches), Arc::new(entries));
-        let mut edge = self.edge.lock().await;
-        for _ in 0..ATTEMPTS_MAX {
-            let before = match edge.take() {
-                Some(it) => it,
-                None => head(&*self.db).await?,
-            };
-            let group = self.group(&before, batches.clone(), entries.clone());
-            let (group, after) = group;
-            match self.db.commit(group).await {
-                Ok(outcomes) => {
-                    *edge = after.lock().map_err(|_| StoreError::Poisoned)?.take();
-                    return Ok(outcomes);
-                }
-                // Another replica moved the head: read it and try again.
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(StoreError::Conflict)
-    }
-
-    fn group(
-        &self,
-        before: &Edge,
+        &mut self,
         batches: Arc<Vec<Batch>>,
         entries: Arc<Vec<Entry>>,
-    ) -> (Group, Arc<std::sync::Mutex<Option<Edge>>>) {
-        let after = Arc::new(std::sync::Mutex::new(None));
-        let (signer, kept, mut edge) = (self.signer.clone(), after.clone(), before.clone());
-        let seal = move |held: &[bool]| {
-            let statements = seal(&mut edge, &signer, &entries, held)?;
-            *kept.lock().map_err(|_| StoreError::Poisoned)? = Some(edge);
+    ) -> Result<Outcomes, StoreError> {
+        let mut doubt = false;
+        loop {
+            let mut ended = self.attempt(batches.clone(), entries.clone()).await;
+            // The ids of entries are unique: the first try is what stands in the way of the second.
+            if doubt && matches!(ended, Err(StoreError::Conflict)) {
+                ended = self.recall(&entries).await;
+            }
+            match ended {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(error @ (StoreError::Conflict | StoreError::Damaged(_))) => return Err(error),
+                Err(error) if !doubt && !matches!(error, StoreError::InDoubt) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "a commit is in doubt; asking again");
+                    doubt = true;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        batches: Arc<Vec<Batch>>,
+        entries: Arc<Vec<Entry>>,
+    ) -> Result<Outcomes, StoreError> {
+        let after = Arc::new(Mutex::new(None));
+        let (signer, kept, before) = (self.signer.clone(), after.clone(), self.standing.clone());
+        let seal = move |locked: &Row, held: &[bool]| {
+            let mut standing = before.follow(locked, &signer)?;
+            let statements = seal(&mut standing, &signer, &entries, held)?;
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(standing);
             Ok(statements)
         };
-        let guard = Statement::new("UPDATE audit_head SET size = size WHERE id = 1 AND size = $1")
-            .bind(before.size() as i64)
-            .expect_rows(1);
-        (Group { guard, batches, seal: Box::new(seal) }, after)
+        let group = Group { guard: head::lock(), batches, seal: Box::new(seal) };
+        let outcomes = self.db.commit(group).await?;
+        if let Some(it) = after.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.standing = it;
+        }
+        Ok(outcomes)
     }
-}
 
-/// Where the stored tree stands.
-async fn head(db: &dyn Database) -> Result<Edge, StoreError> {
-    let rows = db.query("SELECT size, edge FROM audit_head WHERE id = 1", vec![]).await?;
-    let row = rows.first().ok_or(StoreError::Damaged("the audit has no head"))?;
-    // The first row of a new store holds an empty text where later ones hold bytes.
-    let size = row.int(0)?;
-    if size == 0 {
-        return Ok(Edge::default());
+    /// How a group ended that is in the tree: its entries stand there side by side, and say so.
+    async fn recall(&self, entries: &[Entry]) -> Result<Outcomes, StoreError> {
+        let Some(first) = entries.first() else { return Ok(Outcomes::new()) };
+        let rows = self
+            .db
+            .query(
+                "SELECT outcome FROM audit
+                 WHERE seq >= (SELECT seq FROM audit WHERE id = $1) ORDER BY seq LIMIT $2",
+                vec![first.id.into(), (entries.len() as i64).into()],
+            )
+            .await?;
+        if rows.len() != entries.len() {
+            return Err(StoreError::Conflict);
+        }
+        rows.iter()
+            .map(|row| match row.text(0)? {
+                it if it == Outcome::Conflict.as_str() => Ok(Err(StoreError::Conflict)),
+                _ => Ok(Ok(())),
+            })
+            .collect()
     }
-    Edge::from_bytes(size as u64, row.bytes(1)?)
-        .ok_or(StoreError::Damaged("the audit's head does not fit its size"))
 }
 
 /// The entries in their places, the tiles they complete, and the new signed head.
 fn seal(
-    edge: &mut Edge,
+    Standing { edge, checkpoint }: &mut Standing,
     signer: &Signer,
     entries: &[Entry],
     held: &[bool],
@@ -216,13 +260,12 @@ fn seal(
         }
         statements.push(insert(seq, entry, outcome, body, hash.0.to_vec()));
     }
-    let checkpoint =
-        signer.sign(edge).map_err(|_| StoreError::Damaged("the head was not signed"))?;
+    *checkpoint = signer.sign(edge).map_err(|_| StoreError::Damaged("the head was not signed"))?;
     statements.push(
         Statement::new("UPDATE audit_head SET size = $1, edge = $2, checkpoint = $3 WHERE id = 1")
             .bind(edge.size() as i64)
             .bind(edge.to_bytes())
-            .bind(checkpoint)
+            .bind(checkpoint.as_str())
             .expect_rows(1),
     );
     Ok(statements)

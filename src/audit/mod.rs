@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod entry;
+mod head;
 pub mod ledger;
 pub mod proof;
 pub mod query;

@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::TokenRules;
 use super::caller::Session;
-use super::{BAD_TOKEN, TokenRules};
 use crate::authz::Warrant;
 use crate::directory::Kind;
-use crate::{Error, Result};
+use crate::{Error, Result, Unproven};
 
 const SECOND: i64 = 1_000_000;
 /// Longer is not one of ours, and is not worth the signature check.
@@ -126,7 +126,7 @@ impl AccessTokens {
 
     /// What the token says, if we signed it, for us, and it has not expired at `now`.
     pub fn verify(&self, token: &str, now: i64) -> Result<Arc<Checked>> {
-        const REFUSED: Error = Error::Unauthenticated(BAD_TOKEN);
+        const REFUSED: Error = Error::Unauthenticated(Unproven::BadToken);
         if token.len() > TOKEN_BYTES_MAX {
             return Err(REFUSED);
         }

@@ -5,6 +5,7 @@ mod caller;
 mod limits;
 mod machine;
 mod password;
+mod revoked;
 mod session;
 mod token_pair;
 
@@ -16,26 +17,21 @@ use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::access_token::AccessTokens;
-use self::session::Revoked;
+use self::revoked::Revoked;
 use crate::audit::entry::{Decision, Entry, Origin, Outcome, Target};
 use crate::audit::{Actor, Ledger};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::store::Database;
-use crate::{Error, Result, metrics};
+use crate::{Error, Result, Unproven, metrics};
 
 pub use access_token::JwksDocument;
 pub use caller::{Caller, Session};
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
-pub use password::{Passwords, acceptable as acceptable_password};
+pub use password::{Passwords, fault as password_fault};
 pub use session::{Elevate, RefreshSession, SignIn, SignOut, ViewSelf};
 pub use token_pair::{AccessToken, TokenPair};
-
-/// Sent with a challenge: what a client should do next, never what was wrong with a secret.
-const NO_TOKEN: &str = "send an access token as `Authorization: Bearer …`";
-const BAD_TOKEN: &str = "the access token is not valid any more; sign in again";
-const BAD_PROOF: &str = "the name or the secret is wrong";
 
 /// How long tokens live, and in whose name they are given.
 #[derive(Clone, Debug)]
@@ -67,7 +63,7 @@ impl Authn {
         rules: TokenRules,
         key: &SigningKey,
     ) -> Result<Authn> {
-        let revoked = Revoked::load(&*db, clock.micros()).await?;
+        let revoked = Revoked::load(&*db, &rules, clock.micros()).await?;
         let tokens = AccessTokens::new(key, &rules)?;
         let passwords = Passwords::new();
         Ok(Authn { directory, db, ledger, clock, rules, tokens, passwords, revoked })
@@ -83,14 +79,14 @@ impl Authn {
         let now = self.clock.micros();
         let claims = self.tokens.verify(token.expose_secret(), now)?;
         if self.revoked.contains(claims.sid) {
-            return Err(Error::Unauthenticated(BAD_TOKEN));
+            return Err(Error::Unauthenticated(Unproven::BadToken));
         }
         // Gone since the token was made is as good as never there.
         let principal = self
             .directory
             .snapshot()
             .principal(claims.kind, claims.sub)
-            .ok_or(Error::Unauthenticated(BAD_TOKEN))?;
+            .ok_or(Error::Unauthenticated(Unproven::BadToken))?;
         Ok(Caller::new(principal, claims.session(), origin))
     }
 
@@ -129,7 +125,7 @@ impl Authn {
         };
         metrics::unauthenticated();
         match self.ledger.record(entry).await {
-            Ok(()) => Error::Unauthenticated(BAD_PROOF),
+            Ok(()) => Error::Unauthenticated(Unproven::BadSecret),
             Err(error) => error,
         }
     }
@@ -139,12 +135,12 @@ impl Authn {
 fn bearer(headers: &HeaderMap) -> Result<SecretString> {
     let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Error::Unauthenticated(NO_TOKEN));
+        return Err(Error::Unauthenticated(Unproven::NoToken));
     };
-    let text = value.to_str().map_err(|_| Error::Unauthenticated(NO_TOKEN))?;
-    let (scheme, token) = text.split_once(' ').ok_or(Error::Unauthenticated(NO_TOKEN))?;
+    let text = value.to_str().map_err(|_| Error::Unauthenticated(Unproven::NoToken))?;
+    let (scheme, token) = text.split_once(' ').ok_or(Error::Unauthenticated(Unproven::NoToken))?;
     if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
-        return Err(Error::Unauthenticated(NO_TOKEN));
+        return Err(Error::Unauthenticated(Unproven::NoToken));
     }
     Ok(token.trim().into())
 }

@@ -7,8 +7,8 @@ use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
+use crate::Result;
 use crate::error::FieldFault;
-use crate::{Error, Result};
 
 const HASHING_MAX: usize = 2;
 const CHARS_MIN: usize = 12;
@@ -82,8 +82,8 @@ impl Passwords {
     }
 }
 
-/// Refuses a password that is too easy to be one.
-pub fn acceptable(username: &str, password: &SecretString) -> Result<()> {
+/// What is wrong with a password that is too easy to be one.
+pub fn fault(username: &str, password: &SecretString) -> Option<FieldFault> {
     let text = password.expose_secret();
     let detail = if text.chars().count() < CHARS_MIN {
         format!("must have at least {CHARS_MIN} characters")
@@ -94,9 +94,9 @@ pub fn acceptable(username: &str, password: &SecretString) -> Result<()> {
     } else if distinct(text) < 5 {
         "must have at least 5 different characters".into()
     } else {
-        return Ok(());
+        return None;
     };
-    Err(Error::Invalid(vec![FieldFault { pointer: "/password".into(), detail }]))
+    Some(FieldFault { pointer: "/password".into(), detail })
 }
 
 fn distinct(text: &str) -> usize {
@@ -127,7 +127,7 @@ mod tests {
             ("alice-alice-alice", false),
             ("StrongPassword123!", true),
         ] {
-            assert_eq!(acceptable("alice", &password.into()).is_ok(), ok, "{password}");
+            assert_eq!(fault("alice", &password.into()).is_none(), ok, "{password}");
         }
     }
 }

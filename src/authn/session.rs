@@ -1,9 +1,8 @@
 //! Sessions: opened by proof, kept by rotating refresh tokens, ended everywhere at once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use imbl::HashSet;
 use rand::TryRngCore as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -17,8 +16,8 @@ use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::clock::instant;
 use crate::directory::{Kind, Principal};
-use crate::store::{Database, Statement};
-use crate::{Error, Result};
+use crate::store::Statement;
+use crate::{Error, Result, Unproven};
 
 const SECOND: i64 = 1_000_000;
 
@@ -80,30 +79,6 @@ impl Action for RefreshSession {
 
     fn particulars(&self, _: &Self::Resource) -> Particulars {
         Particulars::Base
-    }
-}
-
-/// The ids of sessions that were ended while their access tokens may still live.
-pub struct Revoked(RwLock<HashSet<Uuid>>);
-
-impl Revoked {
-    pub async fn load(db: &dyn Database, now: i64) -> Result<Revoked> {
-        let rows = db
-            .query(
-                "SELECT id FROM sessions WHERE revoked_at IS NOT NULL AND expires_at > $1",
-                vec![now.into()],
-            )
-            .await?;
-        let ids = rows.iter().map(|it| it.uuid(0)).collect::<Result<_, _>>()?;
-        Ok(Revoked(RwLock::new(ids)))
-    }
-
-    pub fn contains(&self, session: Uuid) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&session)
-    }
-
-    fn add(&self, session: Uuid) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(session);
     }
 }
 
@@ -213,9 +188,7 @@ impl Authn {
 
     async fn refuse_refresh(&self, actor: Actor, reason: &str, origin: &Origin) -> Error {
         match self.refuse("auth.refresh", actor, reason, origin).await {
-            Error::Unauthenticated(_) => {
-                Error::Unauthenticated("the refresh token is not valid any more; sign in again")
-            }
+            Error::Unauthenticated(_) => Error::Unauthenticated(Unproven::BadRefreshToken),
             other => other,
         }
     }
@@ -249,7 +222,7 @@ impl Authn {
             // Somebody spent it between our look and our commit: the same as a reuse.
             Err(Error::Conflict(_)) => {
                 self.end(session, caller.principal(), "refresh_token_reused").await?;
-                Err(Error::Unauthenticated("the refresh token was used already; sign in again"))
+                Err(Error::Unauthenticated(Unproven::BadRefreshToken))
             }
             Err(error) => Err(error),
         }
@@ -277,7 +250,7 @@ impl Authn {
             return Err(Error::internal("a sign-out without a session"));
         };
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await?;
-        self.revoked.add(session);
+        self.revoked.add(session, self.clock.micros());
         Ok(())
     }
 
@@ -291,7 +264,7 @@ impl Authn {
         warrant.note("session", session.to_string());
         warrant.note("principal", of.id().to_string());
         warrant.note("reason", why);
-        self.revoked.add(session);
+        self.revoked.add(session, self.clock.micros());
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await
     }
 
@@ -373,7 +346,7 @@ impl Authn {
             scope: scopes.join(" "),
         };
         let token = self.tokens.sign(warrant, &claims)?.into();
-        Ok(AccessToken { token, expires_at: instant(expires * SECOND), scopes })
+        Ok(AccessToken { token, expires_at: instant(expires * SECOND), ttl, scopes })
     }
 }
 

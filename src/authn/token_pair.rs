@@ -1,5 +1,7 @@
 //! What a successful sign-in gives.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -8,6 +10,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub struct AccessToken {
     pub(super) token: SecretString,
     pub expires_at: Timestamp,
+    /// How long it lives from the second in which it was made.
+    pub ttl: Duration,
     /// The scopes it holds.
     pub scopes: Vec<String>,
 }

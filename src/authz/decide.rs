@@ -6,19 +6,23 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use cedar_policy::{Authorizer, Context, Entities, Entity, EntityUid, PolicySet, Request};
+use cedar_policy::{Authorizer, Entities, EntityUid, Request};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::action::Resource;
 use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, Risk, SessionFacts};
-use super::uid::{self, Kind};
+use super::remembered::{Remembered, Second, Told};
+use super::uid;
 use super::verdict::{Outcome, verdict};
 use crate::Result;
 use crate::authn::Caller;
 use crate::clock::{Clock, instant};
 use crate::policy::{Bundle, Fix};
+
+/// Microseconds in a second.
+const MICROS: i64 = 1_000_000;
 
 /// What is true of the place this process runs in, from the settings.
 pub struct Surroundings {
@@ -39,7 +43,7 @@ pub struct Question<'a> {
 /// What Cedar said, and everything it said it on.
 pub struct Answer {
     pub outcome: Outcome,
-    pub facts: Facts,
+    pub told: Arc<Told>,
     pub bundle: Arc<Bundle>,
 }
 
@@ -78,8 +82,8 @@ pub struct Decider {
     surroundings: Surroundings,
     clock: Clock,
     authorizer: Authorizer,
-    /// The clock's facts of the current second, and the bundle whose zones they show.
-    second: ArcSwap<Option<(i64, Arc<Bundle>, Arc<ClockFacts>)>>,
+    second: ArcSwap<Option<Second>>,
+    remembered: Remembered,
 }
 
 impl Decider {
@@ -90,6 +94,7 @@ impl Decider {
             clock,
             authorizer: Authorizer::new(),
             second: ArcSwap::from_pointee(None),
+            remembered: Remembered::default(),
         }
     }
 
@@ -102,9 +107,9 @@ impl Decider {
     }
 
     pub fn ask(&self, caller: &Caller, question: &Question<'_>) -> Result<Answer> {
-        let mut asked = self.prepare(caller, question.action, question.particulars.clone())?;
-        asked.outcome = asked.about(question.resource)?;
-        Ok(asked.into_answer())
+        let asked = self.prepare(caller, question.action, &question.particulars)?;
+        let outcome = asked.about(question.resource)?;
+        Ok(asked.answer(outcome))
     }
 
     /// Everything about a question but its resource: for asking about many.
@@ -112,11 +117,14 @@ impl Decider {
         &self,
         caller: &Caller,
         action: &'static str,
-        particulars: Particulars,
+        particulars: &Particulars,
     ) -> Result<Asked<'_>> {
         let bundle = self.bundle.load_full();
-        let facts = self.facts(caller, &bundle, particulars)?;
-        Asked::new(self, bundle, facts, caller.principal().entity().clone(), uid::action(action))
+        let second = self.second(&bundle)?;
+        let told = self.remembered.told(caller, &second, particulars, || {
+            Told::new(self.facts(caller, &second, particulars.clone()))
+        })?;
+        self.asked(caller, action, bundle, told)
     }
 
     /// The same question on other facts: what would be, if.
@@ -127,21 +135,30 @@ impl Decider {
         question: &Question<'_>,
         facts: Facts,
     ) -> Result<Outcome> {
-        let principal = caller.principal().entity().clone();
-        let action = uid::action(question.action);
-        Asked::new(self, answer.bundle.clone(), facts, principal, action)?.about(question.resource)
+        let told = Arc::new(Told::new(facts)?);
+        let asked = self.asked(caller, question.action, answer.bundle.clone(), told)?;
+        asked.about(question.resource)
     }
 
-    fn facts(
+    fn asked(
         &self,
         caller: &Caller,
-        bundle: &Arc<Bundle>,
-        particulars: Particulars,
-    ) -> Result<Facts> {
-        let (session, now) = (caller.session(), self.clock.now());
+        action: &'static str,
+        bundle: Arc<Bundle>,
+        told: Arc<Told>,
+    ) -> Result<Asked<'_>> {
+        let principal = caller.principal().uid();
+        let graph = self.remembered.graph(caller, action, &bundle)?;
+        Ok(Asked { decider: self, bundle, told, principal, action: uid::action(action), graph })
+    }
+
+    fn facts(&self, caller: &Caller, second: &Second, particulars: Particulars) -> Facts {
+        let session = caller.session();
+        // At the end of the second that the facts are shared in: rather too old than too young.
+        let now = instant((second.at + 1) * MICROS);
         let since = |micros: i64| Age::between(instant(micros), now);
-        Ok(Facts {
-            clock: self.clock_facts(bundle)?,
+        Facts {
+            clock: second.facts.clone(),
             net: NetFacts::new(caller.origin().ip, self.zones_of(caller.origin().ip), None),
             session: SessionFacts {
                 aal: session.assurance_level,
@@ -152,21 +169,22 @@ impl Decider {
             risk: Risk::Low,
             token_scopes: BTreeSet::clone(&session.scopes),
             particulars,
-        })
+        }
     }
 
     /// Zones and formats cost more than an evaluation; the requests of one second share them.
-    fn clock_facts(&self, bundle: &Arc<Bundle>) -> Result<Arc<ClockFacts>> {
-        let second = self.clock.micros().div_euclid(1_000_000);
-        if let Some((at, of, facts)) = &**self.second.load()
-            && *at == second
-            && Arc::ptr_eq(of, bundle)
+    fn second(&self, bundle: &Arc<Bundle>) -> Result<Second> {
+        let at = self.clock.micros().div_euclid(MICROS);
+        if let Some(known) = &**self.second.load()
+            && known.at == at
+            && Arc::ptr_eq(&known.of, bundle)
         {
-            return Ok(facts.clone());
+            return Ok(known.clone());
         }
-        let facts = self.clock_facts_at(instant(second * 1_000_000), bundle)?;
-        self.second.store(Arc::new(Some((second, bundle.clone(), facts.clone()))));
-        Ok(facts)
+        let facts = self.clock_facts_at(instant(at * MICROS), bundle)?;
+        let fresh = Second { at, of: bundle.clone(), facts };
+        self.second.store(Arc::new(Some(fresh.clone())));
+        Ok(fresh)
     }
 
     /// What the clocks show at another time.
@@ -191,94 +209,47 @@ impl Decider {
 pub struct Asked<'a> {
     decider: &'a Decider,
     bundle: Arc<Bundle>,
-    facts: Facts,
-    principal: Entity,
+    told: Arc<Told>,
+    principal: EntityUid,
     action: EntityUid,
-    context: Context,
-    /// What every resource is asked with: the principal, the action's groups, what the context names.
-    common: Vec<Entity>,
-    outcome: Outcome,
+    graph: Arc<Entities>,
 }
 
-impl<'a> Asked<'a> {
-    fn new(
-        decider: &'a Decider,
-        bundle: Arc<Bundle>,
-        facts: Facts,
-        principal: Entity,
-        action: EntityUid,
-    ) -> Result<Asked<'a>> {
-        let context = facts.context()?;
-        let mut common = facts.entities()?;
-        common.extend(bundle.action_entities(&action).iter().cloned());
-        common.push(principal.clone());
-        let outcome = Outcome { allow: true, reasons: Vec::new(), errors: Vec::new() };
-        Ok(Asked { decider, bundle, facts, principal, action, context, common, outcome })
-    }
-
+impl Asked<'_> {
     /// Asks about one resource. What cannot be asked is a denial with its reason.
-    pub fn about(&mut self, resource: &dyn Resource) -> Result<Outcome> {
+    pub fn about(&self, resource: &dyn Resource) -> Result<Outcome> {
         let target = resource.uid();
         let request = Request::new(
-            self.principal.uid(),
+            self.principal.clone(),
             self.action.clone(),
             target.clone(),
-            self.context.clone(),
-            Some(self.bundle.schema()),
+            self.told.context.clone(),
+            self.told.schema(&self.bundle),
         );
         let request = match request {
             Ok(it) => it,
-            Err(error) => return Ok(self.not_for_them(&error.to_string())),
+            Err(error) => return Ok(unknown(&error.to_string())),
         };
-        let mut entities = self.common.clone();
-        // A principal may ask about itself; the slice holds each entity once.
-        if target != self.principal.uid() {
-            entities.extend(resource.entity().cloned());
-        }
-        let entities = Entities::from_entities(entities, None).map_err(anyhow::Error::from)?;
-        let policies: &PolicySet =
-            self.bundle.slice(self.principal.uid().type_name(), &self.action, target.type_name());
+        // A principal may ask about itself; the graph holds each entity once.
+        let resource = resource.entity().filter(|_| target != self.principal).cloned();
+        let told = self.told.entities.iter().cloned();
+        let entities = Entities::clone(&self.graph)
+            .add_entities(told.chain(resource), None)
+            .map_err(anyhow::Error::from)?;
+        // A question that the schema does not know finds no policies, and nothing allows it.
+        let (principal, target) = (self.principal.type_name(), target.type_name());
+        let policies = self.bundle.slice(principal, &self.action, target);
         Ok(verdict(&self.decider.authorizer.is_authorized(&request, policies, &entities)))
     }
 
-    /// The schema says who may ask what about whom; anything else no policy can allow.
-    fn not_for_them(&self, error: &str) -> Outcome {
-        tracing::debug!(error, "a question that the schema does not know");
-        Outcome { allow: false, reasons: Vec::new(), errors: Vec::new() }
-    }
-
-    pub fn into_answer(self) -> Answer {
-        Answer { outcome: self.outcome, facts: self.facts, bundle: self.bundle }
+    /// What came of asking.
+    pub fn answer(self, outcome: Outcome) -> Answer {
+        Answer { outcome, told: self.told, bundle: self.bundle }
     }
 }
 
-/// A scope as a resource: may this principal's token carry it?
-pub struct ScopeResource {
-    uid: EntityUid,
-    entity: Entity,
-}
-
-impl ScopeResource {
-    /// A scope `family:member` lies in `family:*`, so a policy can speak of families.
-    pub fn new(scope: &str) -> ScopeResource {
-        let uid = uid::uid(Kind::Scope, scope);
-        let family = scope.split_once(':').map(|(family, _)| format!("{family}:*"));
-        let parents = family.into_iter().map(|it| uid::uid(Kind::Scope, &it)).collect();
-        let entity = Entity::new_no_attrs(uid.clone(), parents);
-        ScopeResource { uid, entity }
-    }
-}
-
-impl Resource for ScopeResource {
-    fn uid(&self) -> EntityUid {
-        self.uid.clone()
-    }
-
-    fn entity(&self) -> Option<&Entity> {
-        Some(&self.entity)
-    }
-
-    fn name(&self) -> &str {
-        ""
-    }
+/// The schema says who may ask what about whom; anything else no policy can allow.
+fn unknown(error: &str) -> Outcome {
+    tracing::debug!(error, "a question that the schema does not know");
+    Outcome { allow: false, reasons: Vec::new(), errors: Vec::new() }
 }

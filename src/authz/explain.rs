@@ -98,7 +98,7 @@ impl Doctor<'_> {
 
     /// The facts with these cures, if Cedar then allows.
     fn apply(&self, cures: &[Cure]) -> Option<Facts> {
-        let mut facts = self.answer.facts.clone();
+        let mut facts = self.answer.told.facts.clone();
         let (search, plain): (Vec<Cure>, Vec<Cure>) =
             cures.iter().partition(|it| matches!(it, Cure::Time | Cure::Network));
         for cure in plain {
@@ -257,7 +257,7 @@ impl Doctor<'_> {
             }
             Cure::Time => {
                 let at = cured.clock.now();
-                let seconds = at.as_second() - self.answer.facts.clock.now().as_second();
+                let seconds = at.as_second() - self.answer.told.facts.clock.now().as_second();
                 ("time", format!("ask again at {at}"), u64::try_from(seconds).ok())
             }
             Cure::Network => {
@@ -271,7 +271,7 @@ impl Doctor<'_> {
     fn scopes_detail(&self, cured: &Facts) -> String {
         let missing: Vec<&str> = cured
             .token_scopes
-            .difference(&self.answer.facts.token_scopes)
+            .difference(&self.answer.told.facts.token_scopes)
             .map(String::as_str)
             .collect();
         let mut parts = Vec::new();
@@ -281,7 +281,7 @@ impl Doctor<'_> {
         if let (
             Particulars::Credential { ask: before, .. },
             Particulars::Credential { ask: after, .. },
-        ) = (&self.answer.facts.particulars, &cured.particulars)
+        ) = (&self.answer.told.facts.particulars, &cured.particulars)
             && before.scopes != after.scopes
         {
             let left: Vec<&str> = after.scopes.iter().map(String::as_str).collect();
@@ -292,7 +292,7 @@ impl Doctor<'_> {
 
     /// The shortest of the windows whose turning would be enough.
     fn wait(&self, cured: &Facts) -> u64 {
-        let before = &self.answer.facts.particulars;
+        let before = &self.answer.told.facts.particulars;
         let (Particulars::Credential { usage: was, .. } | Particulars::Call { usage: was, .. }) =
             before
         else {

@@ -7,6 +7,8 @@ mod explain;
 pub mod facts;
 mod permit;
 pub mod quota;
+mod remembered;
+mod scope;
 pub mod uid;
 pub mod verdict;
 mod world;
@@ -18,6 +20,8 @@ use arc_swap::ArcSwap;
 use self::decide::{Answer, Decider, Question};
 use self::facts::Particulars;
 use self::quota::Quota;
+use self::scope::ScopeResource;
+use self::verdict::Outcome as Verdict;
 use crate::audit::{Decision, Entry, Ledger, Outcome, Target};
 use crate::authn::Caller;
 use crate::clock::Clock;
@@ -100,7 +104,7 @@ impl Authz {
     /// audit entry.
     pub async fn visible<L: Listing>(&self, caller: Caller, listing: L) -> Result<Visible<L>> {
         let candidates = listing.candidates(&self.world).await?;
-        let mut asked = self.decider.prepare(&caller, L::NAME, listing.particulars())?;
+        let asked = self.decider.prepare(&caller, L::NAME, &listing.particulars())?;
         let mut page: Vec<L::Item> = Vec::new();
         let (mut passed, mut next, mut last) = (0, String::new(), None);
         for item in candidates.items {
@@ -125,17 +129,17 @@ impl Authz {
             resource: &TheRegistry,
             particulars: listing.particulars(),
         };
-        let mut entry = self.entry(&caller, &question, &asked.into_answer());
+        let mut entry = self.entry(&caller, &question, &asked.answer(allowed()));
         entry.details.insert("shown".into(), page.len().into());
         Ok(Visible::new(page, next, Warrant::new(Arc::new(Record::new(entry, None)))))
     }
 
     /// Which of `scopes` this principal's token may carry: one decision for each.
     pub fn holdable(&self, caller: &Caller, scopes: &[String]) -> Result<Vec<String>> {
-        let mut asked = self.decider.prepare(caller, "hold_scope", Particulars::Base)?;
+        let asked = self.decider.prepare(caller, "hold_scope", &Particulars::Base)?;
         let mut held = Vec::new();
         for scope in scopes {
-            if asked.about(&decide::ScopeResource::new(scope))?.allow {
+            if asked.about(&ScopeResource::new(scope))?.allow {
                 held.push(scope.clone());
             }
         }
@@ -149,7 +153,7 @@ impl Authz {
         caller: &Caller,
         action: &'static str,
         resource: &dyn Resource,
-        particulars: Particulars,
+        particulars: &Particulars,
     ) -> Result<bool> {
         Ok(self.decider.prepare(caller, action, particulars)?.about(resource)?.allow)
     }
@@ -210,7 +214,7 @@ impl Authz {
         }
         let hidden = match question.resource.view() {
             Some(view) if view.action != question.action => self
-                .would_allow(caller, view.action, question.resource, (view.particulars)())
+                .would_allow(caller, view.action, question.resource, &(view.particulars)())
                 .map_or(true, |seen| !seen),
             Some(_) => true,
             None => false,
@@ -250,7 +254,7 @@ impl Authz {
             reasons: answer.outcome.reasons.clone(),
             errors: answer.outcome.errors.clone(),
             bundle: Some(answer.bundle.digest().to_owned()),
-            facts: serde_json::value::to_raw_value(&answer.facts).ok(),
+            facts: Some(answer.told.json.clone()),
             ..self.blank(caller, question.event)
         }
     }
@@ -273,4 +277,9 @@ impl Authz {
             details: Default::default(),
         }
     }
+}
+
+/// The verdict on asking for a list: what may be seen is decided for each of its members.
+fn allowed() -> Verdict {
+    Verdict { allow: true, reasons: Vec::new(), errors: Vec::new() }
 }

@@ -82,7 +82,7 @@ impl Quota {
         let recent = db
             .query(
                 "SELECT principal_id, tool_id, minute, uses, failures, cost_micros FROM usage
-                 WHERE minute >= $1",
+                 WHERE minute >= $1 ORDER BY minute",
                 vec![((now - DAY) / MINUTE).into()],
             )
             .await?;

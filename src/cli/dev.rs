@@ -1,5 +1,7 @@
 //! `gatewright dev`: a server to try things on, gone when it stops.
 
+#![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,11 +12,12 @@ use clap::Args;
 use rand::TryRngCore as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
+use tokio::signal::unix::SignalKind;
 
 use super::client::Client;
 use super::out::say;
-use super::serve::until_told;
 use super::server::Server;
+use super::signals::Stop;
 use crate::clock::Clock;
 use crate::log;
 use crate::policy::Bundle;
@@ -144,10 +147,11 @@ fn transfer() -> Value {
 
 /// Serves until told to stop.
 pub async fn run(args: DevArgs, clock: Clock) -> anyhow::Result<ExitCode> {
+    let stop = Stop::on(&[SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()])?;
     let playground = Playground::start(args.listen, clock.clone()).await?;
     log::init(crate::settings::Log::default(), clock);
     introduce(&playground).await?;
-    until_told().await?;
+    stop.asked().await;
     playground.stop().await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -182,13 +186,17 @@ async fn introduce(playground: &Playground) -> anyhow::Result<()> {
          'import json,sys; print(json.load(sys.stdin)[\"access_token\"])')"
     ));
     say(&format!(
-        "  curl -s {url}/api/v1/tools/{}/access -H \"Authorization: Bearer $TOKEN\" \\\n    \
-         -H 'Content-Type: application/json' -d '{{\"scopes\": [\"read\", \"translate\"]}}'",
+        "  CREDENTIAL=$(curl -s {url}/api/v1/tools/{}/access \\\n    \
+         -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"scopes\": [\"read\", \"translate\"]}}' | python3 -c \\\n    \
+         'import json,sys; print(json.load(sys.stdin)[\"credential\"][\"token\"])')",
         text(&tool["id"])
     ));
+    say("  gatewright token inspect \"$CREDENTIAL\"");
     say(&format!(
-        "  gatewright token verify CREDENTIAL --keys-url {url}/.well-known/biscuit-keys.json \\"
+        "  gatewright token verify \"$CREDENTIAL\" --tool translate --scope read \\\n    \
+         --keys-url {url}/.well-known/biscuit-keys.json \\\n    \
+         --feed-url {url}/api/v1/revocations\n"
     ));
-    say("    --tool translate --scope read\n");
     Ok(())
 }

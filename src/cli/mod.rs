@@ -10,6 +10,7 @@ mod out;
 mod policy;
 mod serve;
 pub mod server;
+mod signals;
 pub mod token;
 
 use std::process::ExitCode;
@@ -104,12 +105,9 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,
         Command::Health(args) => host::health(&settings(&args.settings)?).await,
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "gatewright",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "gatewright", &mut script);
+            out::say(String::from_utf8(script)?.trim_end());
             Ok(ExitCode::SUCCESS)
         }
     }

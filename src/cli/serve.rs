@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use super::out::complain;
 use super::server::Server;
+use super::signals::{Stop, ignore};
 use crate::clock::Clock;
 use crate::log;
 use crate::policy::Bundle;
@@ -15,11 +16,14 @@ use crate::settings::Settings;
 /// Serves until SIGTERM or SIGINT, then drains.
 pub async fn run(settings: Settings, clock: Clock) -> anyhow::Result<ExitCode> {
     log::init(settings.log, clock.clone());
+    log::panics();
+    let stop = Stop::on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
+    ignore(&[SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()])?;
     let bundle = load(&settings)?;
     tracing::info!(digest = bundle.digest(), store = ?settings.database.url, "starting");
     let server = Server::start(settings, bundle, clock).await?;
     tracing::info!(address = %server.address, url = %server.settings.public_url, "serving");
-    until_told().await?;
+    stop.asked().await;
     tracing::info!("draining");
     server.stop().await;
     tracing::info!("stopped");
@@ -38,15 +42,4 @@ pub fn load(settings: &Settings) -> anyhow::Result<Arc<Bundle>> {
             faults.len()
         )
     })
-}
-
-/// Waits for the signal to stop.
-pub async fn until_told() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

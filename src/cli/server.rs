@@ -43,7 +43,7 @@ impl Server {
         let app = App::start(&settings, bundle.clone(), clock).await?;
         app.bootstrap(&settings).await.context("making the bootstrap administrator")?;
         let stop = CancellationToken::new();
-        let rules = Arc::new(rules(&settings, address)?);
+        let rules = Arc::new(rules(&settings, address, app.clock.clone())?);
         let tls = tls(&settings, &stop)?;
         let door = Door::new(warp::service(service(app.clone())), rules.clone());
         let limits = Limits::default;
@@ -89,7 +89,7 @@ fn settle_port(settings: &mut Settings, address: SocketAddr) {
 }
 
 /// The names we answer to: our public one, our address, and this machine's own.
-fn rules(settings: &Settings, address: SocketAddr) -> anyhow::Result<Rules> {
+fn rules(settings: &Settings, address: SocketAddr, clock: Clock) -> anyhow::Result<Rules> {
     let url = settings.public_url.to_string();
     let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host).to_owned();
     let mut names = vec![host];
@@ -101,7 +101,7 @@ fn rules(settings: &Settings, address: SocketAddr) -> anyhow::Result<Rules> {
     if settings.public_url.is_https() {
         origins = origins.https_only();
     }
-    Ok(Rules { hosts: Hosts::new(names)?.and_loopback(), origins })
+    Ok(Rules { clock, hosts: Hosts::new(names)?.and_loopback(), origins })
 }
 
 fn tls(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<Option<Arc<Acceptor>>> {

@@ -124,18 +124,24 @@ fn checks(narrowing: &Narrowing) -> Result<Vec<Check>, AttenuateError> {
         let asked = |scope: &String| vec![pred("request", &[var("tool"), string(scope)])];
         checks.push(check(scopes.iter().map(|it| only_if(asked(it), vec![])).collect()));
     }
-    for it in &narrowing.arguments {
+    checks.extend(argument_checks(&narrowing.arguments)?);
+    if let Some(key) = &narrowing.holder {
+        checks.push(check(vec![only_if(vec![pred("holder_proved", &[string(key)])], vec![])]));
+    }
+    Ok(checks)
+}
+
+/// One check for each condition, in a holder's block or in the issuer's own.
+pub(super) fn argument_checks(arguments: &[ArgumentCheck]) -> Result<Vec<Check>, AttenuateError> {
+    let one = |it: &ArgumentCheck| {
         if it.admits == Admits::OneOf(Vec::new()) {
             return Err(AttenuateError::Nothing);
         }
         let alternatives = alternatives(it)?.into_iter();
         let context = || vec![pred("ctx", &[var("c")])];
-        checks.push(check(alternatives.map(|it| only_if(context(), vec![it])).collect()));
-    }
-    if let Some(key) = &narrowing.holder {
-        checks.push(check(vec![only_if(vec![pred("holder_proved", &[string(key)])], vec![])]));
-    }
-    Ok(checks)
+        Ok(check(alternatives.map(|it| only_if(context(), vec![it])).collect()))
+    };
+    arguments.iter().map(one).collect()
 }
 
 fn only_if(body: Vec<biscuit_auth::builder::Predicate>, ops: Vec<Vec<Op>>) -> Rule {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cedar_policy::Entity;
 use uuid::Uuid;
 
+use super::attenuate::{ArgumentCheck, AttenuateError, argument_checks};
 use super::mint::{Draft, Minted, mint};
 use super::{Credential, Credentials};
 use crate::authz::facts::{Ask, Particulars};
@@ -16,7 +17,7 @@ use crate::clock::instant;
 use crate::directory::Principal;
 use crate::registry::Tool;
 use crate::store::Statement;
-use crate::{Result, metrics};
+use crate::{Error, Result, metrics};
 
 const SECOND: i64 = 1_000_000;
 
@@ -29,6 +30,8 @@ pub struct RequestCredential {
     pub ttl: Ttl,
     /// The RFC 7638 thumbprint of the key that the credential is bound to.
     pub holder_key: Option<String>,
+    /// Only calls whose arguments pass all of these.
+    pub constraints: Vec<ArgumentCheck>,
 }
 
 /// A tool by id or by name.
@@ -119,7 +122,7 @@ impl Credentials {
             expires_at: instant(expires_at),
             holder: action.holder_key,
             online_only: false,
-            checks: Vec::new(),
+            checks: argument_checks(&action.constraints).map_err(|it| unsayable(&it))?,
         };
         let minted = self.sign(&warrant, &draft)?;
         let credential = record(&draft, &minted, caller.principal(), &tool, &warrant, now)?;
@@ -127,7 +130,8 @@ impl Credentials {
         warrant.note("tool", credential.tool_name.as_str());
         warrant.note("scopes", credential.scopes.iter().cloned().collect::<Vec<_>>());
         warrant.note("expires_at", draft.expires_at.to_string());
-        self.ledger.commit(&warrant, vec![insert(&credential)]).await?;
+        let insert = insert(&credential, caller.principal(), &tool);
+        self.ledger.commit(&warrant, vec![insert]).await?;
         metrics::vended(started.elapsed());
         Ok(Issued { credential, minted })
     }
@@ -136,6 +140,10 @@ impl Credentials {
     fn sign(&self, _: &Warrant, draft: &Draft) -> Result<Minted> {
         Ok(mint(draft, self.keys.active()).map_err(anyhow::Error::from)?)
     }
+}
+
+fn unsayable(error: &AttenuateError) -> Error {
+    Error::field("/constraints", error.to_string())
 }
 
 fn record(
@@ -170,25 +178,43 @@ fn record(
     .sealed()
 }
 
-fn insert(it: &Credential) -> Statement {
-    Statement::new(
-        "INSERT INTO credentials (id, decision_id, tool_id, tool_name, tool_owner, principal_kind,
-                                  principal_id, agent_owner, scopes, root_key_id, revocation_ids,
-                                  created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-    )
-    .bind(it.id)
-    .bind(it.decision_id)
-    .bind(it.tool_id)
-    .bind(it.tool_name.as_str())
-    .bind(it.tool_owner)
-    .bind(it.principal_kind.as_str())
-    .bind(it.principal_id)
-    .bind(it.agent_owner)
-    .bind(serde_json::json!(it.scopes).to_string())
-    .bind(i64::from(it.root_key_id))
-    .bind(serde_json::json!(it.revocation_ids).to_string())
-    .bind(it.created_at)
-    .bind(it.expires_at)
-    .expect_rows(1)
+/// The row, if the principal and the tool still are what was decided on: whoever was suspended since,
+/// here or by another replica, and revoked of all credentials, must not get one more.
+fn insert(it: &Credential, principal: &Principal, tool: &Tool) -> Statement {
+    macro_rules! insert_while {
+        ($principals:literal) => {
+            concat!(
+                "INSERT INTO credentials (id, decision_id, tool_id, tool_name, tool_owner,
+                                          principal_kind, principal_id, agent_owner, scopes,
+                                          root_key_id, revocation_ids, created_at, expires_at)
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, CAST($10 AS BIGINT), $11,
+                        CAST($12 AS BIGINT), CAST($13 AS BIGINT)
+                 WHERE EXISTS (SELECT 1 FROM tools WHERE id = $3 AND revision = $14)
+                   AND EXISTS (SELECT 1 FROM ",
+                $principals,
+                " WHERE id = $7 AND state = $15)"
+            )
+        };
+    }
+    let (sql, state) = match principal {
+        Principal::Agent(agent) => (insert_while!("agents"), agent.state),
+        Principal::User(user) => (insert_while!("users"), user.state),
+    };
+    Statement::new(sql)
+        .bind(it.id)
+        .bind(it.decision_id)
+        .bind(it.tool_id)
+        .bind(it.tool_name.as_str())
+        .bind(it.tool_owner)
+        .bind(it.principal_kind.as_str())
+        .bind(it.principal_id)
+        .bind(it.agent_owner)
+        .bind(serde_json::json!(it.scopes).to_string())
+        .bind(i64::from(it.root_key_id))
+        .bind(serde_json::json!(it.revocation_ids).to_string())
+        .bind(it.created_at)
+        .bind(it.expires_at)
+        .bind(tool.revision)
+        .bind(state.as_str())
+        .expect_rows(1)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Entity, RestrictedExpression};
 use rand::TryRngCore as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -14,12 +14,12 @@ use uuid::Uuid;
 use super::principal::parents;
 use super::snapshot::key;
 use super::users::roles_json;
-use super::{Directory, Lifecycle, Roles};
+use super::{
+    Directory, GrantAgentRole, Lifecycle, ResumeAgent, RevokeAgentRole, Roles, SuspendAgent,
+};
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
-use crate::authz::{
-    Action, Candidates, Listing, Permit, Resource, TheRegistry, View, Warrant, World,
-};
+use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::credentials;
 use crate::store::{Database, Row, Statement};
 use crate::{Error, Result};
@@ -95,80 +95,6 @@ impl Action for RegisterAgent {
     }
 }
 
-/// An action on one agent that carries nothing but which.
-macro_rules! on_agent {
-    ($name:ident, $action:literal, $event:literal, $particulars:expr) => {
-        #[derive(Debug)]
-        pub struct $name(pub Uuid);
-
-        impl Action for $name {
-            const NAME: &'static str = $action;
-            const EVENT: &'static str = $event;
-            type Resource = Arc<Agent>;
-
-            async fn find(&self, world: &World) -> Result<Option<Arc<Agent>>> {
-                Ok(world.directory.snapshot().agent(self.0).cloned())
-            }
-
-            fn particulars(&self, _: &Self::Resource) -> Particulars {
-                $particulars
-            }
-        }
-    };
-}
-
-on_agent!(ShowAgent, "view_agent", "agent.show", Particulars::Token);
-on_agent!(SuspendAgent, "suspend_agent", "agent.suspend", Particulars::Admin { approval: None });
-on_agent!(ResumeAgent, "resume_agent", "agent.resume", Particulars::Admin { approval: None });
-
-#[derive(Debug)]
-pub struct ListAgents {
-    pub after: Option<Uuid>,
-    pub page_size: usize,
-}
-
-impl Listing for ListAgents {
-    const NAME: &'static str = "view_agent";
-    const EVENT: &'static str = "agent.list";
-    type Item = Arc<Agent>;
-
-    async fn candidates(&self, world: &World) -> Result<Candidates<Arc<Agent>>> {
-        let mut items = world.directory.snapshot().agents();
-        items.retain(|it| self.after.is_none_or(|after| it.id > after));
-        Ok(Candidates { items, more: false })
-    }
-
-    fn particulars(&self) -> Particulars {
-        Particulars::Token
-    }
-
-    fn page_size(&self) -> usize {
-        self.page_size
-    }
-
-    fn token_after(&self, item: &Arc<Agent>) -> String {
-        item.id.to_string()
-    }
-}
-
-impl Resource for Arc<Agent> {
-    fn uid(&self) -> EntityUid {
-        self.entity.uid()
-    }
-
-    fn entity(&self) -> Option<&Entity> {
-        Some(&self.entity)
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn view(&self) -> Option<View> {
-        Some(View { action: "view_agent", particulars: || Particulars::Token })
-    }
-}
-
 impl Directory {
     /// Registers an agent and gives the one copy of its secret.
     pub async fn register_agent(
@@ -215,7 +141,21 @@ impl Directory {
         self.change_agent(&warrant, &agent, |it| it.state = Lifecycle::Active).await
     }
 
-    pub(super) async fn change_agent(
+    pub async fn grant_agent_role(&self, permit: Permit<GrantAgentRole>) -> Result<Arc<Agent>> {
+        let (_, GrantAgentRole(change), agent, warrant) = permit.spend();
+        change.insist(agent.revision)?;
+        warrant.note("role", change.role.as_str());
+        self.change_agent(&warrant, &agent, |it| change.grant_to(&mut it.roles)).await
+    }
+
+    pub async fn revoke_agent_role(&self, permit: Permit<RevokeAgentRole>) -> Result<Arc<Agent>> {
+        let (_, RevokeAgentRole(change), agent, warrant) = permit.spend();
+        change.insist(agent.revision)?;
+        warrant.note("role", change.role.as_str());
+        self.change_agent(&warrant, &agent, |it| change.take_from(&mut it.roles)).await
+    }
+
+    async fn change_agent(
         &self,
         warrant: &Warrant,
         agent: &Agent,

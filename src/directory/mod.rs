@@ -1,8 +1,8 @@
 //! Users, agents and the roles they are in, and the snapshot of them that decisions read.
 
+mod actions;
 mod agents;
 mod principal;
-mod roles;
 mod snapshot;
 mod users;
 
@@ -15,13 +15,14 @@ use crate::audit::Ledger;
 use crate::clock::Clock;
 use crate::store::Database;
 
-pub use agents::{
-    Agent, AgentSecret, ListAgents, NewAgent, RegisterAgent, ResumeAgent, ShowAgent, SuspendAgent,
+pub use actions::{
+    GrantAgentRole, GrantUserRole, ListAgents, ListUsers, ResumeAgent, ResumeUser, RevokeAgentRole,
+    RevokeUserRole, RoleChange, ShowAgent, ShowUser, SuspendAgent, SuspendUser,
 };
+pub use agents::{Agent, AgentSecret, NewAgent, RegisterAgent};
 pub use principal::{Kind, Lifecycle, Principal, Roles};
-pub use roles::{GrantAgentRole, GrantUserRole, RevokeAgentRole, RevokeUserRole, RoleChange};
 pub use snapshot::Snapshot;
-pub use users::{ListUsers, NewUser, RegisterUser, ResumeUser, ShowUser, SuspendUser, User};
+pub use users::{NewUser, RegisterUser, User};
 
 /// The principals: read from memory, changed through the ledger.
 pub struct Directory {

@@ -106,6 +106,14 @@ impl Principal {
         }
     }
 
+    /// Goes up with every change.
+    pub fn revision(&self) -> i64 {
+        match self {
+            Principal::User(it) => it.revision,
+            Principal::Agent(it) => it.revision,
+        }
+    }
+
     pub fn uid(&self) -> EntityUid {
         self.entity().uid()
     }

@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Entity, RestrictedExpression};
 use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::principal::parents;
 use super::snapshot::key;
-use super::{Directory, Lifecycle, Roles};
+use super::{Directory, GrantUserRole, Lifecycle, ResumeUser, RevokeUserRole, Roles, SuspendUser};
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
-use crate::authz::{
-    Action, Candidates, Listing, Permit, Resource, TheRegistry, View, Warrant, World,
-};
+use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::credentials;
 use crate::store::{Database, Row, Statement};
 use crate::{Error, Result};
@@ -64,80 +62,6 @@ impl Action for RegisterUser {
 
     fn particulars(&self, _: &Self::Resource) -> Particulars {
         Particulars::Role { role: self.role.clone(), approval: None }
-    }
-}
-
-/// An action on one user that carries nothing but which.
-macro_rules! on_user {
-    ($name:ident, $action:literal, $event:literal, $particulars:expr) => {
-        #[derive(Debug)]
-        pub struct $name(pub Uuid);
-
-        impl Action for $name {
-            const NAME: &'static str = $action;
-            const EVENT: &'static str = $event;
-            type Resource = Arc<User>;
-
-            async fn find(&self, world: &World) -> Result<Option<Arc<User>>> {
-                Ok(world.directory.snapshot().user(self.0).cloned())
-            }
-
-            fn particulars(&self, _: &Self::Resource) -> Particulars {
-                $particulars
-            }
-        }
-    };
-}
-
-on_user!(ShowUser, "view_user", "user.show", Particulars::Token);
-on_user!(SuspendUser, "suspend_user", "user.suspend", Particulars::Admin { approval: None });
-on_user!(ResumeUser, "resume_user", "user.resume", Particulars::Admin { approval: None });
-
-#[derive(Debug)]
-pub struct ListUsers {
-    pub after: Option<Uuid>,
-    pub page_size: usize,
-}
-
-impl Listing for ListUsers {
-    const NAME: &'static str = "view_user";
-    const EVENT: &'static str = "user.list";
-    type Item = Arc<User>;
-
-    async fn candidates(&self, world: &World) -> Result<Candidates<Arc<User>>> {
-        let mut items = world.directory.snapshot().users();
-        items.retain(|it| self.after.is_none_or(|after| it.id > after));
-        Ok(Candidates { items, more: false })
-    }
-
-    fn particulars(&self) -> Particulars {
-        Particulars::Token
-    }
-
-    fn page_size(&self) -> usize {
-        self.page_size
-    }
-
-    fn token_after(&self, item: &Arc<User>) -> String {
-        item.id.to_string()
-    }
-}
-
-impl Resource for Arc<User> {
-    fn uid(&self) -> EntityUid {
-        self.entity.uid()
-    }
-
-    fn entity(&self) -> Option<&Entity> {
-        Some(&self.entity)
-    }
-
-    fn name(&self) -> &str {
-        &self.username
-    }
-
-    fn view(&self) -> Option<View> {
-        Some(View { action: "view_user", particulars: || Particulars::Token })
     }
 }
 
@@ -199,7 +123,21 @@ impl Directory {
         self.change_user(&warrant, &user, |it| it.state = Lifecycle::Active).await
     }
 
-    pub(super) async fn change_user(
+    pub async fn grant_user_role(&self, permit: Permit<GrantUserRole>) -> Result<Arc<User>> {
+        let (_, GrantUserRole(change), user, warrant) = permit.spend();
+        change.insist(user.revision)?;
+        warrant.note("role", change.role.as_str());
+        self.change_user(&warrant, &user, |it| change.grant_to(&mut it.roles)).await
+    }
+
+    pub async fn revoke_user_role(&self, permit: Permit<RevokeUserRole>) -> Result<Arc<User>> {
+        let (_, RevokeUserRole(change), user, warrant) = permit.spend();
+        change.insist(user.revision)?;
+        warrant.note("role", change.role.as_str());
+        self.change_user(&warrant, &user, |it| change.take_from(&mut it.roles)).await
+    }
+
+    async fn change_user(
         &self,
         warrant: &Warrant,
         user: &User,

@@ -11,13 +11,13 @@ use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{created, page, tagged, time};
-use super::users::{check_name, role_change};
+use super::users::{name_fault, role_change};
 use crate::authz::{Permit, Visible};
 use crate::directory::{
     Agent, GrantAgentRole, Lifecycle, ListAgents, NewAgent, RegisterAgent, ResumeAgent,
     RevokeAgentRole, Roles, ShowAgent, SuspendAgent,
 };
-use crate::{App, Result};
+use crate::{App, Error, Result};
 
 #[derive(Serialize, JsonSchema)]
 pub struct AgentView {
@@ -33,7 +33,7 @@ pub struct AgentView {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Body {
+pub struct AgentBody {
     /// 2 to 64 characters: letters, digits and `.-_@`. Unique without regard to case.
     name: String,
     /// One of the roles in the policy schema.
@@ -53,8 +53,8 @@ pub struct Registered {
 }
 
 pub fn parse_create(call: &Call) -> Result<RegisterAgent> {
-    let body: Body = call.json()?;
-    check_name(&body.name)?;
+    let body: AgentBody = call.json()?;
+    Error::check([name_fault("/name", &body.name)])?;
     let new = NewAgent { name: body.name, owner: body.owner, roles: Roles::new() };
     Ok(RegisterAgent::new(new, body.role))
 }
@@ -73,13 +73,8 @@ pub async fn create(app: Arc<App>, permit: Permit<RegisterAgent>) -> Result<Resp
 }
 
 pub fn parse_list(call: &Call) -> Result<ListAgents> {
-    let mut query = call.query();
-    let list = ListAgents {
-        after: query.parsed("page_token", "a token from the page before"),
-        page_size: query.page_size(),
-    };
-    query.end()?;
-    Ok(list)
+    let (after, page_size) = call.page()?;
+    Ok(ListAgents::new(after, page_size))
 }
 
 pub fn list(visible: &Visible<ListAgents>) -> Response {

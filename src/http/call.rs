@@ -9,19 +9,26 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use warp::http::{HeaderMap, header};
 
+use super::distinct;
 use crate::audit::entry::Origin;
 use crate::error::FieldFault;
 use crate::{Error, Result};
 
+/// Longer than any id, name or phrase; databases bound what they compare.
+const QUERY_CHARS_MAX: usize = 500;
 pub const PAGE_SIZE_MAX: usize = 200;
 pub const PAGE_SIZE_DEFAULT: usize = 50;
 
 pub struct Call {
     pub params: Vec<(&'static str, String)>,
     pub query: Vec<(String, String)>,
+    /// The names that the route's query may hold.
+    pub asks: &'static [(&'static str, &'static str)],
     pub headers: HeaderMap,
     pub body: Bytes,
     pub origin: Arc<Origin>,
+    /// How long a credential lives whose request does not say.
+    pub credential_ttl_seconds: u64,
 }
 
 impl Call {
@@ -38,9 +45,9 @@ impl Call {
 
     /// The body as JSON of exactly this shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        if !kind.is_some_and(|it| media_type(it) == "application/json") {
-            return Err(Error::UnsupportedMediaType { expected: "application/json" });
+        self.expect_type("application/json")?;
+        if let Some(pointer) = distinct::repeated(&self.body) {
+            return Err(Error::field(&pointer, "is given more than once"));
         }
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(shape)?;
@@ -50,12 +57,16 @@ impl Call {
 
     /// The body as a form of exactly this shape.
     pub fn form<T: DeserializeOwned>(&self) -> Result<T> {
-        const FORM: &str = "application/x-www-form-urlencoded";
-        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        if !kind.is_some_and(|it| media_type(it) == FORM) {
-            return Err(Error::UnsupportedMediaType { expected: FORM });
-        }
+        self.expect_type("application/x-www-form-urlencoded")?;
         serde_urlencoded::from_bytes(&self.body).map_err(|it| Error::Malformed(it.to_string()))
+    }
+
+    fn expect_type(&self, expected: &'static str) -> Result<()> {
+        let given = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        match given.map(media_type) {
+            Some(it) if it == expected => Ok(()),
+            _ => Err(Error::UnsupportedMediaType { expected }),
+        }
     }
 
     /// Refuses a body where none is expected.
@@ -64,6 +75,15 @@ impl Call {
             true => Ok(()),
             false => Err(Error::Malformed("this request takes no body".into())),
         }
+    }
+
+    /// A query that asks for a page and nothing else: behind which id it begins, and its size.
+    pub fn page(&self) -> Result<(Option<Uuid>, usize)> {
+        let mut query = self.query();
+        let after = query.parsed("page_token", "a token from the page before");
+        let page_size = query.page_size();
+        query.end()?;
+        Ok((after, page_size))
     }
 
     /// The query, of which nothing may be left unread.
@@ -99,7 +119,11 @@ impl<'a> Query<'a> {
         if found.len() > 1 {
             self.fault(name, "is given more than once");
         }
-        found.first().map(|(_, value)| value.as_str()).filter(|it| !it.is_empty())
+        let text = found.first().map(|(_, value)| value.as_str()).filter(|it| !it.is_empty())?;
+        if text.chars().count() > QUERY_CHARS_MAX || text.contains(char::is_control) {
+            self.fault(name, &format!("must be at most {QUERY_CHARS_MAX} printable characters"));
+        }
+        Some(text)
     }
 
     /// The value of `name`, parsed.
@@ -175,7 +199,17 @@ fn shape(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
     let pointer: String = path.collect();
     let inner = error.into_inner();
     match inner.classify() {
-        serde_json::error::Category::Data => Error::field(&pointer, inner.to_string()),
+        serde_json::error::Category::Data => Error::field(&pointer, untold(&inner.to_string())),
         _ => Error::Malformed(format!("the body is not JSON: {inner}")),
+    }
+}
+
+/// Serde's sentence without what was sent, which may be a secret in the wrong place, and without
+/// line and column, for there is a pointer.
+fn untold(sentence: &str) -> String {
+    let sentence = sentence.rsplit_once(" at line ").map_or(sentence, |(it, _)| it);
+    match sentence.rsplit_once(", expected ") {
+        Some((wrong, expected)) if wrong.starts_with("invalid ") => format!("must be {expected}"),
+        _ => sentence.to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::{Reply as _, Response, json};
@@ -18,6 +18,7 @@ use super::route::settle;
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::{Permit, Visible};
+use crate::credentials::attenuate::{Admits, ArgumentCheck};
 use crate::credentials::{
     Credential, ListCredentials, RequestCredential, RevokeCredential, ShowCredential, ToolRef, Ttl,
     Validation,
@@ -28,26 +29,45 @@ use crate::registry::is_word;
 use crate::{App, Error, Result};
 
 const SCOPES_MAX: usize = 64;
-const TTL_SECONDS_DEFAULT: u64 = 900;
+const CONSTRAINTS_MAX: usize = 32;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessBody {
     /// The tool's own words, from its `scopes`.
     scopes: BTreeSet<String>,
-    /// 900, or what the tool allows if that is less, when left out.
+    /// The server's default, or what the tool allows if that is less, when left out.
     ttl_seconds: Option<u64>,
+    /// Conditions on the arguments of every call.
+    #[serde(default)]
+    constraints: Vec<Constraint>,
     /// The RFC 7638 thumbprint of the key that each use must prove.
     holder_key: Option<String>,
 }
 
+/// A condition on one argument: exactly one of the comparisons.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub struct Constraint {
+    /// Where the argument is, as a JSON pointer such as `/amount`.
+    pointer: String,
+    equal: Option<Value>,
+    one_of: Option<Vec<Value>>,
+    at_most: Option<Number>,
+    at_least: Option<Number>,
+    prefix: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "CredentialBody")]
 pub struct RequestBody {
     /// The id or the name of the tool.
     tool: String,
     scopes: BTreeSet<String>,
     ttl_seconds: Option<u64>,
+    #[serde(default)]
+    constraints: Vec<Constraint>,
     holder_key: Option<String>,
 }
 
@@ -130,44 +150,69 @@ pub const FILTERS: &[(&str, &str)] = &[
 ];
 
 pub fn parse_access(call: &Call) -> Result<RequestCredential> {
-    let body: AccessBody = call.json()?;
-    request(ToolRef::Id(call.id("tool")?), body.scopes, body.ttl_seconds, body.holder_key)
+    let AccessBody { scopes, ttl_seconds, constraints, holder_key } = call.json()?;
+    let ttl = ttl(call, ttl_seconds);
+    let constraints = conditions(constraints)?;
+    let tool = ToolRef::Id(call.id("tool")?);
+    checked(RequestCredential { tool, scopes, ttl, holder_key, constraints })
 }
 
 pub fn parse_request(call: &Call) -> Result<RequestCredential> {
-    let body: RequestBody = call.json()?;
-    let tool = body.tool.parse().map_or(ToolRef::Name(body.tool), ToolRef::Id);
-    request(tool, body.scopes, body.ttl_seconds, body.holder_key)
+    let RequestBody { tool, scopes, ttl_seconds, constraints, holder_key } = call.json()?;
+    let ttl = ttl(call, ttl_seconds);
+    let constraints = conditions(constraints)?;
+    let tool = tool.parse().map_or(ToolRef::Name(tool), ToolRef::Id);
+    checked(RequestCredential { tool, scopes, ttl, holder_key, constraints })
 }
 
-fn request(
-    tool: ToolRef,
-    scopes: BTreeSet<String>,
-    ttl_seconds: Option<u64>,
-    holder_key: Option<String>,
-) -> Result<RequestCredential> {
+/// How long is too long is for the policies to say; Cedar just has to be able to say it.
+fn ttl(call: &Call, asked: Option<u64>) -> Ttl {
+    match asked {
+        Some(it) => Ttl::Seconds(it.min(u64::from(u32::MAX))),
+        None => Ttl::AtMost(call.credential_ttl_seconds),
+    }
+}
+
+fn conditions(constraints: Vec<Constraint>) -> Result<Vec<ArgumentCheck>> {
+    if constraints.len() > CONSTRAINTS_MAX {
+        return Err(Error::field("/constraints", format!("holds more than {CONSTRAINTS_MAX}")));
+    }
+    let one = |(index, it): (usize, Constraint)| {
+        let mut given = [
+            it.equal.map(Admits::Equal),
+            it.one_of.map(Admits::OneOf),
+            it.at_most.map(Admits::AtMost),
+            it.at_least.map(Admits::AtLeast),
+            it.prefix.map(Admits::Prefix),
+        ]
+        .into_iter()
+        .flatten();
+        match (given.next(), given.next()) {
+            (Some(admits), None) => Ok(ArgumentCheck { pointer: it.pointer, admits }),
+            _ => Err(Error::field(
+                &format!("/constraints/{index}"),
+                "must hold exactly one of equal, one_of, at_most, at_least, prefix",
+            )),
+        }
+    };
+    constraints.into_iter().enumerate().map(one).collect()
+}
+
+fn checked(request: RequestCredential) -> Result<RequestCredential> {
     let mut faults = Vec::new();
-    if scopes.len() > SCOPES_MAX || !scopes.iter().all(|it| is_word(it)) {
+    if request.scopes.len() > SCOPES_MAX || !request.scopes.iter().all(|it| is_word(it)) {
         faults.push(FieldFault {
             pointer: "/scopes".into(),
             detail: format!("must be at most {SCOPES_MAX} words such as `read`"),
         });
     }
-    if holder_key.as_deref().is_some_and(|it| !is_thumbprint(it)) {
+    if request.holder_key.as_deref().is_some_and(|it| !is_thumbprint(it)) {
         faults.push(FieldFault {
             pointer: "/holder_key".into(),
             detail: "must be a SHA-256 thumbprint (RFC 7638): 43 characters of base64url".into(),
         });
     }
-    if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
-    }
-    // How long is too long is for the policies to say; Cedar just has to be able to say it.
-    let ttl = match ttl_seconds {
-        Some(it) => Ttl::Seconds(it.min(u64::from(u32::MAX))),
-        None => Ttl::AtMost(TTL_SECONDS_DEFAULT),
-    };
-    Ok(RequestCredential { tool, scopes, ttl, holder_key })
+    if faults.is_empty() { Ok(request) } else { Err(Error::Invalid(faults)) }
 }
 
 fn is_thumbprint(text: &str) -> bool {

@@ -12,6 +12,8 @@ use warp::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, heade
 use warp::reply::{Reply as _, Response};
 
 use super::problem;
+use super::trace::Trace;
+use crate::clock::Clock;
 use crate::net::host::{Hosts, Origins};
 use crate::{Error, Result};
 
@@ -29,6 +31,7 @@ pub struct Door<S> {
 
 /// Who may come in.
 pub struct Rules {
+    pub clock: Clock,
     pub hosts: Hosts,
     pub origins: Origins,
 }
@@ -54,13 +57,17 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let begin = || Trace::begin(&self.rules.clock, method, headers);
         if let Err(error) = self.rules.admit(method, uri, headers) {
-            let response = problem::render(error, "");
+            let trace = begin();
+            let mut response = problem::render(error, &trace.request_id);
+            trace.end("door", &mut response);
             return Box::pin(async { Ok(response) });
         }
         let origin = self.rules.trusted_origin(uri, headers);
         if method == Method::OPTIONS && origin.is_some() {
-            let response = preflight(origin);
+            let mut response = preflight(origin);
+            begin().end("preflight", &mut response);
             return Box::pin(async { Ok(response) });
         }
         let answer = self.inner.call(request);

@@ -11,6 +11,7 @@ use crate::clock::instant;
 
 /// One page.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     pub items: Vec<T>,
     /// Send it as `page_token` for the next page; empty when there is none.

@@ -28,7 +28,7 @@ pub struct TokenForm {
 pub struct TokenAnswer {
     access_token: String,
     token_type: &'static str,
-    expires_in: i64,
+    expires_in: u64,
     scope: String,
 }
 
@@ -49,6 +49,10 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
         let known = "the grant type must be `client_credentials`".to_owned();
         return Ok(refuse(400, "unsupported_grant_type", known));
     }
+    if call.headers.contains_key(header::AUTHORIZATION) && form.client_secret.is_some() {
+        let twice = "prove who you are by HTTP Basic or in the body, not by both".to_owned();
+        return Ok(refuse(400, "invalid_request", twice));
+    }
     let Some((id, secret)) = client(&call.headers, &form) else {
         let how = "send client_id and client_secret, once: by HTTP Basic or in the body".to_owned();
         return Ok(refuse(401, "invalid_client", how));
@@ -56,14 +60,15 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
     app.sign_in_limits.admit(call.origin.ip, &id)?;
     let caller = match app.authn.prove_client(&id, &secret, call.origin.clone()).await {
         Ok(it) => it,
-        Err(Error::Unauthenticated(detail)) => {
-            return Ok(refuse(401, "invalid_client", detail.to_owned()));
+        Err(Error::Unauthenticated(unproven)) => {
+            return Ok(refuse(401, "invalid_client", unproven.to_string()));
         }
         Err(error) => return Err(error),
     };
     let scopes = app.holdable_scopes(&caller, form.scope.as_deref())?;
     if scopes.is_empty() && form.scope.is_some() {
         let which = "policy lets this client hold none of these scopes".to_owned();
+        app.authz.note_refusal(&caller, "auth.token", "invalid_scope").await?;
         return Ok(refuse(400, "invalid_scope", which));
     }
     let permit = match app.authz.authorize(caller, IssueToken).await {
@@ -77,7 +82,7 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
     let answer = TokenAnswer {
         access_token: token.reveal().to_owned(),
         token_type: "Bearer",
-        expires_in: token.expires_at.as_second() - app.clock.now().as_second(),
+        expires_in: token.ttl.as_secs(),
         scope: token.scopes.join(" "),
     };
     Ok(json(&answer).into_response())

@@ -1,5 +1,7 @@
 //! The API document (OpenAPI 3.1), made from the table of routes and the types they carry.
 
+#![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
+
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -76,6 +78,12 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
             Kind::Guarded(_) | Kind::Identified => json!([{ "bearer": [] }]),
         },
     });
+    for (status, schema) in &about.others {
+        operation["responses"][status.to_string()] = json!({
+            "description": "Not done; the answer says why",
+            "content": { "application/json": { "schema": schema(generator) } },
+        });
+    }
     if let Some((media_type, schema)) = about.body {
         operation["requestBody"] = json!({
             "required": true,
@@ -89,6 +97,7 @@ fn answer(about: &Described, generator: &mut SchemaGenerator) -> Value {
     let description = match about.status {
         201 => "Created",
         204 => "Done; there is nothing to say",
+        307 => "It is elsewhere",
         _ => "Done",
     };
     match about.answer {

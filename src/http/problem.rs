@@ -5,8 +5,8 @@ use serde::Serialize;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
-use crate::Error;
 use crate::error::{FieldFault, Fix};
+use crate::{Error, Unproven};
 
 /// How long a client should wait for a dependency to come back, in seconds.
 const RETRY_SECONDS: u64 = 2;
@@ -52,9 +52,8 @@ pub fn render(error: Error, request_id: &str) -> Response {
     };
     let mut extra = Vec::new();
     match error {
-        Error::Unauthenticated(detail) => {
-            let challenge = format!("Bearer realm=\"gatewright\", error_description=\"{detail}\"");
-            extra.push((header::WWW_AUTHENTICATE, challenge));
+        Error::Unauthenticated(unproven) => {
+            extra.push((header::WWW_AUTHENTICATE, challenge(unproven).to_owned()));
         }
         Error::Denied(denial) => {
             let wait = denial.fixes.iter().find_map(|it| it.retry_after_seconds);
@@ -73,6 +72,16 @@ pub fn render(error: Error, request_id: &str) -> Response {
         _ => {}
     }
     answer(&problem, status, extra)
+}
+
+/// RFC 6750 section 3: an error is named only where a token was sent.
+fn challenge(unproven: Unproven) -> &'static str {
+    match unproven {
+        Unproven::BadToken => "Bearer realm=\"gatewright\", error=\"invalid_token\"",
+        Unproven::NoToken | Unproven::BadRefreshToken | Unproven::BadSecret => {
+            "Bearer realm=\"gatewright\""
+        }
+    }
 }
 
 fn answer(problem: &Problem, status: u16, extra: Vec<(header::HeaderName, String)>) -> Response {

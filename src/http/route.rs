@@ -1,9 +1,11 @@
 //! One line of the API: how a request becomes an action, and an allowed action an answer.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use warp::http::Method;
 use warp::reply::Response;
 
@@ -12,7 +14,7 @@ use super::describe::Described;
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::{Action, Listing, Permit, Visible, Warrant};
-use crate::{App, Result};
+use crate::{App, Error, Result, metrics};
 
 /// A way in. There are three kinds and no fourth.
 pub struct Route {
@@ -45,7 +47,6 @@ impl Route {
         path: &'static str,
         parse: fn(&Call) -> Result<A>,
         act: Act,
-        about: Described,
     ) -> Route
     where
         A: Action,
@@ -55,14 +56,26 @@ impl Route {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
                 let caller = app.authn.identify(&call.headers, call.origin.clone())?;
+                expect_query(&call)?;
                 let permit = app.authz.authorize(caller, parse(&call)?).await?;
                 let record = permit.warrant().record().clone();
-                let answer = act(app.clone(), permit).await;
+                // A decision is written down whatever becomes of its act.
+                let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;
+                let answer = acted.unwrap_or_else(|_| {
+                    ::metrics::counter!(metrics::PANICS).increment(1);
+                    Err(Error::internal("the act panicked"))
+                });
                 app.authz.settle(&record, outcome(&answer)).await?;
                 answer
             })
         };
-        Route { method, path, kind: Kind::Guarded(A::NAME), about, serve: Box::new(serve) }
+        Route {
+            method,
+            path,
+            kind: Kind::Guarded(A::NAME),
+            about: Described::default(),
+            serve: Box::new(serve),
+        }
     }
 
     /// Mounts a list: every member is decided on, and `show` sees only those that may be seen.
@@ -70,7 +83,6 @@ impl Route {
         path: &'static str,
         parse: fn(&Call) -> Result<L>,
         show: fn(&Visible<L>) -> Response,
-        about: Described,
     ) -> Route {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
@@ -81,16 +93,17 @@ impl Route {
             })
         };
         let kind = Kind::Guarded(L::NAME);
-        Route { method: Method::GET, path, kind, about, serve: Box::new(serve) }
+        Route {
+            method: Method::GET,
+            path,
+            kind,
+            about: Described::default(),
+            serve: Box::new(serve),
+        }
     }
 
     /// Mounts a route that knows its caller and authorizes what it finds in the body.
-    pub fn identified<Act, Fut>(
-        method: Method,
-        path: &'static str,
-        act: Act,
-        about: Described,
-    ) -> Route
+    pub fn identified<Act, Fut>(method: Method, path: &'static str, act: Act) -> Route
     where
         Act: Fn(Arc<App>, Caller, Call) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
@@ -98,20 +111,33 @@ impl Route {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
                 let caller = app.authn.identify(&call.headers, call.origin.clone())?;
+                expect_query(&call)?;
                 act(app, caller, call).await
             })
         };
-        Route { method, path, kind: Kind::Identified, about, serve: Box::new(serve) }
+        Route {
+            method,
+            path,
+            kind: Kind::Identified,
+            about: Described::default(),
+            serve: Box::new(serve),
+        }
     }
 
     /// Mounts a route that anyone may call.
-    pub fn public<Act, Fut>(method: Method, path: &'static str, act: Act, about: Described) -> Route
+    pub fn public<Act, Fut>(method: Method, path: &'static str, act: Act) -> Route
     where
         Act: Fn(Arc<App>, Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
     {
         let serve = move |app: Arc<App>, call: Call| -> Answer { Box::pin(act(app, call)) };
-        Route { method, path, kind: Kind::Public, about, serve: Box::new(serve) }
+        Route {
+            method,
+            path,
+            kind: Kind::Public,
+            about: Described::default(),
+            serve: Box::new(serve),
+        }
     }
 
     pub fn serve(&self, app: Arc<App>, call: Call) -> Answer {
@@ -149,13 +175,16 @@ impl Table {
     /// The route for this method and path. A `HEAD` is a `GET` whose body hyper keeps back.
     pub fn find(&self, method: &Method, path: &str) -> Found {
         let method = if *method == Method::HEAD { &Method::GET } else { method };
-        let mut allow: Vec<&str> = Vec::new();
+        let mut allow = Vec::new();
         for (segments, route) in &self.routes {
             let Some(params) = matches(segments, path) else { continue };
             if route.method == *method {
                 return Found::Route(route.clone(), params);
             }
             allow.push(route.method.as_str());
+            if route.method == Method::GET {
+                allow.push(Method::HEAD.as_str());
+            }
         }
         if allow.is_empty() { Found::Nothing } else { Found::OtherMethods(allow.join(", ")) }
     }
@@ -177,6 +206,11 @@ fn matches(segments: &[Segment], path: &str) -> Option<Vec<(&'static str, String
         }
     }
     parts.next().is_none().then_some(params)
+}
+
+/// Refuses a query where none is read; a route that reads one refuses the rest itself.
+fn expect_query(call: &Call) -> Result<()> {
+    if call.asks.is_empty() { call.query().end() } else { Ok(()) }
 }
 
 /// Writes down a decision whose act wrote nothing itself.

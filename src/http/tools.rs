@@ -60,7 +60,7 @@ pub async fn create(app: Arc<App>, permit: Permit<CreateTool>) -> Result<Respons
     let owner = caller.principal().id();
     let draft = Arc::new(Tool::new(Uuid::nil(), owner, definition, State::Draft, 0)?);
     let particulars = Particulars::Admin { approval: None };
-    let active = app.authz.would_allow(caller, ActivateTool::NAME, &draft, particulars)?;
+    let active = app.authz.would_allow(caller, ActivateTool::NAME, &draft, &particulars)?;
     let state = if active { State::Active } else { State::Draft };
     let tool = app.registry.create(permit, state).await?;
     Ok(created(show(&tool), &format!("/api/v1/tools/{}", tool.id)))

@@ -12,14 +12,13 @@ use warp::reply::Response;
 
 use super::call::Call;
 use super::list::{created, page, tagged, time};
-use crate::authn::acceptable_password;
+use crate::authn::password_fault;
 use crate::authz::{Permit, Visible};
 use crate::directory::{
     GrantUserRole, Lifecycle, ListUsers, NewUser, RegisterUser, ResumeUser, RevokeUserRole,
     RoleChange, Roles, ShowUser, SuspendUser, User,
 };
-use crate::error::FieldFault;
-use crate::{App, Error, Result};
+use crate::{App, Error, FieldFault, Result};
 
 pub const ROLE_DEFAULT: &str = "user";
 
@@ -35,7 +34,7 @@ pub struct UserView {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Body {
+pub struct UserBody {
     /// 2 to 64 characters: letters, digits and `.-_@`.
     username: String,
     #[schemars(with = "String")]
@@ -45,9 +44,11 @@ pub struct Body {
 }
 
 pub fn parse_create(call: &Call) -> Result<RegisterUser> {
-    let body: Body = call.json()?;
-    check_name(&body.username)?;
-    acceptable_password(&body.username, &body.password)?;
+    let body: UserBody = call.json()?;
+    Error::check([
+        name_fault("/username", &body.username),
+        password_fault(&body.username, &body.password),
+    ])?;
     let role = body.role.unwrap_or_else(|| ROLE_DEFAULT.to_owned());
     Ok(RegisterUser::new(
         NewUser { username: body.username, password: body.password, roles: Roles::new() },
@@ -64,13 +65,8 @@ pub async fn create(app: Arc<App>, permit: Permit<RegisterUser>) -> Result<Respo
 }
 
 pub fn parse_list(call: &Call) -> Result<ListUsers> {
-    let mut query = call.query();
-    let list = ListUsers {
-        after: query.parsed("page_token", "a token from the page before"),
-        page_size: query.page_size(),
-    };
-    query.end()?;
-    Ok(list)
+    let (after, page_size) = call.page()?;
+    Ok(ListUsers::new(after, page_size))
 }
 
 pub fn list(visible: &Visible<ListUsers>) -> Response {
@@ -126,20 +122,21 @@ pub async fn revoke(app: Arc<App>, permit: Permit<RevokeUserRole>) -> Result<Res
 /// Which role of whom; a role that the policy schema does not know is refused by the decision.
 pub fn role_change(call: &Call, param: &str) -> Result<RoleChange> {
     call.empty()?;
-    Ok(RoleChange { principal: call.id(param)?, role: call.param("role")?.to_owned() })
+    Ok(RoleChange {
+        principal: call.id(param)?,
+        role: call.param("role")?.to_owned(),
+        if_match: call.if_match()?,
+    })
 }
 
-/// Refuses what could not be told apart or typed.
-pub fn check_name(name: &str) -> Result<()> {
+/// What is wrong with a name that could not be told from others, or typed.
+pub fn name_fault(pointer: &str, name: &str) -> Option<FieldFault> {
     let fits = (2..=64).contains(&name.len())
         && name.bytes().all(|it| it.is_ascii_alphanumeric() || b".-_@".contains(&it));
-    if fits {
-        return Ok(());
-    }
-    Err(Error::Invalid(vec![FieldFault {
-        pointer: "/username".into(),
+    (!fits).then(|| FieldFault {
+        pointer: pointer.into(),
         detail: "must be 2 to 64 characters: letters, digits and `.-_@`".into(),
-    }]))
+    })
 }
 
 fn show(user: &User) -> Response {

@@ -50,15 +50,29 @@ impl Catalogue {
     }
 
     fn put(&mut self, tool: Arc<Tool>) {
-        if self.tools.get(&tool.id).is_some_and(|it| it.revision >= tool.revision) {
+        let before = self.tools.get(&tool.id).cloned();
+        if before.as_ref().is_some_and(|it| it.revision >= tool.revision) {
             return;
         }
+        // A name that was given up is free.
+        if let Some(before) = before {
+            self.remove(&before);
+        }
         self.names.insert(tool.name_key().to_owned(), tool.id);
-        self.tools.insert(tool.id, tool);
+        let name_key = tool.name_key().to_owned();
+        if let Some(before) = self.tools.insert(tool.id, tool)
+            && before.name_key() != name_key
+        {
+            self.forget_name(&before);
+        }
     }
 
     fn remove(&mut self, tool: &Tool) {
         self.tools.remove(&tool.id);
+        self.forget_name(tool);
+    }
+
+    fn forget_name(&mut self, tool: &Tool) {
         // The name may have been taken again in the meantime.
         if self.names.get(tool.name_key()) == Some(&tool.id) {
             self.names.remove(tool.name_key());
@@ -164,7 +178,7 @@ impl Registry {
         .bind(next.body()?)
         .bind(next.revision)
         .expect_rows(1);
-        self.ledger.commit(warrant, vec![update]).await?;
+        self.ledger.commit(warrant, vec![update]).await.map_err(|it| overtaken(it, if_match))?;
         Ok(self.publish(next))
     }
 
@@ -179,7 +193,8 @@ impl Registry {
             .bind(tool.revision)
             .expect_rows(1);
         let [tell, mark] = credentials::of_tool(tool.id, self.clock.micros());
-        self.ledger.commit(&warrant, vec![tell, mark, delete]).await?;
+        let written = self.ledger.commit(&warrant, vec![tell, mark, delete]).await;
+        written.map_err(|it| overtaken(it, action.if_match))?;
         self.swap(|it| it.remove(&tool));
         Ok(())
     }
@@ -196,6 +211,14 @@ impl Registry {
             change(&mut next);
             next
         });
+    }
+}
+
+/// Who insisted on a revision is told that it is gone, however late that was found out.
+fn overtaken(error: Error, if_match: Option<i64>) -> Error {
+    match (error, if_match) {
+        (Error::Conflict(_), Some(_)) => Error::PreconditionFailed,
+        (other, _) => other,
     }
 }
 

@@ -9,7 +9,6 @@ use super::rules::Rules;
 use super::{DatabaseUrl, LogLevel};
 
 const PASSWORD_CHARS_MIN: usize = 15;
-const TOKEN_CHARS_MIN: usize = 32;
 /// Fewer different characters than this is a pattern, not a secret.
 const DIFFERENT_CHARS_MIN: usize = 6;
 
@@ -35,7 +34,6 @@ pub fn apply(rules: &mut Rules<'_>) {
     transport(rules);
     proxies(rules);
     admin_password(rules);
-    bootstrap_token(rules);
     database(rules);
     log_level(rules);
 }
@@ -102,18 +100,6 @@ fn admin_password(rules: &mut Rules<'_>) {
         return rules.refuse(key, "is the user name again", fix);
     }
     if is_weak(&password) {
-        rules.refuse(key, "is easy to guess", fix);
-    }
-}
-
-fn bootstrap_token(rules: &mut Rules<'_>) {
-    let Some(token) = &rules.settings.auth.bootstrap_token else { return };
-    let token = token.expose_secret();
-    let (key, fix) = ("auth.bootstrap_token", "make one with `openssl rand -hex 32`");
-    if token.chars().count() < TOKEN_CHARS_MIN {
-        return rules.refuse(key, format!("is shorter than {TOKEN_CHARS_MIN} characters"), fix);
-    }
-    if is_weak(token) {
         rules.refuse(key, "is easy to guess", fix);
     }
 }

@@ -33,7 +33,7 @@ pub trait Database: Send + Sync {
     ///
     /// A batch is all or nothing: one that meets a [`Error::Conflict`] is undone by itself and the
     /// others go on. Every other error, and a conflict in `guard` or in what `seal` returns, undoes
-    /// the whole group. Durable when it returns.
+    /// the whole group; only [`Error::InDoubt`] leaves open whether it was. Durable when it returns.
     async fn commit(&self, group: Group) -> Result<Vec<Result<()>>>;
 
     /// Brings the schema up to date. Safe to call from several processes at once.
@@ -54,14 +54,14 @@ pub fn open(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Database>> {
 
 /// What one transaction carries.
 pub struct Group {
-    /// Runs first and must hold: the compare-and-set that makes commits serial.
+    /// Runs first: locks the one row that makes commits serial, and `RETURNING` tells what is in it.
     pub guard: Statement,
     pub batches: Arc<Vec<Batch>>,
-    /// Told which batches held, gives what is written last.
+    /// Told the guard's row and which batches held, gives what is written last.
     pub seal: Seal,
 }
 
-pub type Seal = Box<dyn FnOnce(&[bool]) -> Result<Vec<Statement>> + Send>;
+pub type Seal = Box<dyn FnOnce(&Row, &[bool]) -> Result<Vec<Statement>> + Send>;
 
 /// Statements that hold together or not at all, and the reason why they may happen.
 pub struct Batch(Vec<Statement>);
@@ -115,6 +115,11 @@ impl Statement {
     }
 }
 
+/// The row of a guard, which finds one or is a conflict.
+fn only(rows: Vec<Row>) -> Result<Row> {
+    <[Row; 1]>::try_from(rows).map(|[row]| row).map_err(|_| Error::Conflict)
+}
+
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -133,16 +138,17 @@ pub enum Error {
     Migration(#[from] refinery::Error),
     #[error("the store's worker ended")]
     Worker(#[from] tokio::task::JoinError),
-    #[error("the store's lock is poisoned")]
-    Poisoned,
+    #[error("the store's writer has stopped")]
+    Stopped,
+    /// What was asked for was certainly not written.
     #[error("the store did not answer in time")]
     TooSlow,
+    /// The connection was lost while the transaction was being committed.
+    #[error("the store did not say whether it committed")]
+    InDoubt,
     /// The group this batch travelled in was undone; the cause is logged once, there.
     #[error("the store could not commit")]
     Group,
     #[error("the store is damaged: {0}")]
     Damaged(&'static str),
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

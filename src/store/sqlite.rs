@@ -1,20 +1,25 @@
 //! SQLite: write-ahead log, one writer that takes whole groups, a few pooled readers.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, ToSql, Transaction, TransactionBehavior, params_from_iter,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Batch, Database, Error, Group, Result, Row, Statement, Value};
+use super::{Batch, Database, Error, Group, Result, Row, Statement, Value, only};
 
 /// Reads run beside each other and beside the writer; more than this only queue for two cores.
 const READERS_MAX: usize = 4;
 const STATEMENTS_CACHED_MAX: usize = 128;
+/// How long to wait for a reader, or for another process to let go of the file.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// More processes than this never start on one file at once.
+const MIGRATION_ATTEMPTS_MAX: usize = 32;
 
 mod migrations {
     refinery::embed_migrations!("src/store/migrations");
@@ -23,22 +28,46 @@ mod migrations {
 pub struct Sqlite {
     writer: Arc<Mutex<Connection>>,
     /// None for a database in memory, which only its one connection can see.
-    readers: Option<Readers>,
+    readers: Option<Arc<Readers>>,
 }
 
 struct Readers {
-    idle: Arc<Mutex<Vec<Connection>>>,
-    turns: Semaphore,
+    idle: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
+}
+
+/// A reader at work. It goes back when this is dropped: after a panic, too, and not before the work
+/// is done, though nobody may wait for it any more.
+struct Reading {
+    reader: Option<Connection>,
+    home: Arc<Readers>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Readers {
+    async fn lend(self: &Arc<Self>) -> Result<Reading> {
+        let turn = tokio::time::timeout(WAIT_MAX, self.turns.clone().acquire_owned());
+        let turn = turn.await.map_err(|_| Error::TooSlow)?.map_err(|_| Error::Stopped)?;
+        let reader = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Reading { reader, home: self.clone(), _turn: turn })
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut idle = self.home.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.extend(self.reader.take());
+    }
 }
 
 impl Sqlite {
     /// Opens the file at `path`, making it when it is not there.
     pub fn open(path: impl AsRef<Path>) -> Result<Sqlite> {
         let writer = Connection::open(&path)?;
+        prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         // FULL: a commit that was answered survives power loss.
         writer.pragma_update(None, "synchronous", "FULL")?;
-        prepare(&writer)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_URI;
@@ -48,8 +77,8 @@ impl Sqlite {
             Ok(reader)
         };
         let readers = (0..READERS_MAX).map(|_| reader()).collect::<Result<_>>()?;
-        let turns = Semaphore::new(READERS_MAX);
-        let readers = Readers { idle: Arc::new(Mutex::new(readers)), turns };
+        let turns = Arc::new(Semaphore::new(READERS_MAX));
+        let readers = Arc::new(Readers { idle: Mutex::new(readers), turns });
         Ok(Sqlite { writer: Arc::new(Mutex::new(writer)), readers: Some(readers) })
     }
 
@@ -66,14 +95,17 @@ impl Sqlite {
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let writer = self.writer.clone();
-        tokio::task::spawn_blocking(move || work(&mut *writer.lock().map_err(|_| Error::Poisoned)?))
-            .await?
+        tokio::task::spawn_blocking(move || {
+            // A panic unwound through its transaction, which that rolled back.
+            work(&mut writer.lock().unwrap_or_else(PoisonError::into_inner))
+        })
+        .await?
     }
 }
 
 fn prepare(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    connection.busy_timeout(WAIT_MAX)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     Ok(())
 }
@@ -84,15 +116,10 @@ impl Database for Sqlite {
         let Some(readers) = &self.readers else {
             return self.write(move |connection| select(connection, sql, &params)).await;
         };
-        // Held until the reader is back, so that the pool is never found empty.
-        let _turn = readers.turns.acquire().await.map_err(|_| Error::Poisoned)?;
-        let readers = readers.idle.clone();
+        let reading = readers.lend().await?;
         tokio::task::spawn_blocking(move || {
-            let reader = readers.lock().map_err(|_| Error::Poisoned)?.pop();
-            let reader = reader.ok_or(Error::Poisoned)?;
-            let rows = select(&reader, sql, &params);
-            readers.lock().map_err(|_| Error::Poisoned)?.push(reader);
-            rows
+            let reader = reading.reader.as_ref().ok_or(Error::Stopped)?;
+            select(reader, sql, &params)
         })
         .await?
     }
@@ -100,13 +127,13 @@ impl Database for Sqlite {
     async fn commit(&self, group: Group) -> Result<Vec<Result<()>>> {
         self.write(move |connection| {
             let mut tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            run(&tx, &group.guard)?;
+            let locked = only(select(&tx, group.guard.sql, &group.guard.params)?)?;
             let mut outcomes = Vec::with_capacity(group.batches.len());
             for batch in group.batches.iter() {
                 outcomes.push(attempt(&mut tx, batch)?);
             }
             let held: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
-            for statement in (group.seal)(&held)? {
+            for statement in (group.seal)(&locked, &held)? {
                 run(&tx, &statement)?;
             }
             tx.commit()?;
@@ -117,8 +144,16 @@ impl Database for Sqlite {
 
     async fn migrate(&self) -> Result<()> {
         self.write(|connection| {
-            migrations::migrations::runner().run(connection)?;
-            Ok(())
+            // refinery takes no lock of its own. Of processes that start together one makes each
+            // change; the others stumble over it, and find it made when they look again.
+            let mut last = Ok(());
+            for _ in 0..MIGRATION_ATTEMPTS_MAX {
+                last = migrations::migrations::runner().run(connection).map(drop);
+                if last.is_ok() {
+                    break;
+                }
+            }
+            Ok(last?)
         })
         .await
     }
@@ -179,7 +214,11 @@ fn value(it: ValueRef<'_>) -> Value {
         ValueRef::Integer(it) => Value::Int(it),
         // No column holds a real number; shown as text it fails to parse instead of being rounded.
         ValueRef::Real(it) => Value::Text(it.to_string()),
-        ValueRef::Text(it) => Value::Text(String::from_utf8_lossy(it).into_owned()),
+        // Repaired, a text that was tampered with could pass for the one that was written.
+        ValueRef::Text(it) => match std::str::from_utf8(it) {
+            Ok(it) => Value::Text(it.to_owned()),
+            Err(_) => Value::Bytes(it.to_vec()),
+        },
         ValueRef::Blob(it) => Value::Bytes(it.to_vec()),
     }
 }

@@ -52,6 +52,12 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 #[derive(Debug)]
 pub struct Row(pub(super) Vec<Value>);
 
+impl From<Vec<Value>> for Row {
+    fn from(columns: Vec<Value>) -> Row {
+        Row(columns)
+    }
+}
+
 impl Row {
     pub fn text(&self, index: usize) -> Result<&str> {
         self.opt_text(index)?.ok_or(Error::Column { index, wanted: "text" })

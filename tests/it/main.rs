@@ -1,8 +1,27 @@
 //! The integration tests: one binary, a file per subject.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
 
+mod access_tokens;
+mod bad_input;
 mod dockerfile;
 mod harness;
+mod identity;
 mod interop;
+mod ledger;
+mod machines;
+mod mutants;
+mod openapi;
+mod registry;
+mod routes;
+mod seeding;
+mod server;
+mod store;
+mod tls;
 mod vending;

@@ -14,8 +14,7 @@ fn a_sound_deployment_is_accepted() {
         .variable("GATEWRIGHT_TLS__CERT_FILE", "a.pem")
         .variable("GATEWRIGHT_TLS__KEY_FILE", "a.key")
         .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_USERNAME", "root")
-        .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_PASSWORD", "five tall birches sang")
-        .variable("GATEWRIGHT_AUTH__BOOTSTRAP_TOKEN", "0123456789abcdef0123456789abcdef");
+        .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_PASSWORD", "five tall birches sang");
     assert_eq!(public.loaded().listen.port(), 8443);
     let proxied = production()
         .variable("GATEWRIGHT_LISTEN", "0.0.0.0:8080")
@@ -32,7 +31,6 @@ fn everything_unsound_is_refused_at_once() {
             .variable("GATEWRIGHT_RISK__TRUST_PROXY_HEADERS", "true")
             .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_USERNAME", "admin")
             .variable("GATEWRIGHT_AUTH__BOOTSTRAP_ADMIN_PASSWORD", "AdminPass123!")
-            .variable("GATEWRIGHT_AUTH__BOOTSTRAP_TOKEN", "changeme")
             .variable("GATEWRIGHT_CORS__ALLOWED_ORIGINS", "http://console.example")
             .variable("GATEWRIGHT_LOG__LEVEL", "debug")
             .variable("GATEWRIGHT_DATABASE__URL", "sqlite::memory:")
@@ -44,7 +42,6 @@ fn everything_unsound_is_refused_at_once() {
         keys,
         [
             "auth.bootstrap_admin_password",
-            "auth.bootstrap_token",
             "cors.allowed_origins",
             "database.url",
             "log.level",
@@ -92,10 +89,6 @@ fn weak_secrets_are_refused_however_they_are_spelled() {
         assert_eq!(refused(&password(weak)), ["auth.bootstrap_admin_password"], "{weak}");
     }
     password("five tall birches sang").loaded();
-    let token = |text: &str| production().variable("GATEWRIGHT_AUTH__BOOTSTRAP_TOKEN", text);
-    for weak in ["0123456789abcdef0123456789abcde", &"ab".repeat(32)] {
-        assert_eq!(refused(&token(weak)), ["auth.bootstrap_token"], "{weak}");
-    }
 }
 
 #[test]

@@ -1,9 +1,15 @@
 //! What the tests stand on.
 
+pub mod address;
 pub mod caller;
+pub mod policies;
 pub mod postgres;
+pub mod proxy;
 pub mod samples;
 pub mod server;
+pub mod stores;
+pub mod wire;
 
 pub use caller::{Answer, Caller, send};
 pub use server::{Gate, Setup};
+pub use wire::Wire;

@@ -1,0 +1,156 @@
+//! What is the same from one decision to the next: built once, shared by reference.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cedar_policy::{Context, Entities, Entity, Schema};
+use moka::sync::Cache;
+use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
+
+use super::facts::{ClockFacts, Facts, Particulars, Shape};
+use super::uid;
+use crate::Result;
+use crate::authn::Caller;
+use crate::policy::Bundle;
+
+const CALLERS_MAX: u64 = 10_000;
+
+/// The clock's facts of one second, for the zones of one bundle.
+#[derive(Clone)]
+pub struct Second {
+    /// Seconds since the epoch.
+    pub at: i64,
+    pub of: Arc<Bundle>,
+    pub facts: Arc<ClockFacts>,
+}
+
+/// Facts in the forms that a decision and its record need.
+pub struct Told {
+    pub facts: Facts,
+    pub context: Context,
+    /// What the context names.
+    pub entities: Vec<Entity>,
+    /// What the audit keeps.
+    pub json: Box<RawValue>,
+}
+
+impl Told {
+    pub fn new(facts: Facts) -> Result<Told> {
+        let (context, entities) = (facts.context()?, facts.entities()?);
+        let json = to_raw_value(&facts).map_err(anyhow::Error::from)?;
+        Ok(Told { facts, context, entities, json })
+    }
+
+    /// The schema to hold the request against. Contexts are built to its shapes and slices are cut
+    /// to its requests, so only a word that the caller chose from a closed vocabulary needs it.
+    pub fn schema<'a>(&self, bundle: &'a Bundle) -> Option<&'a Schema> {
+        matches!(self.facts.particulars, Particulars::Role { .. }).then(|| bundle.schema())
+    }
+}
+
+/// Which facts are alike for a second: the same token from the same address, asking nothing of its own.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Alike {
+    principal: Uuid,
+    /// The scopes by address: [`Kept`] holds them, so that no others can take their place.
+    scopes: usize,
+    authenticated_at: i64,
+    reauthenticated_at: Option<i64>,
+    ip: IpAddr,
+    shape: Shape,
+}
+
+#[derive(Clone)]
+struct Kept {
+    second: Second,
+    told: Arc<Told>,
+    _scopes: Arc<std::collections::BTreeSet<String>>,
+}
+
+/// Principal and action with their ancestors: what every resource is asked about with.
+#[derive(Clone)]
+struct Graph {
+    bundle: Arc<Bundle>,
+    entities: Arc<Entities>,
+}
+
+pub struct Remembered {
+    told: Cache<Alike, Kept>,
+    /// By principal, its revision, and the action.
+    graphs: Cache<(Uuid, i64, &'static str), Graph>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Remembered { told: Cache::new(CALLERS_MAX), graphs: Cache::new(CALLERS_MAX) }
+    }
+}
+
+impl Remembered {
+    /// The facts of this caller in this second; made by `make` when they are not known.
+    pub fn told(
+        &self,
+        caller: &Caller,
+        second: &Second,
+        particulars: &Particulars,
+        make: impl FnOnce() -> Result<Told>,
+    ) -> Result<Arc<Told>> {
+        if !is_plain(particulars) {
+            return make().map(Arc::new);
+        }
+        let session = caller.session();
+        let alike = Alike {
+            principal: caller.principal().id(),
+            scopes: Arc::as_ptr(&session.scopes).addr(),
+            authenticated_at: session.authenticated_at,
+            reauthenticated_at: session.reauthenticated_at,
+            ip: caller.origin().ip,
+            shape: particulars.shape(),
+        };
+        if let Some(kept) = self.told.get(&alike)
+            && kept.second.at == second.at
+            && Arc::ptr_eq(&kept.second.of, &second.of)
+        {
+            return Ok(kept.told);
+        }
+        let told = Arc::new(make()?);
+        let (second, _scopes) = (second.clone(), session.scopes.clone());
+        self.told.insert(alike, Kept { second, told: told.clone(), _scopes });
+        Ok(told)
+    }
+
+    pub fn graph(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        bundle: &Arc<Bundle>,
+    ) -> Result<Arc<Entities>> {
+        let principal = caller.principal();
+        let key = (principal.id(), principal.revision(), action);
+        if let Some(graph) = self.graphs.get(&key)
+            && Arc::ptr_eq(&graph.bundle, bundle)
+        {
+            return Ok(graph.entities);
+        }
+        let mut entities = bundle.action_entities(&uid::action(action)).to_vec();
+        entities.push(principal.entity().clone());
+        let entities = Entities::from_entities(entities, None).map_err(anyhow::Error::from)?;
+        let entities = Arc::new(entities);
+        let graph = Graph { bundle: bundle.clone(), entities: entities.clone() };
+        self.graphs.insert(key, graph);
+        Ok(entities)
+    }
+}
+
+/// Whether these particulars say nothing of this one request.
+fn is_plain(particulars: &Particulars) -> bool {
+    matches!(
+        particulars,
+        Particulars::Base
+            | Particulars::Token
+            | Particulars::Admin { approval: None }
+            | Particulars::Find { delegation: None }
+    )
+}

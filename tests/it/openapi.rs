@@ -1,0 +1,328 @@
+//! The API document: sound by another's judgement, shown without the network, and true.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use gatewright::http::routes;
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::harness::server::{ADMIN, PASSWORD};
+use crate::harness::{Answer, Caller, Gate, samples, send};
+
+fn tools() -> PathBuf {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools");
+    env::var_os("GATEWRIGHT_TOOLS").map_or_else(default, PathBuf::from)
+}
+
+/// What openapi-spec-validator complains of.
+fn complaints(document: &str) -> (Option<i32>, String) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = tools().join("venv/bin/python");
+    let child = Command::new(&python)
+        .arg(root.join("tests/interop/openapi.py"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    assert!(child.is_ok(), "cannot run `{}`: run scripts/test, which lays it", python.display());
+    let mut child = child.unwrap();
+    child.stdin.take().unwrap().write_all(document.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("No module"), "run scripts/test, which lays the validator: {said}");
+    (output.status.code(), said)
+}
+
+#[tokio::test]
+async fn the_document_is_sound_by_an_independent_validator() {
+    let gate = Gate::start();
+    let document = gate.anyone().get("/openapi.json").await;
+    assert_eq!(document.headers[header::CONTENT_TYPE], "application/json");
+    assert_eq!(complaints(&document.text), (Some(0), String::new()));
+    let mut broken = document.json();
+    broken["paths"]["/livez"]["get"]["responses"] = json!("none");
+    assert_eq!(complaints(&broken.to_string()).0, Some(1), "the validator validates");
+
+    let document = document.json();
+    let mut ids = BTreeSet::new();
+    for route in routes() {
+        let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
+        let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+        assert!(!id.is_empty() && ids.insert(id), "{} {}", route.method, route.path);
+    }
+    let names = document["components"]["schemas"].as_object().unwrap();
+    let numbered = names.keys().filter(|it| it.ends_with(|it: char| it.is_ascii_digit()));
+    assert_eq!(numbered.count(), 0, "two types of one name: {names:?}");
+}
+
+#[tokio::test]
+async fn the_page_comes_from_this_server_alone() {
+    let gate = Gate::start();
+    let anyone = gate.anyone();
+    let index = anyone.get("/docs").await;
+    assert_eq!(index.status, StatusCode::TEMPORARY_REDIRECT);
+    let page = anyone.get(index.headers[header::LOCATION].to_str().unwrap()).await;
+    assert_eq!(page.headers[header::CONTENT_TYPE], "text/html");
+    let mut files = BTreeSet::from(["swagger-initializer.js".to_owned()]);
+    for mark in ["src=\"", "href=\""] {
+        for rest in page.text.split(mark).skip(1) {
+            let url = rest.split('"').next().unwrap();
+            assert!(!url.contains("//"), "{url}");
+            files.insert(url.trim_start_matches("./").to_owned());
+        }
+    }
+    assert!(files.len() > 3, "{files:?}");
+    for file in &files {
+        let path = format!("/docs/{file}");
+        let answer = anyone.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{path}: {policy}");
+        assert!(policy.contains("connect-src 'self'") && policy.contains("frame-ancestors 'none'"));
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        if file.ends_with(".css") || file.contains("initializer") {
+            let text = answer.text().await.unwrap();
+            for sign in ["url(http", "url(//", "@import", "https://"] {
+                assert!(!text.contains(sign), "{path}: {sign}");
+            }
+        }
+    }
+    // The policy would stop a script in the page itself.
+    assert!(page.text.split("<script").skip(1).all(|it| it.contains("src=")), "{}", page.text);
+    assert!(page.headers.contains_key("content-security-policy"));
+    anyone.get("/docs/nothing.js").await.problem(404, "not_found");
+}
+
+/// Holds answers against the document, and remembers which operations it has seen.
+struct Witness {
+    document: Value,
+    seen: BTreeSet<(String, String)>,
+}
+
+impl Witness {
+    async fn new(gate: &Gate) -> Witness {
+        let document = gate.anyone().get("/openapi.json").await.expect(200);
+        Witness { document, seen: BTreeSet::new() }
+    }
+
+    /// The answer must be one that the operation announces, and of the shape announced.
+    #[track_caller]
+    fn saw(&mut self, method: &str, template: &str, answer: &Answer) -> Value {
+        let what = format!("{method} {template} {}: {}", answer.status, answer.text);
+        let operation = &self.document["paths"][template][method];
+        let responses = operation["responses"].as_object().unwrap_or_else(|| panic!("{what}"));
+        let told = match responses.get(answer.status.as_str()) {
+            Some(it) => it,
+            None if answer.status.as_u16() >= 400 => {
+                &self.document["components"]["responses"]["Problem"]
+            }
+            None => panic!("not announced: {what}"),
+        };
+        if answer.status.is_success() || answer.status.is_redirection() {
+            self.seen.insert((method.to_owned(), template.to_owned()));
+        }
+        let Some(content) = told["content"].as_object() else {
+            assert_eq!(answer.text, "", "{what}");
+            return Value::Null;
+        };
+        let (announced, schema) = content.iter().next().unwrap();
+        let kind = answer.headers[header::CONTENT_TYPE].to_str().unwrap();
+        if announced.starts_with("text/") {
+            assert!(kind.starts_with(announced), "{what}: {kind}");
+            return Value::Null;
+        }
+        assert_eq!(kind, announced, "{what}");
+        self.check(&schema["schema"], &answer.json(), &what);
+        answer.json()
+    }
+
+    /// Nothing is there that is not announced, either.
+    #[track_caller]
+    fn check(&self, schema: &Value, body: &Value, what: &str) {
+        let mut whole = json!({ "allOf": [schema], "components": self.document["components"] });
+        if schema.get("$ref").is_some() {
+            whole["unevaluatedProperties"] = json!(false);
+        }
+        let validator = jsonschema::draft202012::new(&whole).unwrap();
+        let faults: Vec<String> = validator.iter_errors(body).map(|it| it.to_string()).collect();
+        assert!(faults.is_empty(), "{faults:?}\n{what}");
+    }
+
+    /// Every operation has been seen to do what it is for.
+    fn has_seen_all(&self) {
+        for route in routes() {
+            let it = (route.method.as_str().to_lowercase(), route.path.to_owned());
+            assert!(self.seen.contains(&it), "add a step to the walk: {it:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_as_the_document_says() {
+    let gate = Gate::start();
+    let mut witness = Witness::new(&gate).await;
+    let anyone = gate.anyone();
+    for path in [
+        "/livez",
+        "/readyz",
+        "/health",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+        "/.well-known/jwks.json",
+        "/.well-known/biscuit-keys.json",
+        "/.well-known/audit-key.json",
+    ] {
+        witness.saw("get", path, &anyone.get(path).await);
+    }
+    witness.saw("get", "/docs/{file}", &anyone.get("/docs/index.html").await);
+    let admin = people_sign_in(&gate, &mut witness).await;
+    people(&mut witness, &admin).await;
+    let agent = machines(&gate, &mut witness, &admin).await;
+    let tool = registry(&mut witness, &admin).await;
+    vending(&mut witness, &admin, &agent, &tool).await;
+    audit(&gate, &mut witness, &admin).await;
+    endings(&gate, &mut witness, &admin, &tool).await;
+    witness.has_seen_all();
+}
+
+async fn people_sign_in(gate: &Gate, witness: &mut Witness) -> Caller {
+    let anyone = gate.anyone();
+    let login = json!({ "username": ADMIN, "password": PASSWORD });
+    let path = "/api/v1/auth/login";
+    let pair = witness.saw("post", path, &anyone.post(path, &login).await);
+    let wrong = json!({ "username": ADMIN, "password": "wrong" });
+    witness.saw("post", path, &anyone.post(path, &wrong).await);
+    witness.saw("post", path, &anyone.post(path, &json!({ "username": 1 })).await);
+    let path = "/api/v1/auth/refresh";
+    let again = json!({ "refresh_token": pair["refresh_token"] });
+    let pair = witness.saw("post", path, &anyone.post(path, &again).await);
+    let admin = Caller::new(&gate.url, pair["access_token"].as_str());
+    witness.saw("get", "/api/v1/auth/me", &admin.get("/api/v1/auth/me").await);
+    witness.saw("get", "/api/v1/auth/me", &anyone.get("/api/v1/auth/me").await);
+    admin
+}
+
+async fn people(witness: &mut Witness, admin: &Caller) {
+    let path = "/api/v1/users";
+    let body = json!({ "username": "carol", "password": "A-fine-pass-phrase-1" });
+    let user = witness.saw("post", path, &admin.post(path, &body).await);
+    witness.saw("post", path, &admin.post(path, &body).await);
+    witness.saw("get", path, &admin.get(path).await);
+    let one = format!("{path}/{}", user["id"].as_str().unwrap());
+    witness.saw("get", "/api/v1/users/{user}", &admin.get(&one).await);
+    principal_changes(witness, admin, "/api/v1/users/{user}", &one, "auditor").await;
+}
+
+async fn principal_changes(
+    witness: &mut Witness,
+    admin: &Caller,
+    template: &str,
+    path: &str,
+    role: &str,
+) {
+    let roles = format!("{template}/roles/{{role}}");
+    witness.saw("put", &roles, &admin.put(&format!("{path}/roles/{role}")).await);
+    witness.saw("delete", &roles, &admin.delete(&format!("{path}/roles/{role}")).await);
+    for verb in ["suspend", "resume"] {
+        let answer = admin.act(&format!("{path}/{verb}")).await;
+        witness.saw("post", &format!("{template}/{verb}"), &answer);
+    }
+}
+
+async fn machines(gate: &Gate, witness: &mut Witness, admin: &Caller) -> Caller {
+    let path = "/api/v1/register/machine";
+    let body = json!({ "name": "lingua", "role": "translator" });
+    let agent = witness.saw("post", path, &admin.post(path, &body).await);
+    witness.saw("get", "/api/v1/agents", &admin.get("/api/v1/agents").await);
+    let id = agent["client_id"].as_str().unwrap();
+    let one = format!("/api/v1/agents/{id}");
+    witness.saw("get", "/api/v1/agents/{agent}", &admin.get(&one).await);
+    principal_changes(witness, admin, "/api/v1/agents/{agent}", &one, "agent").await;
+    let secret = agent["client_secret"].as_str().unwrap();
+    let mut form =
+        [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
+    let tokens =
+        witness.saw("post", "/oauth/token", &gate.anyone().form("/oauth/token", &form).await);
+    form[2].1 = "wrong";
+    witness.saw("post", "/oauth/token", &gate.anyone().form("/oauth/token", &form).await);
+    form[0].1 = "password";
+    witness.saw("post", "/oauth/token", &gate.anyone().form("/oauth/token", &form).await);
+    Caller::new(&gate.url, tokens["access_token"].as_str())
+}
+
+async fn registry(witness: &mut Witness, admin: &Caller) -> String {
+    let path = "/api/v1/tools";
+    let tool = witness.saw("post", path, &admin.post(path, &samples::translate("translate")).await);
+    witness.saw("post", path, &admin.post(path, &json!({ "name": "x" })).await);
+    witness.saw("get", path, &admin.get(path).await);
+    let id = tool["id"].as_str().unwrap().to_owned();
+    let (template, one) = ("/api/v1/tools/{tool}", format!("{path}/{id}"));
+    witness.saw("get", template, &admin.get(&one).await);
+    witness.saw("patch", template, &admin.patch(&one, &json!({ "description": "New" })).await);
+    for verb in ["deactivate", "activate"] {
+        let answer = admin.act(&format!("{one}/{verb}")).await;
+        witness.saw("post", &format!("{template}/{verb}"), &answer);
+    }
+    id
+}
+
+async fn vending(witness: &mut Witness, admin: &Caller, agent: &Caller, tool: &str) {
+    let path = format!("/api/v1/tools/{tool}/access");
+    let template = "/api/v1/tools/{tool}/access";
+    let ask = json!({ "scopes": ["read"] });
+    let access = witness.saw("post", template, &agent.post(&path, &ask).await);
+    let long = json!({ "scopes": ["read"], "ttl_seconds": 86_400 });
+    let denied = witness.saw("post", template, &agent.post(&path, &long).await);
+    assert!(denied["fix"].is_array(), "{denied}");
+    let path = "/api/v1/credentials";
+    let by_name = json!({ "tool": "translate", "scopes": ["read"] });
+    witness.saw("post", path, &agent.post(path, &by_name).await);
+    witness.saw("get", path, &agent.get(path).await);
+    let id = access["credential"]["credential_id"].as_str().unwrap();
+    let (template, one) = ("/api/v1/credentials/{credential}", format!("{path}/{id}"));
+    witness.saw("get", template, &agent.get(&one).await);
+    let path = "/api/v1/credentials/validate";
+    let token = &access["credential"]["token"];
+    let question = json!({ "token": token, "tool": "translate", "scope": "read" });
+    let valid = witness.saw("post", path, &admin.post(path, &question).await);
+    assert_eq!(valid["valid"], true, "{valid}");
+    witness.saw("delete", template, &agent.delete(&one).await);
+    witness.saw("get", template, &agent.get(&one).await);
+    for question in [question, json!({ "token": "none", "tool": "translate", "scope": "read" })] {
+        let invalid = witness.saw("post", path, &admin.post(path, &question).await);
+        assert_eq!(invalid["valid"], false, "{invalid}");
+    }
+}
+
+async fn audit(gate: &Gate, witness: &mut Witness, admin: &Caller) {
+    let anyone = gate.anyone();
+    let path = "/api/v1/revocations";
+    let feed = witness.saw("get", path, &anyone.get(path).await);
+    assert!(!feed["credential_ids"].as_array().unwrap().is_empty(), "{feed}");
+    let path = "/api/v1/audit/checkpoint";
+    witness.saw("get", path, &anyone.get(path).await);
+    let path = "/api/v1/audit-events";
+    witness.saw("get", path, &admin.get(&format!("{path}?page_size=3")).await);
+    let path = "/api/v1/audit/proof";
+    witness.saw("get", path, &admin.get(&format!("{path}?seq=0")).await);
+    witness.saw("get", path, &admin.get(path).await);
+    let path = "/api/v1/audit/consistency";
+    witness.saw("get", path, &admin.get(&format!("{path}?from=1")).await);
+}
+
+async fn endings(gate: &Gate, witness: &mut Witness, admin: &Caller, tool: &str) {
+    let path = "/api/v1/auth/elevate";
+    let proof = json!({ "password": PASSWORD });
+    let elevated = witness.saw("post", path, &admin.post(path, &proof).await);
+    let elevated = Caller::new(&gate.url, elevated["access_token"].as_str());
+    let (template, one) = ("/api/v1/tools/{tool}", format!("/api/v1/tools/{tool}"));
+    let stale = elevated.request(Method::DELETE, &one).header(header::IF_MATCH, "\"0\"");
+    witness.saw("delete", template, &send(stale).await);
+    witness.saw("delete", template, &elevated.delete(&one).await);
+    witness.saw("delete", template, &elevated.delete(&one).await);
+    witness.saw("post", "/api/v1/auth/logout", &admin.act("/api/v1/auth/logout").await);
+}

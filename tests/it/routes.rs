@@ -1,0 +1,337 @@
+//! The table of routes: who gets in where, and that nobody does by default.
+
+use std::collections::BTreeSet;
+
+use gatewright::http::{Kind, Route, routes};
+use gatewright::policy::Bundle;
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::harness::address::by_address;
+use crate::harness::{Answer, Caller, Gate, Setup, policies, samples, send};
+
+const PUBLIC: &[&str] = &[
+    "GET /livez",
+    "GET /readyz",
+    "GET /health",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /docs",
+    "GET /docs/{file}",
+    "GET /.well-known/jwks.json",
+    "GET /.well-known/biscuit-keys.json",
+    "GET /.well-known/audit-key.json",
+    "GET /api/v1/revocations",
+    "GET /api/v1/audit/checkpoint",
+    "POST /api/v1/auth/login",
+    "POST /api/v1/auth/refresh",
+    "POST /oauth/token",
+];
+
+/// Routes that ask themselves, because what is asked stands in the body; and what they ask.
+const IDENTIFIED: &[(&str, &str)] = &[
+    ("POST /api/v1/auth/elevate", "elevate"),
+    ("POST /api/v1/credentials/validate", "introspect_credential"),
+];
+
+/// What public routes ask once they know who it is.
+const ASKED_AT_SIGN_IN: &[&str] = &["sign_in", "hold_scope"];
+
+/// Actions that policies can speak of already, and that nothing can ask for yet.
+const AWAITING: &[&str] = &[
+    "activate_policy",
+    "decide_approval",
+    "delete_agent",
+    "draft_policy",
+    "give_mandate",
+    "grant_tool",
+    "invoke",
+    "probe_tool",
+    "publish_version",
+    "quarantine_tool",
+    "review_policy",
+    "rollback_policy",
+    "transfer_tool",
+    "view_approval",
+    "view_policy",
+    "view_role",
+];
+
+/// Lists answer whatever policy says, with what it lets be seen.
+const LISTS: &[&str] =
+    &["GET /api/v1/users", "GET /api/v1/agents", "GET /api/v1/tools", "GET /api/v1/credentials"];
+
+const ALMOST_NOTHING: &str = r#"
+@id("only.sign-in") @title("Everybody signs in")
+permit (principal, action == Gatewright::Action::"sign_in", resource == Gatewright::Registry::"registry");
+@id("only.scope") @title("Everybody holds one scope")
+permit (principal, action == Gatewright::Action::"hold_scope", resource)
+when { [Gatewright::Scope::"read:public"].contains(resource) };
+"#;
+
+fn line(route: &Route) -> String {
+    format!("{} {}", route.method, route.path)
+}
+
+fn lines(wanted: impl Fn(Kind) -> bool) -> Vec<String> {
+    routes().iter().filter(|it| wanted(it.kind)).map(line).collect()
+}
+
+#[test]
+fn the_ways_in_without_a_permit_are_these() {
+    assert_eq!(lines(|it| it == Kind::Public), PUBLIC);
+    let identified: Vec<&str> = IDENTIFIED.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines(|it| it == Kind::Identified), identified);
+}
+
+#[test]
+fn every_action_of_the_schema_has_a_route_and_every_route_an_action() {
+    let bundle = Bundle::starter().unwrap();
+    let named = bundle.schema().request_envs().map(|it| it.action().id().unescaped().to_owned());
+    let known: BTreeSet<String> = named.collect();
+
+    let all = routes();
+    let guarded = all.iter().filter_map(|it| match it.kind {
+        Kind::Guarded(action) => Some(action),
+        Kind::Identified | Kind::Public => None,
+    });
+    let inside =
+        IDENTIFIED.iter().map(|(_, action)| *action).chain(ASKED_AT_SIGN_IN.iter().copied());
+    let asked: BTreeSet<String> = guarded.chain(inside).map(str::to_owned).collect();
+    let unknown: Vec<_> = asked.difference(&known).collect();
+    assert!(unknown.is_empty(), "the schema does not know {unknown:?}");
+
+    let awaiting: Vec<_> = known.difference(&asked).collect();
+    assert_eq!(awaiting, AWAITING.iter().collect::<Vec<_>>(), "actions without a route");
+}
+
+#[tokio::test]
+async fn the_api_document_describes_these_routes_and_no_others() {
+    let gate = Gate::start();
+    let document = gate.anyone().get("/openapi.json").await.expect(200);
+    let mut described = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let line = format!("{} {path}", method.to_uppercase());
+            let open = operation["security"] == json!([]);
+            assert_eq!(open, PUBLIC.contains(&line.as_str()), "{line}");
+            described.insert(line);
+        }
+    }
+    assert_eq!(described, lines(|_| true).into_iter().collect());
+}
+
+/// Things to ask about, one of each kind.
+struct Things {
+    user: String,
+    agent: String,
+    tool: String,
+    credential: String,
+    token: String,
+}
+
+impl Things {
+    async fn make(gate: &Gate) -> (Things, Value) {
+        let admin = gate.admin().await;
+        let text = |it: &Value| it.as_str().unwrap().to_owned();
+        let body = json!({ "username": "somebody", "password": "A-fine-pass-phrase-1" });
+        let user = text(&admin.post("/api/v1/users", &body).await.expect(201)["id"]);
+        let tool = admin.post("/api/v1/tools", &samples::calculate("calc")).await.expect(201);
+        let (agent, caller) = gate.agent("reckoner", "agent").await;
+        let path = format!("/api/v1/tools/{}/access", text(&tool["id"]));
+        let vended = caller.post(&path, &json!({ "scopes": ["evaluate"] })).await.expect(201);
+        let things = Things {
+            user,
+            agent: text(&agent["client_id"]),
+            tool: text(&tool["id"]),
+            credential: text(&vended["credential"]["credential_id"]),
+            token: text(&vended["credential"]["token"]),
+        };
+        (things, agent)
+    }
+
+    /// A request that only policy can have anything against.
+    fn request(&self, caller: &Caller, route: &Route) -> reqwest::RequestBuilder {
+        let mut path = route.path.to_owned();
+        for (name, value) in [
+            ("user", &*self.user),
+            ("agent", &self.agent),
+            ("tool", &self.tool),
+            ("credential", &self.credential),
+            ("role", "auditor"),
+        ] {
+            path = path.replace(&format!("{{{name}}}"), value);
+        }
+        assert!(!path.contains('{'), "what to put into {path}?");
+        match route.path {
+            "/api/v1/audit/proof" => path.push_str("?seq=0"),
+            "/api/v1/audit/consistency" => path.push_str("?from=1"),
+            _ => {}
+        }
+        let request = caller.request(route.method.clone(), &path);
+        match self.body(&line(route)) {
+            Some(body) => request.json(&body),
+            None => request,
+        }
+    }
+
+    fn body(&self, line: &str) -> Option<Value> {
+        let password = "A-fine-pass-phrase-2";
+        Some(match line {
+            "POST /api/v1/auth/elevate" => json!({ "password": crate::harness::server::PASSWORD }),
+            "POST /api/v1/users" => json!({ "username": "newcomer", "password": password }),
+            "POST /api/v1/register/machine" => json!({ "name": "newcomer", "role": "agent" }),
+            "POST /api/v1/tools" => samples::calculate("another"),
+            "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
+            "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
+            "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
+            "POST /api/v1/credentials/validate" => {
+                json!({ "token": self.token, "tool": "calc", "scope": "evaluate" })
+            }
+            _ => return None,
+        })
+    }
+
+    /// All of them as they are now.
+    async fn state(&self, admin: &Caller) -> Vec<Value> {
+        let mut found = Vec::new();
+        for path in [
+            format!("/api/v1/users/{}", self.user),
+            format!("/api/v1/agents/{}", self.agent),
+            format!("/api/v1/tools/{}", self.tool),
+            format!("/api/v1/credentials/{}", self.credential),
+            "/api/v1/users".into(),
+            "/api/v1/agents".into(),
+            "/api/v1/tools".into(),
+            "/api/v1/credentials".into(),
+        ] {
+            found.push(admin.get(&path).await.expect(200));
+        }
+        found
+    }
+}
+
+fn closed() -> impl Iterator<Item = Route> {
+    routes().into_iter().filter(|it| it.kind != Kind::Public)
+}
+
+#[track_caller]
+fn assert_unauthenticated(answer: &Answer, what: &str) {
+    assert_eq!(answer.status.as_u16(), 401, "{what}: {}", answer.text);
+    answer.problem(401, "unauthenticated");
+    let challenge = answer.headers[header::WWW_AUTHENTICATE].to_str();
+    assert!(challenge.as_ref().is_ok_and(|it| it.starts_with("Bearer ")), "{what}: {challenge:?}");
+}
+
+#[tokio::test]
+async fn without_a_credential_or_with_garbage_nobody_gets_past_the_door() {
+    let gate = Gate::start();
+    let (things, _) = Things::make(&gate).await;
+    let token = gate.admin().await.token.unwrap();
+    let forged = format!("{}x", &token[..token.len() - 1]);
+    let basic = "Basic YWRtaW46QWRtMW4=".to_owned();
+    let garbage = ["Bearer x".into(), "Bearer ".into(), format!("Bearer {forged}"), basic];
+    for route in closed() {
+        let request = || things.request(&gate.anyone(), &route);
+        let answer = send(request()).await;
+        assert_unauthenticated(&answer, &line(&route));
+        let challenge = answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap();
+        assert!(!challenge.contains("error"), "nothing was sent: {challenge}");
+        for value in &garbage {
+            let answer = send(request().header(header::AUTHORIZATION, value)).await;
+            assert_unauthenticated(&answer, &format!("{} with `{value}`", line(&route)));
+        }
+        let twice = request().bearer_auth(&token).bearer_auth(&token);
+        assert_unauthenticated(&send(twice).await, &format!("{} with two", line(&route)));
+    }
+}
+
+#[tokio::test]
+async fn policies_that_permit_nothing_close_every_route() {
+    let setup = policies::own(Setup::new()).with("public_url", "http://gate.example");
+    let mut gate = setup.start();
+    by_address(&mut gate);
+    let (things, agent) = Things::make(&gate).await;
+    let before = things.state(&gate.admin().await).await;
+    let kept = gate.folder.path().join("kept");
+    std::fs::rename(policies::folder(gate.folder.path()), &kept).unwrap();
+    std::fs::create_dir(policies::folder(gate.folder.path())).unwrap();
+    policies::replace(gate.folder.path(), ALMOST_NOTHING);
+    gate.restart();
+    by_address(&mut gate);
+
+    // A machine has no password to prove again: it does not come as far as the decision.
+    let elevate = "POST /api/v1/auth/elevate";
+    for (caller, leave_out) in [(gate.admin().await, ""), (gate.machine(&agent).await, elevate)] {
+        for route in closed().filter(|it| line(it) != leave_out) {
+            let line = line(&route);
+            let answer = send(things.request(&caller, &route)).await;
+            match answer.status.as_u16() {
+                200 if LISTS.contains(&line.as_str()) => {
+                    assert_eq!(answer.json()["items"], json!([]), "{line}");
+                }
+                403 => drop(answer.problem(403, "denied")),
+                404 => drop(answer.problem(404, "not_found")),
+                other => panic!("{line}: {other}: {}", answer.text),
+            }
+        }
+    }
+
+    std::fs::remove_dir_all(policies::folder(gate.folder.path())).unwrap();
+    std::fs::rename(&kept, policies::folder(gate.folder.path())).unwrap();
+    gate.restart();
+    by_address(&mut gate);
+    assert_eq!(things.state(&gate.admin().await).await, before, "nothing was done");
+}
+
+#[tokio::test]
+async fn a_path_is_known_by_its_one_spelling_and_its_methods() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    for (method, path, allow) in [
+        (Method::DELETE, "/api/v1/tools", "POST, GET, HEAD"),
+        (Method::PUT, "/api/v1/tools/x", "GET, HEAD, PATCH, DELETE"),
+        (Method::POST, "/livez", "GET, HEAD"),
+        (Method::GET, "/api/v1/auth/login", "POST"),
+        (Method::OPTIONS, "/api/v1/auth/login", "POST"),
+    ] {
+        let answer = send(admin.request(method, path)).await;
+        answer.problem(405, "method_not_allowed");
+        assert_eq!(answer.headers[header::ALLOW], allow, "{path}");
+    }
+    for path in [
+        "/",
+        "/api/v1/tools/",
+        "//api/v1/tools",
+        "/api/v1//tools",
+        "/API/v1/tools",
+        "/api/v1/t%6Fols",
+        "/api%2Fv1/tools",
+        "/api/v1/tools/x/y/z",
+        "/nothing",
+    ] {
+        admin.get(path).await.problem(404, "not_found");
+    }
+    let head = send(admin.request(Method::HEAD, "/livez")).await;
+    assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn a_parameter_of_a_path_is_percent_decoded_once() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    let body = json!({ "username": "somebody", "password": "A-fine-pass-phrase-1" });
+    let user = admin.post("/api/v1/users", &body).await.expect(201);
+    let id = user["id"].as_str().unwrap();
+    let encoded: String = id.bytes().map(|it| format!("%{it:02X}")).collect();
+    assert_eq!(admin.get(&format!("/api/v1/users/{encoded}")).await.expect(200), user);
+
+    let granted = admin.put(&format!("/api/v1/users/{id}/roles/%61uditor")).await.expect(200);
+    assert_eq!(granted["roles"], json!(["auditor", "user"]));
+    for role in ["%2561uditor", "auditor%2F", "%61dmin", "%FF", "%00", "", "nonsense"] {
+        let answer = admin.put(&format!("/api/v1/users/{id}/roles/{role}")).await;
+        assert!([403, 404].contains(&answer.status.as_u16()), "{role}: {}", answer.text);
+    }
+    let user = admin.get(&format!("/api/v1/users/{id}")).await.expect(200);
+    assert_eq!(user["roles"], json!(["auditor", "user"]));
+}
