@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod dockerfile;
+mod figures;
 mod harness;
 mod interop;
 mod mutants;
