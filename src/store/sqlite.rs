@@ -1,5 +1,7 @@
 //! SQLite: write-ahead log, one writer that takes whole groups, a few pooled readers.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -34,6 +36,7 @@ struct Readers {
 impl Sqlite {
     /// Opens the file at `path`, making it when it is not there.
     pub fn open(path: impl AsRef<Path>) -> Result<Sqlite> {
+        make_private(path.as_ref());
         let writer = Connection::open(&path)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         // FULL: a commit that was answered survives power loss.
@@ -69,6 +72,12 @@ impl Sqlite {
         tokio::task::spawn_blocking(move || work(&mut *writer.lock().map_err(|_| Error::Poisoned)?))
             .await?
     }
+}
+
+/// Makes a new file its owner's alone, for it holds the hashes of secrets; SQLite gives its
+/// companions the same mode. What cannot be made here cannot be opened either, and is told there.
+fn make_private(path: &Path) {
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 fn prepare(connection: &Connection) -> Result<()> {
