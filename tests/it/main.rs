@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod canaries;
+mod cli;
 mod dockerfile;
 mod figures;
 mod harness;
