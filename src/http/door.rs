@@ -19,7 +19,7 @@ use crate::{Error, Result};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, if-match, idempotency-key, x-request-id, traceparent",
+    "authorization, content-type, if-match, x-request-id, traceparent",
 );
 
 /// A service behind the door.

@@ -10,7 +10,10 @@
 
 mod access_tokens;
 mod bad_input;
+mod canaries;
+mod cli;
 mod dockerfile;
+mod figures;
 mod harness;
 mod identity;
 mod interop;
