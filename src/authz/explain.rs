@@ -7,7 +7,7 @@
 use cedar_policy::EvalResult;
 use jiff::SignedDuration;
 
-use super::decide::{Answer, Decider, Question};
+use super::decide::{Answer, Decider, Question, ScopeResource};
 use super::facts::{Age, Approval, ApprovalState, Facts, Particulars};
 use super::uid::Kind;
 use crate::authn::Caller;
@@ -175,13 +175,22 @@ impl Doctor<'_> {
         })
     }
 
-    /// Gives the token what the tool requires, and asks for no more than the tool offers.
+    /// Gives the token what the tool requires, as far as another token could hold it, and asks for
+    /// no more than the tool offers.
     fn fit_scopes(&self, facts: &mut Facts) {
-        facts.token_scopes.extend(self.scopes_of("required_scopes"));
+        let required = self.scopes_of("required_scopes");
+        facts.token_scopes.extend(required.into_iter().filter(|it| self.could_hold(it)));
         let offered = self.scopes_of("allowed_scopes");
         if let Particulars::Credential { ask, .. } = &mut facts.particulars {
             ask.scopes.retain(|it| offered.contains(it));
         }
+    }
+
+    fn could_hold(&self, scope: &str) -> bool {
+        self.decider
+            .prepare(self.caller, "hold_scope", Particulars::Base)
+            .and_then(|mut asked| asked.about(&ScopeResource::new(scope)))
+            .is_ok_and(|it| it.allow)
     }
 
     fn scopes_of(&self, attribute: &str) -> Vec<String> {
