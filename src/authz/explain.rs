@@ -145,7 +145,7 @@ impl Doctor<'_> {
             ) => {
                 usage.calls_last_minute = 1;
                 usage.calls_today = 1;
-                usage.cost_today_micros = 0;
+                usage.cost_today_micros = self.question.cost_micros;
                 usage.failures_last_hour = 0;
             }
             (

@@ -76,15 +76,20 @@ impl Authz {
         let Some(resource) = action.find(&self.world).await? else {
             return Err(self.absent(&caller, A::NAME, A::EVENT).await);
         };
-        let reservation = action
-            .use_of(&resource)
+        let asked = action.use_of(&resource);
+        let reservation = asked
             .map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
         let mut particulars = action.particulars(&resource);
         if let Some(it) = &reservation {
             particulars.set_usage(it.usage());
         }
-        let question =
-            Question { action: A::NAME, event: A::EVENT, resource: &resource, particulars };
+        let question = Question {
+            action: A::NAME,
+            event: A::EVENT,
+            resource: &resource,
+            particulars,
+            cost_micros: asked.map_or(0, |it| it.cost_micros.unsigned_abs()),
+        };
         let answer = self.ask(&caller, &question)?;
         let entry = self.entry(&caller, &question, &answer);
         if !answer.outcome.allow {
@@ -124,6 +129,7 @@ impl Authz {
             event: L::EVENT,
             resource: &TheRegistry,
             particulars: listing.particulars(),
+            cost_micros: 0,
         };
         let mut entry = self.entry(&caller, &question, &asked.into_answer());
         entry.details.insert("shown".into(), page.len().into());

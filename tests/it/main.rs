@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod access_tokens;
+mod decisions;
 mod dockerfile;
 mod harness;
 mod identity;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{TOOLS, names, path, pointers};
 use crate::harness::{Caller, Gate, samples};
