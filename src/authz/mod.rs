@@ -11,6 +11,7 @@ pub mod uid;
 pub mod verdict;
 mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -77,8 +78,8 @@ impl Authz {
             return Err(self.absent(&caller, A::NAME, A::EVENT).await);
         };
         let asked = action.use_of(&resource);
-        let reservation = asked
-            .map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
+        let reservation =
+            asked.map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
         let mut particulars = action.particulars(&resource);
         if let Some(it) = &reservation {
             particulars.set_usage(it.usage());
@@ -108,8 +109,11 @@ impl Authz {
         let mut asked = self.decider.prepare(&caller, L::NAME, listing.particulars())?;
         let mut page: Vec<L::Item> = Vec::new();
         let (mut passed, mut next, mut last) = (0, String::new(), None);
+        let mut errors = BTreeSet::new();
         for item in candidates.items {
-            if asked.about(&item)?.allow {
+            let outcome = asked.about(&item)?;
+            errors.extend(outcome.errors);
+            if outcome.allow {
                 if passed < listing.skip() {
                     passed += 1;
                 } else if page.len() < listing.page_size() {
@@ -133,6 +137,8 @@ impl Authz {
         };
         let mut entry = self.entry(&caller, &question, &asked.into_answer());
         entry.details.insert("shown".into(), page.len().into());
+        entry.errors.extend(errors);
+        report(L::NAME, &entry.errors);
         Ok(Visible::new(page, next, Warrant::new(Arc::new(Record::new(entry, None)))))
     }
 
@@ -140,11 +146,15 @@ impl Authz {
     pub fn holdable(&self, caller: &Caller, scopes: &[String]) -> Result<Vec<String>> {
         let mut asked = self.decider.prepare(caller, "hold_scope", Particulars::Base)?;
         let mut held = Vec::new();
+        let mut errors = BTreeSet::new();
         for scope in scopes {
-            if asked.about(&decide::ScopeResource::new(scope))?.allow {
+            let outcome = asked.about(&decide::ScopeResource::new(scope))?;
+            errors.extend(outcome.errors);
+            if outcome.allow {
                 held.push(scope.clone());
             }
         }
+        report("hold_scope", &Vec::from_iter(errors));
         Ok(held)
     }
 
@@ -188,14 +198,7 @@ impl Authz {
         let answer = self.decider.ask(caller, question)?;
         let outcome = if answer.outcome.allow { "allow" } else { "deny" };
         metrics::decision(question.action, outcome, started.elapsed());
-        if !answer.outcome.errors.is_empty() {
-            metrics::evaluation_error();
-            tracing::error!(
-                action = question.action,
-                errors = ?answer.outcome.errors,
-                "a policy failed to evaluate; the request was denied"
-            );
-        }
+        report(question.action, &answer.outcome.errors);
         Ok(answer)
     }
 
@@ -279,4 +282,13 @@ impl Authz {
             details: Default::default(),
         }
     }
+}
+
+/// Makes known that policies failed to evaluate; whatever they were asked about was denied.
+fn report(action: &'static str, errors: &[String]) {
+    if errors.is_empty() {
+        return;
+    }
+    metrics::evaluation_error();
+    tracing::error!(action, ?errors, "a policy failed to evaluate; what was asked was denied");
 }
