@@ -12,6 +12,7 @@ mod access_tokens;
 mod bad_input;
 mod canaries;
 mod cli;
+mod decisions;
 mod dockerfile;
 mod figures;
 mod harness;
