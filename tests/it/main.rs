@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod dockerfile;
 mod harness;
 mod interop;
 mod ledger;
 mod store;
+mod tampering;
 mod vending;

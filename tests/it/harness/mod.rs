@@ -6,6 +6,7 @@ pub mod proxy;
 pub mod samples;
 pub mod server;
 pub mod stores;
+pub mod traffic;
 
 pub use caller::{Answer, Caller, send};
-pub use server::{Gate, Setup};
+pub use server::{ADMIN, Gate, PASSWORD, Setup};
