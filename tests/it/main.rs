@@ -4,9 +4,11 @@
 
 mod audit;
 mod dockerfile;
+mod faults;
 mod harness;
 mod interop;
 mod ledger;
+mod outage;
 mod store;
 mod tampering;
 mod vending;
