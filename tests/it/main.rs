@@ -9,6 +9,7 @@ mod harness;
 mod interop;
 mod ledger;
 mod outage;
+mod replicas;
 mod store;
 mod tampering;
 mod vending;
