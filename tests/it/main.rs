@@ -9,11 +9,13 @@
 )]
 
 mod access_tokens;
+mod audit;
 mod bad_input;
 mod canaries;
 mod cli;
 mod decisions;
 mod dockerfile;
+mod faults;
 mod figures;
 mod harness;
 mod identity;
@@ -22,10 +24,13 @@ mod ledger;
 mod machines;
 mod mutants;
 mod openapi;
+mod outage;
 mod registry;
+mod replicas;
 mod routes;
 mod seeding;
 mod server;
 mod store;
+mod tampering;
 mod tls;
 mod vending;
