@@ -190,7 +190,7 @@ impl Doctor<'_> {
     fn could_hold(&self, scope: &str) -> bool {
         self.decider
             .prepare(self.caller, "hold_scope", &Particulars::Base)
-            .and_then(|mut asked| asked.about(&ScopeResource::new(scope)))
+            .and_then(|asked| asked.about(&ScopeResource::new(scope)))
             .is_ok_and(|it| it.allow)
     }
 
