@@ -232,12 +232,11 @@ impl Authz {
             return Error::NotFound;
         }
         let fixes = explain::fixes(&self.decider, caller, question, &answer);
-        Error::Denied(Box::new(Denial {
-            decision_id,
-            detail: answer.detail(),
-            reasons: answer.outcome.reasons,
-            fixes,
-        }))
+        let detail = answer.detail();
+        let quota = answer.is_quota_refusal() && fixes.len() == 1;
+        let reasons = answer.outcome.reasons;
+        let denial = Box::new(Denial { decision_id, reasons, detail, fixes });
+        if quota { Error::QuotaExceeded(denial) } else { Error::Denied(denial) }
     }
 
     /// What is not there is refused like what may not be seen, and written down like it, too.

@@ -121,13 +121,10 @@ async fn mistakes(gate: &Gate, admin: &Caller, planted: &mut Planted) -> Vec<Str
 async fn no_secret_is_found_where_it_does_not_belong() {
     let mut planted = Planted::default();
     let bootstrap = "Boot-canary-51c7e2-pass";
-    let setup = Setup::new()
-        .with("log.level", "trace")
-        .with("auth.bootstrap_admin_password", bootstrap)
-        .with("auth.bootstrap_token", "bootstrap-canary-0d6ab3a1f7c94e52");
+    let setup =
+        Setup::new().with("log.level", "trace").with("auth.bootstrap_admin_password", bootstrap);
     let mut gate = setup.start();
     planted.plant("bootstrap password", bootstrap.as_bytes());
-    planted.plant("bootstrap token", b"bootstrap-canary-0d6ab3a1f7c94e52");
     plant_keys(&mut planted, gate.folder.path());
 
     let login = json!({ "username": ADMIN, "password": bootstrap });

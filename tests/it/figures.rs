@@ -128,7 +128,7 @@ async fn a_quota_that_is_used_up_is_counted() {
             break;
         }
     }
-    let refused = refused.expect("a quota").problem(403, "denied");
+    let refused = refused.expect("a quota").problem(429, "quota_exceeded");
     assert!(refused["fix"].to_string().contains("wait"), "{refused}");
     let figures = figures(&gate).await;
     let refusals = "gatewright_quota_refusals_total";

@@ -32,7 +32,11 @@ async fn ask(caller: &Caller, tool: &str) -> Answer {
 /// A denial that must have these reasons and offer fixes of these kinds; the first fix's detail.
 #[track_caller]
 fn denied(answer: &Answer, reasons: &[&str], fixes: &[&str]) -> String {
-    let problem = answer.problem(403, "denied");
+    // A quota that is used up, and nothing else, is not a matter of what one may.
+    let problem = match fixes {
+        ["wait"] => answer.problem(429, "quota_exceeded"),
+        _ => answer.problem(403, "denied"),
+    };
     assert_eq!(problem["reasons"], json!(reasons), "{problem}");
     let offered = problem["fix"].as_array().unwrap();
     let kinds: Vec<&str> = offered.iter().map(|it| it["kind"].as_str().unwrap()).collect();

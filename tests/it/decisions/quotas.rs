@@ -114,7 +114,7 @@ async fn a_days_money_is_spent_to_the_cent_and_no_further() {
         let limit = "limit.cost-per-day";
         let answers = many(&robot, "dear", 60).await;
         assert_eq!(allowed(&answers, limit), 33, "33 × 0.30 is 9.90");
-        let left = answers.iter().find(|it| it.status == 403).unwrap().json();
+        let left = answers.iter().find(|it| it.status == 429).unwrap().json();
         let wait = left["fix"][0]["retry_after_seconds"].as_i64().unwrap();
         assert!((1..=DAY).contains(&wait), "until midnight, not {wait}");
 
