@@ -33,41 +33,48 @@ async fn figure(gate: &Gate, line: &str) -> String {
 
 #[tokio::test]
 async fn of_two_hundred_at_once_a_hundred_are_allowed() {
-    for setup in [Setup::new(), Setup::on_postgres()] {
-        let mut gate = setup.start();
-        let admin = gate.admin().await;
-        tool(&admin, "calc", json!({})).await;
-        tool(&admin, "other", json!({})).await;
-        let (registered, robot) = gate.agent("robot", "agent").await;
-        let (_, second) = gate.agent("second", "agent").await;
+    a_hundred_of_two_hundred(Setup::new()).await;
+}
 
-        // What is refused for another reason takes nothing from the budget, even meanwhile.
-        let greedy = json!({ "tool": "calc", "scopes": ["evaluate", "delete"] });
-        let (answers, refused) = tokio::join!(
-            many(&robot, "calc", 200),
-            join_all((0..20).map(|_| second.post(CREDENTIALS, &greedy))),
-        );
-        assert_eq!(allowed(&answers, "limit.calls-per-minute"), 100);
-        refused.iter().for_each(|it| drop(denied(it, &["guard.scope.tool"], &["scopes"])));
-        let over = ask(&robot, "calc").await;
-        assert_eq!(denied(&over, &["limit.calls-per-minute"], &["wait"]), "wait up to 60 s");
-        assert_eq!(
-            entry(&admin, &over).await["facts"]["particulars"]["usage"]["calls_last_minute"],
-            101
-        );
-        let refusals = "gatewright_quota_refusals_total{action=\"request_credential\"}";
-        assert_eq!(figure(&gate, refusals).await, "101");
+#[tokio::test]
+async fn of_two_hundred_at_once_a_hundred_are_allowed_on_postgres() {
+    a_hundred_of_two_hundred(Setup::on_postgres()).await;
+}
 
-        ask(&robot, "other").await.expect(201);
-        assert_eq!(allowed(&many(&second, "calc", 1).await, ""), 1);
-        let listed = admin.get(&format!("{CREDENTIALS}?page_size=200")).await.expect(200);
-        assert_eq!(listed["items"].as_array().unwrap().len(), 102, "as many as were allowed");
+async fn a_hundred_of_two_hundred(setup: Setup) {
+    let mut gate = setup.start();
+    let admin = gate.admin().await;
+    tool(&admin, "calc", json!({})).await;
+    tool(&admin, "other", json!({})).await;
+    let (registered, robot) = gate.agent("robot", "agent").await;
+    let (_, second) = gate.agent("second", "agent").await;
 
-        gate.restart();
-        let robot = gate.machine(&registered).await;
-        denied(&ask(&robot, "calc").await, &["limit.calls-per-minute"], &["wait"]);
-        ask(&robot, "other").await.expect(201);
-    }
+    // What another agent is refused meanwhile is no business of this one's budget.
+    let greedy = json!({ "tool": "calc", "scopes": ["evaluate", "delete"] });
+    let (answers, refused) = tokio::join!(
+        many(&robot, "calc", 200),
+        join_all((0..20).map(|_| second.post(CREDENTIALS, &greedy))),
+    );
+    assert_eq!(allowed(&answers, "limit.calls-per-minute"), 100);
+    refused.iter().for_each(|it| drop(denied(it, &["guard.scope.tool"], &["scopes"])));
+    let over = ask(&robot, "calc").await;
+    assert_eq!(denied(&over, &["limit.calls-per-minute"], &["wait"]), "wait up to 60 s");
+    assert_eq!(
+        entry(&admin, &over).await["facts"]["particulars"]["usage"]["calls_last_minute"],
+        101
+    );
+    let refusals = "gatewright_quota_refusals_total{action=\"request_credential\"}";
+    assert_eq!(figure(&gate, refusals).await, "101");
+
+    ask(&robot, "other").await.expect(201);
+    assert_eq!(allowed(&many(&second, "calc", 1).await, ""), 1);
+    let listed = admin.get(&format!("{CREDENTIALS}?page_size=200")).await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 102, "as many as were allowed");
+
+    gate.restart();
+    let robot = gate.machine(&registered).await;
+    denied(&ask(&robot, "calc").await, &["limit.calls-per-minute"], &["wait"]);
+    ask(&robot, "other").await.expect(201);
 }
 
 #[tokio::test]
@@ -103,34 +110,41 @@ async fn away_from_midnight() {
 
 #[tokio::test]
 async fn a_days_money_is_spent_to_the_cent_and_no_further() {
-    for setup in [Setup::new(), Setup::on_postgres()] {
-        let mut gate = setup.start();
-        let admin = gate.admin().await;
-        for (name, price) in [("dear", 0.3), ("cheap", 0.06), ("tiny", 0.000001), ("free", 0.0)] {
-            tool(&admin, name, json!({ "cost_per_call": price })).await;
-        }
-        let (registered, robot) = gate.agent("robot", "agent").await;
-        away_from_midnight().await;
-        let limit = "limit.cost-per-day";
-        let answers = many(&robot, "dear", 60).await;
-        assert_eq!(allowed(&answers, limit), 33, "33 × 0.30 is 9.90");
-        let left = answers.iter().find(|it| it.status == 429).unwrap().json();
-        let wait = left["fix"][0]["retry_after_seconds"].as_i64().unwrap();
-        assert!((1..=DAY).contains(&wait), "until midnight, not {wait}");
+    a_days_money(Setup::new()).await;
+}
 
-        assert_eq!(allowed(&many(&robot, "cheap", 5).await, limit), 1, "9.96");
-        for _ in 0..3 {
-            ask(&robot, "free").await.expect(201);
-        }
-        gate.restart();
-        let robot = gate.machine(&registered).await;
-        assert_eq!(allowed(&many(&robot, "cheap", 5).await, limit), 0);
-        ask(&robot, "free").await.expect(201);
-        let spent: Value = entry(&gate.admin().await, &ask(&robot, "cheap").await).await;
-        assert_eq!(spent["facts"]["particulars"]["usage"]["cost_today_micros"], 10_020_000);
-        // Less than Cedar's decimals can hold is rounded up, never down.
-        ask(&robot, "tiny").await.expect(201);
+#[tokio::test]
+async fn a_days_money_is_spent_to_the_cent_and_no_further_on_postgres() {
+    a_days_money(Setup::on_postgres()).await;
+}
+
+async fn a_days_money(setup: Setup) {
+    let mut gate = setup.start();
+    let admin = gate.admin().await;
+    for (name, price) in [("dear", 0.3), ("cheap", 0.06), ("tiny", 0.000001), ("free", 0.0)] {
+        tool(&admin, name, json!({ "cost_per_call": price })).await;
     }
+    let (registered, robot) = gate.agent("robot", "agent").await;
+    away_from_midnight().await;
+    let limit = "limit.cost-per-day";
+    let answers = many(&robot, "dear", 60).await;
+    assert_eq!(allowed(&answers, limit), 33, "33 × 0.30 is 9.90");
+    let left = answers.iter().find(|it| it.status == 429).unwrap().json();
+    let wait = left["fix"][0]["retry_after_seconds"].as_i64().unwrap();
+    assert!((1..=DAY).contains(&wait), "until midnight, not {wait}");
+
+    assert_eq!(allowed(&many(&robot, "cheap", 5).await, limit), 1, "9.96");
+    for _ in 0..3 {
+        ask(&robot, "free").await.expect(201);
+    }
+    gate.restart();
+    let robot = gate.machine(&registered).await;
+    assert_eq!(allowed(&many(&robot, "cheap", 5).await, limit), 0);
+    ask(&robot, "free").await.expect(201);
+    let spent: Value = entry(&gate.admin().await, &ask(&robot, "cheap").await).await;
+    assert_eq!(spent["facts"]["particulars"]["usage"]["cost_today_micros"], 10_020_000);
+    // Less than Cedar's decimals can hold is rounded up, never down.
+    ask(&robot, "tiny").await.expect(201);
 }
 
 #[tokio::test]
