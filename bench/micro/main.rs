@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "figures are for people to read")]
 
 mod alternate;
+mod audit;
 mod credentials;
 mod decide;
 mod discovery;
@@ -15,7 +16,6 @@ mod multitude;
 mod place;
 #[path = "../common/report.rs"]
 mod report;
-mod seal;
 mod tokens;
 #[path = "../common/verdicts.rs"]
 mod verdicts;
@@ -57,7 +57,7 @@ fn main() {
         tokens::measure(&small, &runtime, &mut verdicts);
     }
     if wants("audit") {
-        seal::measure(&small, folder.path(), &runtime, &mut verdicts);
+        audit::measure(&small, folder.path(), &runtime, &mut verdicts);
     }
     verdicts.print();
 }
