@@ -218,7 +218,8 @@ async fn a_killed_server_forgets_no_use() {
             answer.expect(201);
         }
         gate.restart();
-        let refused = gate.machine(&agent).await.post(&path, &ask).await.problem(403, "denied");
+        let refused = gate.machine(&agent).await.post(&path, &ask).await;
+        let refused = refused.problem(429, "quota_exceeded");
         assert_eq!(refused["reasons"], json!(["limit.calls-per-minute"]));
     }
 }
