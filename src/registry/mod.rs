@@ -2,6 +2,7 @@
 
 mod actions;
 mod definition;
+mod effort;
 mod schema;
 mod tool;
 

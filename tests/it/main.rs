@@ -9,6 +9,7 @@
 )]
 
 mod access_tokens;
+mod attacks;
 mod bad_input;
 mod dockerfile;
 mod harness;

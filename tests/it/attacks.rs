@@ -1,0 +1,38 @@
+//! Attacks that worked once.
+
+use serde_json::{Value, json};
+
+use crate::harness::samples::calculate;
+use crate::harness::Gate;
+
+#[tokio::test]
+async fn no_request_is_worth_seconds_of_work_to_whoever_sends_it() {
+    let gate = Gate::start();
+    let guest = gate.user("guest", "guest").await;
+    let ladder: serde_json::Map<String, Value> = (0..40)
+        .map(|n| {
+            let next = json!({ "$ref": format!("#/$defs/r{}", (n + 1) % 40) });
+            let rung = json!({ "unevaluatedProperties": false, "allOf": [next, next] });
+            (format!("r{n}"), rung)
+        })
+        .collect();
+    let each = json!({ "unevaluatedItems": false, "$ref": "#" });
+    let patterns: serde_json::Map<String, Value> = (0..200)
+        .map(|n| (format!("p{n}"), json!({ "pattern": format!("(?:\\pL{{20}}){{8}}{n}") })))
+        .collect();
+    let wrong: serde_json::Map<String, Value> =
+        (0..5000).map(|n| (format!("p{n}"), json!({ "type": "x" }))).collect();
+    for schema in [
+        json!({ "$defs": ladder, "$ref": "#/$defs/r0" }),
+        json!({ "allOf": vec![each; 2000] }),
+        json!({ "properties": patterns }),
+        json!({ "pattern": "(?:\\pL{100}){5}" }),
+        json!({ "properties": wrong }),
+    ] {
+        let mut tool = calculate("bomb");
+        tool["input_schema"] = schema;
+        let answer = guest.post("/api/v1/tools", &tool).await;
+        answer.problem(422, "invalid");
+        assert!(answer.text.len() < 16 * 1024, "{} bytes", answer.text.len());
+    }
+}
