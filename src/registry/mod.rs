@@ -132,18 +132,24 @@ impl Registry {
         Ok(self.publish(tool))
     }
 
-    pub async fn update(&self, permit: Permit<UpdateTool>) -> Result<Arc<Tool>> {
+    /// Changes a tool. One that is active stays so only if `state`, which was decided for the
+    /// changed tool, says so.
+    pub async fn update(&self, permit: Permit<UpdateTool>, state: State) -> Result<Arc<Tool>> {
         let (_, action, tool, warrant) = permit.spend();
         if action.if_match.is_some_and(|it| it != tool.revision) {
             return Err(Error::PreconditionFailed);
         }
         let definition = action.patch.apply(&tool.definition)?;
         let name = definition.name.clone();
-        let next = tool.changed(self.clock.micros(), |it| it.definition = definition)?;
+        let next = tool.changed(self.clock.micros(), |it| {
+            it.definition = definition;
+            it.state = if it.state == State::Active { state } else { it.state };
+        })?;
         if self.catalogue().named(next.name_key()).is_some_and(|it| it.id != next.id) {
             return Err(taken(&name));
         }
         warrant.note("digest", next.digest());
+        warrant.note("state", next.state.as_str());
         self.replace(&warrant, &tool, next, action.if_match).await
     }
 

@@ -3,7 +3,27 @@
 use serde_json::{Value, json};
 
 use crate::harness::samples::calculate;
-use crate::harness::Gate;
+use crate::harness::{Caller, Gate};
+
+async fn register(publisher: &Caller, tool: &Value) -> String {
+    let tool = publisher.post("/api/v1/tools", tool).await.expect(201);
+    format!("/api/v1/tools/{}", tool["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_publisher_cannot_make_an_active_tool_critical() {
+    let gate = Gate::start();
+    let publisher = gate.user("pat", "tool_publisher").await;
+    let tool = register(&publisher, &calculate("sly")).await;
+    let risk = |level: &str| json!({ "risk_level": level });
+
+    let changed = publisher.patch(&tool, &risk("medium")).await.expect(200);
+    assert_eq!(changed["state"], "active", "that much the publisher may activate");
+    let changed = publisher.patch(&tool, &risk("critical")).await.expect(200);
+    assert_eq!(changed["state"], "draft", "an admin has to look at it first");
+    publisher.act(&format!("{tool}/activate")).await.problem(403, "denied");
+    gate.admin().await.act(&format!("{tool}/activate")).await.expect(200);
+}
 
 #[tokio::test]
 async fn no_request_is_worth_seconds_of_work_to_whoever_sends_it() {
