@@ -185,7 +185,12 @@ impl Registry {
         .bind(next.body()?)
         .bind(next.revision)
         .expect_rows(1);
-        self.ledger.commit(warrant, vec![update]).await.map_err(|it| overtaken(it, if_match))?;
+        let mut statements = Vec::from([update]);
+        // The name is free for another tool now: what was vended under it must not fit that one.
+        if next.definition.name != tool.definition.name {
+            statements.extend(credentials::of_tool(tool.id, next.updated_at));
+        }
+        self.ledger.commit(warrant, statements).await.map_err(|it| overtaken(it, if_match))?;
         Ok(self.publish(next))
     }
 

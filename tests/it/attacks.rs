@@ -26,6 +26,24 @@ async fn a_publisher_cannot_make_an_active_tool_critical() {
 }
 
 #[tokio::test]
+async fn a_credential_does_not_fit_the_next_tool_of_its_name() {
+    let gate = Gate::start();
+    let publisher = gate.user("pat", "tool_publisher").await;
+    let (_, agent) = gate.agent("bot", "agent").await;
+    let tool = register(&publisher, &calculate("payments")).await;
+    let ask = json!({ "scopes": ["evaluate"] });
+    let vended = agent.post(&format!("{tool}/access"), &ask).await.expect(201);
+    let id = &vended["credential"]["credential_id"];
+    let revoked = async || gate.anyone().get("/api/v1/revocations").await.expect(200);
+
+    publisher.patch(&tool, &json!({ "description": "still the same" })).await.expect(200);
+    assert_eq!(revoked().await["credential_ids"], json!([]));
+    publisher.patch(&tool, &json!({ "name": "other" })).await.expect(200);
+    register(&publisher, &calculate("payments")).await;
+    assert_eq!(revoked().await["credential_ids"], json!([id]));
+}
+
+#[tokio::test]
 async fn no_request_is_worth_seconds_of_work_to_whoever_sends_it() {
     let gate = Gate::start();
     let guest = gate.user("guest", "guest").await;
