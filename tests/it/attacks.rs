@@ -3,11 +3,17 @@
 use serde_json::{Value, json};
 
 use crate::harness::samples::calculate;
-use crate::harness::{Caller, Gate};
+use crate::harness::{Caller, Gate, Setup};
 
 async fn register(publisher: &Caller, tool: &Value) -> String {
     let tool = publisher.post("/api/v1/tools", tool).await.expect(201);
     format!("/api/v1/tools/{}", tool["id"].as_str().unwrap())
+}
+
+/// How many entries the audit has.
+async fn entries(gate: &Gate) -> u64 {
+    let note = gate.anyone().get("/api/v1/audit/checkpoint").await.text;
+    note.lines().nth(1).unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -41,6 +47,42 @@ async fn a_credential_does_not_fit_the_next_tool_of_its_name() {
     publisher.patch(&tool, &json!({ "name": "other" })).await.expect(200);
     register(&publisher, &calculate("payments")).await;
     assert_eq!(revoked().await["credential_ids"], json!([id]));
+}
+
+#[tokio::test]
+async fn guessed_refresh_tokens_do_not_fill_the_disk() {
+    let gate = Setup::new().with("rate_limits.login_ip", "3/minute").start();
+    let before = entries(&gate).await;
+    let mut told_to_wait = 0;
+    for n in 0..20 {
+        let body = json!({ "refresh_token": format!("gwr_{n}") });
+        let answer = gate.anyone().post("/api/v1/auth/refresh", &body).await;
+        told_to_wait += usize::from(answer.status == 429);
+    }
+    assert_eq!((told_to_wait, entries(&gate).await - before), (17, 3));
+}
+
+#[tokio::test]
+async fn a_reused_refresh_token_ends_its_session_once_and_an_honest_one_is_never_limited() {
+    let gate = Setup::new().with("rate_limits.login_ip", "4/minute").start();
+    let words = json!({ "username": "admin", "password": "Adm1n-of-the-tests" });
+    let login = gate.anyone().post("/api/v1/auth/login", &words).await.expect(200);
+    let mut token = login["refresh_token"].clone();
+    for _ in 0..10 {
+        let body = json!({ "refresh_token": token });
+        let pair = gate.anyone().post("/api/v1/auth/refresh", &body).await.expect(200);
+        token = pair["refresh_token"].clone();
+    }
+    let before = entries(&gate).await;
+    let used = json!({ "refresh_token": login["refresh_token"] });
+    for _ in 0..3 {
+        let answer = gate.anyone().post("/api/v1/auth/refresh", &used).await;
+        answer.problem(401, "unauthenticated");
+    }
+    gate.anyone().post("/api/v1/auth/refresh", &used).await.problem(429, "too_many");
+    assert_eq!(entries(&gate).await - before, 4, "three refusals and one end of the session");
+    let body = json!({ "refresh_token": token });
+    gate.anyone().post("/api/v1/auth/refresh", &body).await.problem(429, "too_many");
 }
 
 #[tokio::test]
