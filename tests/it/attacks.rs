@@ -1,9 +1,10 @@
 //! Attacks that worked once.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::samples::calculate;
-use crate::harness::{Caller, Gate, Setup};
+use crate::harness::{Caller, Gate, Setup, send};
 
 async fn register(publisher: &Caller, tool: &Value) -> String {
     let tool = publisher.post("/api/v1/tools", tool).await.expect(201);
@@ -111,6 +112,19 @@ async fn a_reused_refresh_token_ends_its_session_once_and_an_honest_one_is_never
     assert_eq!(entries(&gate).await - before, 4, "three refusals and one end of the session");
     let body = json!({ "refresh_token": token });
     gate.anyone().post("/api/v1/auth/refresh", &body).await.problem(429, "too_many");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_do_not_hide_the_address_that_a_proxy_names() {
+    let gate = Setup::new()
+        .with("risk.trust_proxy_headers", "true")
+        .with("risk.trusted_proxies", "127.0.0.0/8")
+        .start();
+    let admin = gate.admin().await;
+    for value in [&b"66.249.1.1"[..], &b"\xff, 66.249.1.1"[..]] {
+        let request = admin.request(Method::GET, "/api/v1/auth/me");
+        send(request.header("x-forwarded-for", value)).await.problem(403, "denied");
+    }
 }
 
 #[tokio::test]
