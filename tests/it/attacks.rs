@@ -158,3 +158,19 @@ async fn no_request_is_worth_seconds_of_work_to_whoever_sends_it() {
         assert!(answer.text.len() < 16 * 1024, "{} bytes", answer.text.len());
     }
 }
+
+#[tokio::test]
+async fn a_machine_cannot_ask_for_scopes_without_end() {
+    let gate = Gate::start();
+    let (registered, _) = gate.agent("bot", "agent").await;
+    let scopes: Vec<String> = (0..30_000).map(|it| format!("s{it}")).collect();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", registered["client_id"].as_str().unwrap()),
+        ("client_secret", registered["client_secret"].as_str().unwrap()),
+        ("scope", &scopes.join(" ")),
+    ];
+    let answer = gate.anyone().form("/oauth/token", &form).await.expect(400);
+    assert_eq!(answer["error"], "invalid_scope");
+    assert!(answer["error_description"].as_str().unwrap().contains("64"), "{answer}");
+}
