@@ -174,3 +174,14 @@ async fn a_machine_cannot_ask_for_scopes_without_end() {
     assert_eq!(answer["error"], "invalid_scope");
     assert!(answer["error_description"].as_str().unwrap().contains("64"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_credential_that_would_be_too_large_is_the_callers_fault() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    let (_, agent) = gate.agent("bot", "agent").await;
+    let tool = register(&admin, &calculate("calc")).await;
+    let long = json!({ "pointer": "/text", "prefix": "x".repeat(9000) });
+    let ask = json!({ "scopes": ["evaluate"], "constraints": [long] });
+    agent.post(&format!("{tool}/access"), &ask).await.problem(422, "invalid");
+}
