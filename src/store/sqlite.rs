@@ -1,5 +1,7 @@
 //! SQLite: write-ahead log, one writer that takes whole groups, a few pooled readers.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -63,6 +65,7 @@ impl Drop for Reading {
 impl Sqlite {
     /// Opens the file at `path`, making it when it is not there.
     pub fn open(path: impl AsRef<Path>) -> Result<Sqlite> {
+        keep_to_owner(path.as_ref());
         let writer = Connection::open(&path)?;
         prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
@@ -192,6 +195,12 @@ fn run(connection: &Connection, statement: &Statement) -> Result<()> {
             _ => error.into(),
         })?;
     statement.check(touched as u64)
+}
+
+/// Makes the file, for its owner alone: password hashes stand in it. The log beside it takes after
+/// it. What exists already stays as its owner set it; what cannot be made, opening it will tell.
+fn keep_to_owner(path: &Path) {
+    let _made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 fn select(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>> {

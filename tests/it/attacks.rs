@@ -1,5 +1,7 @@
 //! Attacks that worked once.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -184,4 +186,13 @@ async fn a_credential_that_would_be_too_large_is_the_callers_fault() {
     let long = json!({ "pointer": "/text", "prefix": "x".repeat(9000) });
     let ask = json!({ "scopes": ["evaluate"], "constraints": [long] });
     agent.post(&format!("{tool}/access"), &ask).await.problem(422, "invalid");
+}
+
+#[tokio::test]
+async fn others_on_the_host_cannot_read_the_store() {
+    let gate = Gate::start();
+    for name in ["gatewright.db", "gatewright.db-wal"] {
+        let mode = std::fs::metadata(gate.folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
 }
