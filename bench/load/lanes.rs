@@ -30,7 +30,15 @@ pub fn alternate(lanes: &mut [Lane<'_>], rounds: usize, load: impl Fn(usize) -> 
         }
     }
     let all = Rounds(all);
-    report::columns(&["", "requests/s", "p50 µs", "p99 µs", "CPU µs/request", "resident MiB"]);
+    report::columns(&[
+        "",
+        "requests/s",
+        "p50 µs",
+        "p99 µs",
+        "CPU µs/request",
+        "cores busy",
+        "resident MiB",
+    ]);
     for (at, lane) in lanes.iter().enumerate() {
         let median = |value: fn(&Round) -> f64| format!("{:.0}", all.figures(at, value).median());
         report::row(&[
@@ -39,6 +47,7 @@ pub fn alternate(lanes: &mut [Lane<'_>], rounds: usize, load: impl Fn(usize) -> 
             median(P50),
             median(P99),
             format!("{:.1}", all.figures(at, CPU).median()),
+            format!("{:.2}", all.figures(at, BUSY).median()),
             format!("{:.0}", lane.server.resident_mib()),
         ]);
     }
@@ -47,6 +56,9 @@ pub fn alternate(lanes: &mut [Lane<'_>], rounds: usize, load: impl Fn(usize) -> 
 
 pub const PER_SECOND: fn(&Round) -> f64 = |it| it.per_second;
 pub const CPU: fn(&Round) -> f64 = |it| it.cpu_micros;
+/// Below the number of its cores, a saturated server waits: for the disk, for the load, or for
+/// whatever else runs on this machine.
+const BUSY: fn(&Round) -> f64 = |it| it.per_second * it.cpu_micros / 1e6;
 pub const P50: fn(&Round) -> f64 = |it| it.latency_micros.quantile(0.5);
 pub const P99: fn(&Round) -> f64 = |it| it.latency_micros.quantile(0.99);
 

@@ -10,6 +10,7 @@ mod drive;
 #[path = "../common/figures.rs"]
 mod figures;
 mod gate;
+mod hold;
 mod idle;
 mod lanes;
 #[path = "../common/multitude.rs"]
@@ -52,6 +53,11 @@ fn main() {
     let (camps, mut verdicts) = (Camps::pitch(), Verdicts::default());
     let (servers, generator) = camps.sizes();
     println!("Cores: {servers} for servers, {generator} for the load. {plan:?}");
+    match subjects[..] {
+        ["hold", "decide"] => return hold::hold(&camps, folder.path(), |it| &it.decide),
+        ["hold", "vend"] => return hold::hold(&camps, folder.path(), |it| &it.vend),
+        _ => {}
+    }
     if wants("start") {
         start::measure(&camps, folder.path(), plan, &mut verdicts);
     }

@@ -50,12 +50,25 @@ impl Connection {
 /// Whether `answer` ends where its header says that it does (RFC 9112 section 6).
 fn is_complete(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|it| it == b"\r\n\r\n") else { return false };
-    let header = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
-    let field = |name| header.lines().find_map(|it| it.strip_prefix(name));
-    match field("content-length:") {
-        Some(length) => answer.len() - end - 4 == length.trim().parse::<usize>().unwrap(),
-        None => field("transfer-encoding:").is_some() && answer.ends_with(b"\r\n0\r\n\r\n"),
+    let (header, body) = (&answer[..end], &answer[end + 4..]);
+    let mut lines = header.split(|it| *it == b'\n').map(<[u8]>::trim_ascii);
+    let mut lengths = lines.clone().filter_map(|it| value(it, b"content-length:"));
+    match lengths.next() {
+        Some(length) => {
+            let length = str::from_utf8(length).unwrap();
+            body.len() == length.parse::<usize>().unwrap()
+        }
+        None => {
+            lines.any(|it| value(it, b"transfer-encoding:").is_some())
+                && body.ends_with(b"0\r\n\r\n")
+        }
     }
+}
+
+/// The value of a header line, if the line is of this field.
+fn value<'a>(line: &'a [u8], field: &[u8]) -> Option<&'a [u8]> {
+    let (name, value) = line.split_at_checked(field.len())?;
+    name.eq_ignore_ascii_case(field).then(|| value.trim_ascii())
 }
 
 /// The bytes of a request that keeps its connection.

@@ -12,6 +12,7 @@ use rand::TryRngCore as _;
 use secrecy::ExposeSecret as _;
 
 use crate::alternate::{Side, alternate};
+use crate::figures::Figures;
 use crate::report;
 use crate::verdicts::Verdicts;
 
@@ -19,6 +20,8 @@ const ISSUER: &str = "http://127.0.0.1:8080";
 const DIGEST: &str = "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 /// About as long as what a block's signature covers.
 const SIGNED_BYTES: usize = 500;
+const THREADS: usize = 32;
+const VERIFIES_OF_EACH: usize = 2_000;
 
 pub fn measure(verdicts: &mut Verdicts) {
     report::heading("Credentials, CPU µs");
@@ -59,9 +62,24 @@ pub fn measure(verdicts: &mut Verdicts) {
     verdicts.add("mint / keygen and sign", measured.ratio(0, 1), None);
     verdicts.add("attenuate / keygen and sign", measured.ratio(2, 1), Some(0.0..=1.3));
     verdicts.add("verify as issued / its signature check", measured.ratio(5, 3), None);
-    let narrowed = "verify narrowed by 1 block / its 2 signature checks";
-    verdicts.add(narrowed, measured.ratio(6, 4), Some(0.0..=1.15));
+    let what = "verify narrowed by 1 block / its 2 signature checks";
+    verdicts.add(what, measured.ratio(6, 4), Some(0.0..=1.15));
     verdicts.add("remembered / full verify", measured.ratio(7, 6), Some(0.0..=0.12));
+    let wrongly =
+        crowded(|| verifier.verify(&narrowed, &request, Revocations::Unchecked, now).is_err());
+    let what = "good credentials refused in a crowd of threads";
+    verdicts.add(what, Figures::of([wrongly as f64]), Some(0.0..=0.0));
+}
+
+/// How often `refused` is true when many more threads verify than there are cores: who waits for
+/// its turn must not be taken for a token that takes too long.
+fn crowded(refused: impl Fn() -> bool + Sync) -> usize {
+    let refused = &refused;
+    std::thread::scope(|scope| {
+        let verify = || (0..VERIFIES_OF_EACH).filter(|_| refused()).count();
+        let crowd: Vec<_> = (0..THREADS).map(|_| scope.spawn(verify)).collect();
+        crowd.into_iter().map(|it| it.join().unwrap()).sum()
+    })
 }
 
 /// What an appended block cannot do without: a new key, and a signature by the old one, which

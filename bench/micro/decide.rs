@@ -4,8 +4,7 @@ use futures_util::FutureExt as _;
 use gatewright::Result;
 use gatewright::authz::{Action, Permit};
 use gatewright::credentials::{RequestCredential, ToolRef, Ttl};
-use gatewright::registry::{ListTools, ShowTool};
-use tokio::runtime::Runtime;
+use gatewright::registry::ShowTool;
 
 use crate::alternate::{Side, alternate};
 use crate::place::Inhabited;
@@ -14,7 +13,6 @@ use crate::verdicts::Verdicts;
 
 /// Tools that a busy hour is about; in a large world they lie far apart.
 const IN_USE: usize = 64;
-const PAGE: usize = 50;
 
 /// `authorize` from the registry's snapshot to the permit, with everything but the write.
 pub fn kinds(small: &Inhabited) {
@@ -46,25 +44,6 @@ pub fn growth(small: &Inhabited, large: &Inhabited, verdicts: &mut Verdicts) {
     verdicts.add("request a credential: 10⁵ / 10²", measured.ratio(3, 2), goal);
     let cold = "view: 10⁵, each tool in turn / 10²";
     verdicts.add(cold, measured.ratio(4, 0), None);
-}
-
-pub fn discovery(world: &Inhabited, runtime: &Runtime, verdicts: &mut Verdicts) {
-    report::heading("Discovery, 10,000 tools, a page of 50, CPU µs");
-    report::columns(&["", "least", "median"]);
-    let page = |after: Option<String>| {
-        move || {
-            let list = ListTools { page_size: PAGE, after: after.clone(), ..ListTools::default() };
-            let seen = runtime.block_on(world.place.authz.visible(world.agent.clone(), list));
-            assert_eq!(seen.unwrap().items().len(), PAGE);
-        }
-    };
-    let middle = world.tools[world.tools.len() / 2].name_key().to_owned();
-    let measured = alternate(vec![
-        Side::new("first page", page(None)),
-        Side::new("a page in the middle", page(Some(middle))),
-    ]);
-    let first = "discovery, first page of 10,000 tools, µs";
-    verdicts.add(first, measured.of(0), Some(0.0..=5_000.0));
 }
 
 /// Decides on one tool after another, `in_use` of them spread over the world.

@@ -5,8 +5,10 @@
 #![expect(clippy::print_stdout, reason = "figures are for people to read")]
 
 mod alternate;
+mod audit;
 mod credentials;
 mod decide;
+mod discovery;
 #[path = "../common/figures.rs"]
 mod figures;
 #[path = "../common/multitude.rs"]
@@ -14,11 +16,11 @@ mod multitude;
 mod place;
 #[path = "../common/report.rs"]
 mod report;
-mod seal;
 mod tokens;
 #[path = "../common/verdicts.rs"]
 mod verdicts;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gatewright::policy::Bundle;
@@ -30,21 +32,23 @@ fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bundle = Arc::new(Bundle::starter().unwrap());
-    let world = |count: u32| {
-        let store = folder.path().join(format!("{count}.db"));
-        runtime.block_on(Inhabited::of(&store, count, &bundle))
+    let world = |name: &str, count: u32, change: fn(&Path)| {
+        let store = folder.path().join(name);
+        runtime.block_on(Inhabited::of(&store, count, &bundle, change))
     };
     let wanted = wanted();
     let wants = |subject: &str| wanted.as_ref().is_none_or(|it| it == subject);
-    let (small, mut verdicts) = (world(100), Verdicts::default());
+    let (small, mut verdicts) = (world("small.db", 100, |_| {}), Verdicts::default());
     if wants("decide") {
         decide::kinds(&small);
     }
     if wants("growth") {
-        decide::growth(&small, &world(100_000), &mut verdicts);
+        decide::growth(&small, &world("large.db", 100_000, |_| {}), &mut verdicts);
     }
     if wants("discovery") {
-        decide::discovery(&world(10_000), &runtime, &mut verdicts);
+        let open = world("open.db", 10_000, |_| {});
+        let closed = world("closed.db", 10_000, discovery::hide_most);
+        discovery::measure(&open, &closed, &runtime, &mut verdicts);
     }
     if wants("credentials") {
         credentials::measure(&mut verdicts);
@@ -53,7 +57,7 @@ fn main() {
         tokens::measure(&small, &runtime, &mut verdicts);
     }
     if wants("audit") {
-        seal::measure(&small, folder.path(), &runtime, &mut verdicts);
+        audit::measure(&small, folder.path(), &runtime, &mut verdicts);
     }
     verdicts.print();
 }

@@ -53,10 +53,17 @@ struct Client {
 }
 
 impl Inhabited {
-    /// A place of `count` tools and as many agents, under the starter policies.
-    pub async fn of(store: &Path, count: u32, bundle: &Arc<Bundle>) -> Inhabited {
+    /// A place of `count` tools and as many agents, under the starter policies; `change` may
+    /// change the store before it is read.
+    pub async fn of(
+        store: &Path,
+        count: u32,
+        bundle: &Arc<Bundle>,
+        change: impl FnOnce(&Path),
+    ) -> Inhabited {
         let client = Place::open(store, bundle).await.settle().await;
         multitude::grow(store, count - 1).unwrap();
+        change(store);
         let place = Place::open(store, bundle).await;
         let tools = place.registry.catalogue().tools();
         assert_eq!(tools.len(), count as usize);

@@ -65,7 +65,7 @@ impl Drop for Reading {
 impl Sqlite {
     /// Opens the file at `path`, making it when it is not there.
     pub fn open(path: impl AsRef<Path>) -> Result<Sqlite> {
-        keep_to_owner(path.as_ref());
+        make_private(path.as_ref());
         let writer = Connection::open(&path)?;
         prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
@@ -104,6 +104,12 @@ impl Sqlite {
         })
         .await?
     }
+}
+
+/// Makes a new file its owner's alone, for it holds the hashes of secrets; SQLite gives its
+/// companions the same mode. What cannot be made here cannot be opened either, and is told there.
+fn make_private(path: &Path) {
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 fn prepare(connection: &Connection) -> Result<()> {
@@ -195,12 +201,6 @@ fn run(connection: &Connection, statement: &Statement) -> Result<()> {
             _ => error.into(),
         })?;
     statement.check(touched as u64)
-}
-
-/// Makes the file, for its owner alone: password hashes stand in it. The log beside it takes after
-/// it. What exists already stays as its owner set it; what cannot be made, opening it will tell.
-fn keep_to_owner(path: &Path) {
-    let _made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 fn select(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>> {
