@@ -9,6 +9,7 @@
 )]
 
 mod access_tokens;
+mod attacks;
 mod audit;
 mod bad_input;
 mod canaries;
