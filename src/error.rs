@@ -19,6 +19,9 @@ pub enum Error {
     Unauthenticated(Unproven),
     #[error("the policies do not allow it")]
     Denied(Box<Denial>),
+    /// Denied for no other reason than that a quota is used up: waiting helps.
+    #[error("a quota is used up")]
+    QuotaExceeded(Box<Denial>),
     /// Absent, or not for this caller to know of.
     #[error("there is no such thing, or you may not see it")]
     NotFound,
@@ -124,7 +127,7 @@ impl Error {
             Error::UnsupportedMediaType { .. } => 415,
             Error::WrongHost => 421,
             Error::Invalid(_) => 422,
-            Error::TooMany { .. } => 429,
+            Error::QuotaExceeded(_) | Error::TooMany { .. } => 429,
             Error::Internal(_) => 500,
             Error::Unavailable { .. } => 503,
         }
@@ -136,6 +139,7 @@ impl Error {
             Error::Malformed(_) => "malformed",
             Error::Unauthenticated(_) => "unauthenticated",
             Error::Denied(_) => "denied",
+            Error::QuotaExceeded(_) => "quota_exceeded",
             Error::NotFound => "not_found",
             Error::MethodNotAllowed { .. } => "method_not_allowed",
             Error::RequestTimeout => "request_timeout",
@@ -157,6 +161,7 @@ impl Error {
             Error::Malformed(_) => "The request cannot be read",
             Error::Unauthenticated(_) => "Authentication is needed",
             Error::Denied(_) => "Denied by policy",
+            Error::QuotaExceeded(_) => "A quota is used up",
             Error::NotFound => "Not found",
             Error::MethodNotAllowed { .. } => "The method does not fit the path",
             Error::RequestTimeout => "The request arrived too slowly",
@@ -204,16 +209,19 @@ mod tests {
 
     #[test]
     fn every_error_has_its_status_and_code() {
-        let denial = Denial {
-            decision_id: Uuid::nil(),
-            reasons: vec![],
-            detail: String::new(),
-            fixes: vec![],
+        let denial = || {
+            Box::new(Denial {
+                decision_id: Uuid::nil(),
+                reasons: vec![],
+                detail: String::new(),
+                fixes: vec![],
+            })
         };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),
-            (Error::Denied(Box::new(denial)), 403, "denied"),
+            (Error::Denied(denial()), 403, "denied"),
+            (Error::QuotaExceeded(denial()), 429, "quota_exceeded"),
             (Error::NotFound, 404, "not_found"),
             (Error::MethodNotAllowed { allow: "GET".into() }, 405, "method_not_allowed"),
             (Error::RequestTimeout, 408, "request_timeout"),

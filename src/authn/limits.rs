@@ -36,19 +36,20 @@ impl SignInLimits {
 
     /// Counts one try. An unknown name counts like a known one.
     pub fn admit(&self, address: IpAddr, name: &str) -> Result<()> {
+        self.admit_address(address)?;
+        let name: String = name.chars().take(128).flat_map(char::to_lowercase).collect();
+        self.by_name.check_key(&name).map_err(|it| wait(&it))
+    }
+
+    /// Counts one try of an address alone, where no name is given.
+    pub fn admit_address(&self, address: IpAddr) -> Result<()> {
         self.sweep();
-        let now = DefaultClock::default().now();
-        let wait = |until: governor::NotUntil<_>| Error::TooMany {
-            retry_after_seconds: until.wait_time_from(now).as_secs() + 1,
-        };
         // A v6 host has a whole network to itself.
         let address = match address {
             IpAddr::V6(it) => IpAddr::from((it.to_bits() >> 64 << 64).to_be_bytes()),
             v4 => v4,
         };
-        self.by_address.check_key(&address).map_err(wait)?;
-        let name: String = name.chars().take(128).flat_map(char::to_lowercase).collect();
-        self.by_name.check_key(&name).map_err(wait)
+        self.by_address.check_key(&address).map_err(|it| wait(&it))
     }
 
     fn sweep(&self) {
@@ -58,6 +59,11 @@ impl SignInLimits {
             self.by_name.retain_recent();
         }
     }
+}
+
+fn wait(until: &governor::NotUntil<governor::clock::QuantaInstant>) -> Error {
+    let left = until.wait_time_from(DefaultClock::default().now());
+    Error::TooMany { retry_after_seconds: left.as_secs() + 1 }
 }
 
 #[cfg(test)]

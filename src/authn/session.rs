@@ -16,7 +16,7 @@ use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::clock::instant;
 use crate::directory::{Kind, Principal};
-use crate::store::Statement;
+use crate::store::{Row, Statement};
 use crate::{Error, Result, Unproven};
 
 const SECOND: i64 = 1_000_000;
@@ -82,6 +82,34 @@ impl Action for RefreshSession {
     }
 }
 
+/// What the store knows of a refresh token that somebody sent.
+#[derive(Debug)]
+pub struct RecalledRefresh {
+    hash: [u8; 32],
+    stored: Option<StoredRefresh>,
+    now: i64,
+}
+
+#[derive(Debug)]
+struct StoredRefresh {
+    used: bool,
+    expires_at: i64,
+    session: Uuid,
+    principal: Option<Principal>,
+    authenticated_at: i64,
+    ended: bool,
+}
+
+impl RecalledRefresh {
+    /// Whether it may still be used.
+    pub fn is_good(&self) -> bool {
+        let good = |it: &StoredRefresh| {
+            !it.used && !it.ended && it.principal.is_some() && it.expires_at > self.now
+        };
+        self.stored.as_ref().is_some_and(good)
+    }
+}
+
 impl Authn {
     /// Checks a password. A wrong one is written down, and answered like an unknown name.
     pub async fn prove_password(
@@ -143,43 +171,64 @@ impl Authn {
         Ok(pair)
     }
 
-    /// Recognises a refresh token. One that was used already ends its whole family: either the
-    /// thief or the owner holds a copy, and nobody can tell which.
-    pub async fn prove_refresh(
-        &self,
-        token: &SecretString,
-        origin: Arc<Origin>,
-    ) -> Result<(Caller, RefreshSession)> {
-        let spent = hash(token);
+    /// Looks a refresh token up.
+    pub async fn recall_refresh(&self, token: &SecretString) -> Result<RecalledRefresh> {
+        let hash = hash(token);
         let rows = self
             .db
             .query(
                 "SELECT t.used_at, t.expires_at, s.id, s.principal_kind, s.principal_id,
                         s.authenticated_at, s.revoked_at
                  FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = $1",
-                vec![spent.to_vec().into()],
+                vec![hash.to_vec().into()],
             )
             .await?;
-        let Some(row) = rows.first() else {
+        let stored = |row: &Row| -> Result<StoredRefresh> {
+            let (kind, id) = (Kind::parse(row.text(3)?), row.uuid(4)?);
+            Ok(StoredRefresh {
+                used: row.opt_int(0)?.is_some(),
+                expires_at: row.int(1)?,
+                session: row.uuid(2)?,
+                principal: kind.and_then(|kind| self.directory.snapshot().principal(kind, id)),
+                authenticated_at: row.int(5)?,
+                ended: row.opt_int(6)?.is_some(),
+            })
+        };
+        let stored = rows.first().map(stored).transpose()?;
+        Ok(RecalledRefresh { hash, stored, now: self.clock.micros() })
+    }
+
+    /// Recognises a refresh token. One that was used already ends its whole family: either the
+    /// thief or the owner holds a copy, and nobody can tell which.
+    pub async fn prove_refresh(
+        &self,
+        recalled: RecalledRefresh,
+        origin: Arc<Origin>,
+    ) -> Result<(Caller, RefreshSession)> {
+        let good = recalled.is_good();
+        let RecalledRefresh { hash: spent, stored, .. } = recalled;
+        let Some(StoredRefresh {
+            session,
+            principal: Some(principal),
+            used,
+            ended,
+            authenticated_at,
+            ..
+        }) = stored
+        else {
             return Err(self.refuse_refresh(Actor::anonymous("unknown"), "unknown", &origin).await);
         };
-        let (session, kind) = (row.uuid(2)?, Kind::parse(row.text(3)?));
-        let principal =
-            kind.and_then(|kind| self.directory.snapshot().principal(kind, row.uuid(4).ok()?));
-        let Some(principal) = principal else {
-            return Err(self.refuse_refresh(Actor::anonymous("unknown"), "unknown", &origin).await);
-        };
-        if row.opt_int(0)?.is_some() {
+        if used && !ended {
             self.end(session, &principal, "refresh_token_reused").await?;
-            return Err(self.refuse_refresh(principal.actor(), "reused", &origin).await);
         }
-        if row.opt_int(6)?.is_some() || row.int(1)? <= self.clock.micros() {
-            return Err(self.refuse_refresh(principal.actor(), "ended", &origin).await);
+        if !good {
+            let reason = if used { "reused" } else { "ended" };
+            return Err(self.refuse_refresh(principal.actor(), reason, &origin).await);
         }
         let authenticated = Session {
             id: Some(session),
             scopes: Arc::default(),
-            authenticated_at: row.int(5)?,
+            authenticated_at,
             reauthenticated_at: None,
             assurance_level: 1,
         };
@@ -252,6 +301,23 @@ impl Authn {
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await?;
         self.revoked.add(session, self.clock.micros());
         Ok(())
+    }
+
+    /// Forgets the sessions of a suspended principal, before it may act again.
+    pub async fn forget_sessions_of(&self, principal: &Principal) -> Result<()> {
+        let now = self.clock.micros();
+        let rows = self
+            .db
+            .query(
+                "SELECT id FROM sessions
+                 WHERE principal_id = $1 AND revoked_at IS NULL AND expires_at > $2",
+                vec![principal.id().into(), now.into()],
+            )
+            .await?;
+        rows.iter().try_for_each(|row| {
+            self.revoked.add(row.uuid(0)?, now);
+            Ok(())
+        })
     }
 
     /// Ends a session on suspicion.
@@ -348,6 +414,16 @@ impl Authn {
         let token = self.tokens.sign(warrant, &claims)?.into();
         Ok(AccessToken { token, expires_at: instant(expires * SECOND), ttl, scopes })
     }
+}
+
+/// What ends every session of a principal, for the commit that lets it act again: whoever holds a
+/// token from before the suspension may be the reason for it.
+pub fn ends_sessions_of(principal: Uuid, now: i64) -> Statement {
+    Statement::new(
+        "UPDATE sessions SET revoked_at = $2 WHERE principal_id = $1 AND revoked_at IS NULL",
+    )
+    .bind(principal)
+    .bind(now)
 }
 
 /// 256 random bits: guessing is hopeless, so its SHA-256 is enough to store.

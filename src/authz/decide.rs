@@ -38,6 +38,8 @@ pub struct Question<'a> {
     pub event: &'static str,
     pub resource: &'a dyn Resource,
     pub particulars: Particulars,
+    /// What it costs by itself, whatever was used before: millionths of a US dollar.
+    pub cost_micros: u64,
 }
 
 /// What Cedar said, and everything it said it on.

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 
 use super::decide::{Answer, Decider, Question};
 use super::facts::{Age, Approval, ApprovalState, Facts, Particulars};
+use super::scope::ScopeResource;
 use super::uid::Kind;
 use crate::authn::Caller;
 use crate::error::Fix;
@@ -145,7 +146,7 @@ impl Doctor<'_> {
             ) => {
                 usage.calls_last_minute = 1;
                 usage.calls_today = 1;
-                usage.cost_today_micros = 0;
+                usage.cost_today_micros = self.question.cost_micros;
                 usage.failures_last_hour = 0;
             }
             (
@@ -175,13 +176,22 @@ impl Doctor<'_> {
         })
     }
 
-    /// Gives the token what the tool requires, and asks for no more than the tool offers.
+    /// Gives the token what the tool requires, as far as another token could hold it, and asks for
+    /// no more than the tool offers.
     fn fit_scopes(&self, facts: &mut Facts) {
-        facts.token_scopes.extend(self.scopes_of("required_scopes"));
+        let required = self.scopes_of("required_scopes");
+        facts.token_scopes.extend(required.into_iter().filter(|it| self.could_hold(it)));
         let offered = self.scopes_of("allowed_scopes");
         if let Particulars::Credential { ask, .. } = &mut facts.particulars {
             ask.scopes.retain(|it| offered.contains(it));
         }
+    }
+
+    fn could_hold(&self, scope: &str) -> bool {
+        self.decider
+            .prepare(self.caller, "hold_scope", &Particulars::Base)
+            .and_then(|asked| asked.about(&ScopeResource::new(scope)))
+            .is_ok_and(|it| it.allow)
     }
 
     fn scopes_of(&self, attribute: &str) -> Vec<String> {

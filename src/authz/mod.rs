@@ -13,6 +13,7 @@ pub mod uid;
 pub mod verdict;
 mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -34,6 +35,9 @@ pub use decide::Surroundings;
 pub(crate) use permit::Record;
 pub use permit::{Permit, Visible, Warrant};
 pub use world::World;
+
+/// Decisions on members of a collection before others get a turn.
+const TURN: usize = 32;
 
 /// Decides, by the active bundle and by nothing else.
 pub struct Authz {
@@ -80,15 +84,20 @@ impl Authz {
         let Some(resource) = action.find(&self.world).await? else {
             return Err(self.absent(&caller, A::NAME, A::EVENT).await);
         };
-        let reservation = action
-            .use_of(&resource)
-            .map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
+        let asked = action.use_of(&resource);
+        let reservation =
+            asked.map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
         let mut particulars = action.particulars(&resource);
         if let Some(it) = &reservation {
             particulars.set_usage(it.usage());
         }
-        let question =
-            Question { action: A::NAME, event: A::EVENT, resource: &resource, particulars };
+        let question = Question {
+            action: A::NAME,
+            event: A::EVENT,
+            resource: &resource,
+            particulars,
+            cost_micros: asked.map_or(0, |it| it.cost_micros.unsigned_abs()),
+        };
         let answer = self.ask(&caller, &question)?;
         let entry = self.entry(&caller, &question, &answer);
         if !answer.outcome.allow {
@@ -107,8 +116,15 @@ impl Authz {
         let asked = self.decider.prepare(&caller, L::NAME, &listing.particulars())?;
         let mut page: Vec<L::Item> = Vec::new();
         let (mut passed, mut next, mut last) = (0, String::new(), None);
-        for item in candidates.items {
-            if asked.about(&item)?.allow {
+        let mut errors = BTreeSet::new();
+        for (looked_at, item) in candidates.items.into_iter().enumerate() {
+            // Thousands of decisions in a row: others must get their turn in between.
+            if looked_at % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+            let outcome = asked.about(&item)?;
+            errors.extend(outcome.errors);
+            if outcome.allow {
                 if passed < listing.skip() {
                     passed += 1;
                 } else if page.len() < listing.page_size() {
@@ -128,9 +144,12 @@ impl Authz {
             event: L::EVENT,
             resource: &TheRegistry,
             particulars: listing.particulars(),
+            cost_micros: 0,
         };
         let mut entry = self.entry(&caller, &question, &asked.answer(allowed()));
         entry.details.insert("shown".into(), page.len().into());
+        entry.errors.extend(errors);
+        report(L::NAME, &entry.errors);
         Ok(Visible::new(page, next, Warrant::new(Arc::new(Record::new(entry, None)))))
     }
 
@@ -138,11 +157,15 @@ impl Authz {
     pub fn holdable(&self, caller: &Caller, scopes: &[String]) -> Result<Vec<String>> {
         let asked = self.decider.prepare(caller, "hold_scope", &Particulars::Base)?;
         let mut held = Vec::new();
+        let mut errors = BTreeSet::new();
         for scope in scopes {
-            if asked.about(&ScopeResource::new(scope))?.allow {
+            let outcome = asked.about(&ScopeResource::new(scope))?;
+            errors.extend(outcome.errors);
+            if outcome.allow {
                 held.push(scope.clone());
             }
         }
+        report("hold_scope", &Vec::from_iter(errors));
         Ok(held)
     }
 
@@ -186,14 +209,7 @@ impl Authz {
         let answer = self.decider.ask(caller, question)?;
         let outcome = if answer.outcome.allow { "allow" } else { "deny" };
         metrics::decision(question.action, outcome, started.elapsed());
-        if !answer.outcome.errors.is_empty() {
-            metrics::evaluation_error();
-            tracing::error!(
-                action = question.action,
-                errors = ?answer.outcome.errors,
-                "a policy failed to evaluate; the request was denied"
-            );
-        }
+        report(question.action, &answer.outcome.errors);
         Ok(answer)
     }
 
@@ -223,12 +239,11 @@ impl Authz {
             return Error::NotFound;
         }
         let fixes = explain::fixes(&self.decider, caller, question, &answer);
-        Error::Denied(Box::new(Denial {
-            decision_id,
-            detail: answer.detail(),
-            reasons: answer.outcome.reasons,
-            fixes,
-        }))
+        let detail = answer.detail();
+        let quota = answer.is_quota_refusal() && fixes.len() == 1;
+        let reasons = answer.outcome.reasons;
+        let denial = Box::new(Denial { decision_id, reasons, detail, fixes });
+        if quota { Error::QuotaExceeded(denial) } else { Error::Denied(denial) }
     }
 
     /// What is not there is refused like what may not be seen, and written down like it, too.
@@ -282,4 +297,13 @@ impl Authz {
 /// The verdict on asking for a list: what may be seen is decided for each of its members.
 fn allowed() -> Verdict {
     Verdict { allow: true, reasons: Vec::new(), errors: Vec::new() }
+}
+
+/// Makes known that policies failed to evaluate; whatever they were asked about was denied.
+fn report(action: &'static str, errors: &[String]) {
+    if errors.is_empty() {
+        return;
+    }
+    metrics::evaluation_error();
+    tracing::error!(action, ?errors, "a policy failed to evaluate; what was asked was denied");
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
 
-use std::io::Read as _;
+use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -37,14 +37,22 @@ pub struct SeedAdminArgs {
 /// Makes an administrator in the store that the settings name.
 pub async fn seed_admin(args: SeedAdminArgs, clock: Clock) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
-    let mut line = String::new();
-    std::io::stdin().take(PASSWORD_BYTES_MAX).read_to_string(&mut line).context("no password")?;
-    let password = SecretString::from(line.lines().next().unwrap_or_default());
+    let password = password()?;
     let bundle = Bundle::starter().map_err(|_| anyhow::anyhow!("the built-in policies"))?;
     let app = App::start(&settings, Arc::new(bundle), clock).await?;
     let user = app.seed_admin(&args.username, password).await.map_err(explained)?;
     say(&format!("{} is an administrator now ({})", user.username, user.id));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first line of standard input; whoever types it is told so.
+fn password() -> anyhow::Result<SecretString> {
+    if stdin().is_terminal() {
+        complain("type the password and Enter");
+    }
+    let mut line = String::new();
+    stdin().lock().take(PASSWORD_BYTES_MAX).read_line(&mut line).context("no password")?;
+    Ok(line.trim_end_matches(['\r', '\n']).into())
 }
 
 /// Field faults in words, for those who typed them on a command line.

@@ -11,7 +11,8 @@ use crate::policy::{Bundle, Fault, Sources, table::Table};
 
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Parse, validate and lint; names file, line and fix of every fault
+    /// What a server asks before it starts: parse, validate, lint, run the decision table; names file,
+    /// line and fix of every fault
     Check(Folders),
     /// Run the decision table, and look for policies that no row would miss
     Test(Folders),

@@ -43,16 +43,19 @@ impl Server {
         let app = App::start(&settings, bundle.clone(), clock).await?;
         app.bootstrap(&settings).await.context("making the bootstrap administrator")?;
         let stop = CancellationToken::new();
-        let rules = Arc::new(rules(&settings, address, app.clock.clone())?);
+        let rules = Arc::new(rules_for(&settings, address, app.clock.clone())?);
         let tls = tls(&settings, &stop)?;
-        let door = Door::new(warp::service(service(app.clone())), rules.clone());
+        let door = Door::new(warp::service(service(app.clone())), rules);
         let limits = Limits::default;
         let mut listeners =
             vec![tokio::spawn(net::serve(listener, tls, limits(), door, stop.clone()))];
         if let Some(own) = settings.metrics.listen {
             let listener =
                 net::bind(own).with_context(|| format!("cannot listen on {own} for metrics"))?;
+            let own = listener.local_addr()?;
+            let rules = Arc::new(rules_for(&settings, own, app.clock.clone())?);
             let door = Door::new(warp::service(figures_only(app.clone())), rules);
+            tracing::info!(figures = %own, "serving figures");
             listeners.push(tokio::spawn(net::serve(listener, None, limits(), door, stop.clone())));
         }
         let watch = watch(&settings, &app, &bundle)?;
@@ -89,11 +92,12 @@ fn settle_port(settings: &mut Settings, address: SocketAddr) {
 }
 
 /// The names we answer to: our public one, our address, and this machine's own.
-fn rules(settings: &Settings, address: SocketAddr, clock: Clock) -> anyhow::Result<Rules> {
+fn rules_for(settings: &Settings, address: SocketAddr, clock: Clock) -> anyhow::Result<Rules> {
     let url = settings.public_url.to_string();
     let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host).to_owned();
     let mut names = vec![host];
-    if !address.ip().is_unspecified() {
+    let everywhere = address.ip().is_unspecified();
+    if !everywhere {
         names.push(address.to_string());
     }
     let origins = settings.cors.allowed_origins.iter().map(ToString::to_string);
@@ -101,7 +105,9 @@ fn rules(settings: &Settings, address: SocketAddr, clock: Clock) -> anyhow::Resu
     if settings.public_url.is_https() {
         origins = origins.https_only();
     }
-    Ok(Rules { clock, hosts: Hosts::new(names)?.and_loopback(), origins })
+    let hosts = Hosts::new(names)?.and_loopback();
+    let hosts = if everywhere { hosts.and_addresses() } else { hosts };
+    Ok(Rules { clock, hosts, origins })
 }
 
 fn tls(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<Option<Arc<Acceptor>>> {

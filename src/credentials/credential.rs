@@ -46,6 +46,11 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// Goes up by one with every change: once, when it is revoked.
+    pub fn revision(&self) -> i64 {
+        1 + i64::from(self.revoked_at.is_some())
+    }
+
     pub(super) fn from_row(row: &Row) -> Result<Credential> {
         let kind = directory::Kind::parse(row.text(5)?)
             .ok_or_else(|| Error::internal("a credential of an unknown kind of principal"))?;

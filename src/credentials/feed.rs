@@ -15,6 +15,8 @@ impl Credentials {
                 Error::Malformed(format!("`{}` is no cursor of this feed", shown(text)))
             })?,
         };
+        // Before the store is read: the page is complete up to the instant that it names.
+        let now = self.clock.now();
         let rows = self
             .db
             .query(
@@ -23,7 +25,6 @@ impl Credentials {
                 vec![since.into(), PAGE_MAX.into()],
             )
             .await?;
-        let now = self.clock.now();
         let mut page = Page {
             since: cursor.to_owned(),
             cursor: cursor.to_owned(),

@@ -7,7 +7,7 @@ use cedar_policy::Entity;
 use uuid::Uuid;
 
 use super::attenuate::{ArgumentCheck, AttenuateError, argument_checks};
-use super::mint::{Draft, Minted, mint};
+use super::mint::{Draft, MintError, Minted, mint};
 use super::{Credential, Credentials};
 use crate::authz::facts::{Ask, Particulars};
 use crate::authz::quota::NOTHING_USED;
@@ -138,7 +138,11 @@ impl Credentials {
 
     /// The signing key works for nobody without a warrant.
     fn sign(&self, _: &Warrant, draft: &Draft) -> Result<Minted> {
-        Ok(mint(draft, self.keys.active()).map_err(anyhow::Error::from)?)
+        mint(draft, self.keys.active()).map_err(|error| match error {
+            // The caller chose its size: by many scopes, or by long conditions.
+            MintError::TooLarge(_) => Error::field("", error.to_string()),
+            other => Error::Internal(other.into()),
+        })
     }
 }
 

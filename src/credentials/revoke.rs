@@ -5,13 +5,16 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Credential, Credentials};
-use crate::Result;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, World};
 use crate::store::Statement;
+use crate::{Error, Result};
 
 #[derive(Debug)]
-pub struct RevokeCredential(pub Uuid);
+pub struct RevokeCredential {
+    pub credential: Uuid,
+    pub if_match: Option<i64>,
+}
 
 impl Action for RevokeCredential {
     const NAME: &'static str = "revoke_credential";
@@ -19,7 +22,7 @@ impl Action for RevokeCredential {
     type Resource = Arc<Credential>;
 
     async fn find(&self, world: &World) -> Result<Option<Arc<Credential>>> {
-        world.credentials.find(self.0).await
+        world.credentials.find(self.credential).await
     }
 
     fn particulars(&self, _: &Arc<Credential>) -> Particulars {
@@ -31,7 +34,10 @@ impl Credentials {
     /// Revokes at once. Revoking what is revoked or expired already changes
     /// nothing.
     pub async fn revoke(&self, permit: Permit<RevokeCredential>) -> Result<()> {
-        let (_, _, credential, warrant) = permit.spend();
+        let (_, action, credential, warrant) = permit.spend();
+        if action.if_match.is_some_and(|it| it != credential.revision()) {
+            return Err(Error::PreconditionFailed);
+        }
         let statements = of_credential(credential.id, self.clock.micros());
         self.ledger.commit(&warrant, statements.into()).await
     }

@@ -13,7 +13,7 @@ use warp::http::StatusCode;
 use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
-use super::list::{created, no_content, page, time};
+use super::list::{created, no_content, page, tagged, time};
 use super::route::settle;
 use crate::audit::Outcome;
 use crate::authn::Caller;
@@ -257,14 +257,13 @@ pub fn parse_show(call: &Call) -> Result<ShowCredential> {
 }
 
 pub async fn get(_: Arc<App>, permit: Permit<ShowCredential>) -> Result<Response> {
-    let mut response = json(&view(permit.resource())).into_response();
-    *response.status_mut() = StatusCode::OK;
-    Ok(response)
+    let credential = permit.resource();
+    Ok(tagged(&view(credential), credential.revision(), StatusCode::OK))
 }
 
 pub fn parse_revoke(call: &Call) -> Result<RevokeCredential> {
     call.empty()?;
-    Ok(RevokeCredential(call.id("credential")?))
+    Ok(RevokeCredential { credential: call.id("credential")?, if_match: call.if_match()? })
 }
 
 pub async fn revoke(app: Arc<App>, permit: Permit<RevokeCredential>) -> Result<Response> {

@@ -13,6 +13,9 @@ use super::call::{Call, decoded};
 use crate::authn::IssueToken;
 use crate::{App, Error, Result};
 
+/// Each is a decision of its own.
+const SCOPES_MAX: usize = 64;
+
 #[derive(Deserialize, JsonSchema)]
 pub struct TokenForm {
     /// `client_credentials`
@@ -65,6 +68,11 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
         }
         Err(error) => return Err(error),
     };
+    if form.scope.as_deref().is_some_and(|it| it.split_whitespace().count() > SCOPES_MAX) {
+        let many = format!("ask for at most {SCOPES_MAX} scopes");
+        app.authz.note_refusal(&caller, "auth.token", "invalid_scope").await?;
+        return Ok(refuse(400, "invalid_scope", many));
+    }
     let scopes = app.holdable_scopes(&caller, form.scope.as_deref())?;
     if scopes.is_empty() && form.scope.is_some() {
         let which = "policy lets this client hold none of these scopes".to_owned();

@@ -55,7 +55,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         Error::Unauthenticated(unproven) => {
             extra.push((header::WWW_AUTHENTICATE, challenge(unproven).to_owned()));
         }
-        Error::Denied(denial) => {
+        Error::Denied(denial) | Error::QuotaExceeded(denial) => {
             let wait = denial.fixes.iter().find_map(|it| it.retry_after_seconds);
             extra.extend(wait.map(|it| (header::RETRY_AFTER, it.to_string())));
             problem.detail = denial.detail;

@@ -21,13 +21,14 @@ impl Proxies {
         if !self.trusts(client) {
             return client;
         }
-        let values: Vec<&str> = headers
+        // By bytes: what a caller typed may be no text, and must not hide what the proxy added.
+        let values: Vec<&[u8]> = headers
             .get_all("x-forwarded-for")
             .iter()
-            .filter_map(|it| it.to_str().ok())
-            .flat_map(|it| it.split(','))
+            .flat_map(|it| it.as_bytes().split(|byte| *byte == b','))
             .collect();
-        for text in values.into_iter().rev() {
+        for bytes in values.into_iter().rev() {
+            let text = std::str::from_utf8(bytes).unwrap_or_default();
             // A proxy that writes nonsense vouches for nobody beyond itself.
             let Ok(named) = text.trim().parse::<IpAddr>() else { return client };
             client = named.to_canonical();
@@ -45,25 +46,30 @@ impl Proxies {
 
 #[cfg(test)]
 mod tests {
+    use warp::http::HeaderValue;
+
     use super::*;
 
     #[test]
     fn only_listed_proxies_are_believed_and_only_from_the_right() {
         let trusting = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
         let table = [
-            ("203.0.113.9", "1.2.3.4", "203.0.113.9"),
-            ("10.0.0.1", "1.2.3.4", "1.2.3.4"),
-            ("10.0.0.1", "66.249.1.1, 1.2.3.4", "1.2.3.4"),
-            ("10.0.0.1", "1.2.3.4, 10.9.9.9", "1.2.3.4"),
-            ("10.0.0.1", "1.2.3.4, nonsense", "10.0.0.1"),
-            ("10.0.0.1", "", "10.0.0.1"),
-            ("10.0.0.1", "::ffff:1.2.3.4", "1.2.3.4"),
+            ("203.0.113.9", &b"1.2.3.4"[..], "203.0.113.9"),
+            ("10.0.0.1", &b"1.2.3.4"[..], "1.2.3.4"),
+            ("10.0.0.1", &b"66.249.1.1, 1.2.3.4"[..], "1.2.3.4"),
+            ("10.0.0.1", &b"1.2.3.4, 10.9.9.9"[..], "1.2.3.4"),
+            ("10.0.0.1", &b"1.2.3.4, nonsense"[..], "10.0.0.1"),
+            ("10.0.0.1", &b""[..], "10.0.0.1"),
+            ("10.0.0.1", &b"\xff, 1.2.3.4"[..], "1.2.3.4"),
+            ("10.0.0.1", &b"\xff, 1.2.3.4, 10.9.9.9"[..], "1.2.3.4"),
+            ("10.0.0.1", &b"::ffff:1.2.3.4"[..], "1.2.3.4"),
         ];
         for (peer, header, client) in table {
             let mut headers = HeaderMap::new();
-            headers.insert("x-forwarded-for", header.parse().unwrap());
+            let value = HeaderValue::from_bytes(header).unwrap();
+            headers.insert("x-forwarded-for", value.clone());
             let peer: IpAddr = peer.parse().unwrap();
-            assert_eq!(trusting.client(peer, &headers).to_string(), client, "{header}");
+            assert_eq!(trusting.client(peer, &headers).to_string(), client, "{value:?}");
             assert_eq!(Proxies::default().client(peer, &headers), peer);
         }
     }

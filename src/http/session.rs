@@ -89,8 +89,12 @@ pub async fn login(app: Arc<App>, call: Call) -> Result<Response> {
 
 pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
     let body: RefreshBody = call.json()?;
-    let (caller, action) =
-        app.authn.prove_refresh(&body.refresh_token, call.origin.clone()).await?;
+    let known = app.authn.recall_refresh(&body.refresh_token).await?;
+    // Every refusal is written down. Whoever only guesses must not fill the disk with them.
+    if !known.is_good() {
+        app.sign_in_limits.admit_address(call.origin.ip)?;
+    }
+    let (caller, action) = app.authn.prove_refresh(known, call.origin.clone()).await?;
     // Asked anew: who lost a role since the sign-in loses its scopes now.
     let scopes = app.holdable_scopes(&caller, None)?;
     let permit = app.authz.authorize(caller, action).await?;
@@ -100,7 +104,8 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
 /// The password is checked before the decision: proving it is what is asked for.
 pub async fn elevate(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
     let body: ElevateBody = call.json()?;
-    app.sign_in_limits.admit(call.origin.ip, caller.principal().name())?;
+    // By id: strangers who try the name at the door must not use up its owner's tries in here.
+    app.sign_in_limits.admit(call.origin.ip, &caller.principal().id().to_string())?;
     app.authn.prove_again(&caller, body.password).await?;
     let permit = app.authz.authorize(caller, Elevate).await?;
     let token = app.authn.elevate(permit).await?;

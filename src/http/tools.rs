@@ -11,6 +11,7 @@ use warp::reply::Response;
 
 use super::call::Call;
 use super::list::{created, no_content, page, tagged, time};
+use crate::authn::Caller;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action as _, Permit, Visible};
 use crate::registry::{
@@ -56,14 +57,18 @@ pub fn parse_create(call: &Call) -> Result<CreateTool> {
 
 /// A tool begins active when its publisher could activate it, and as a draft when somebody else must.
 pub async fn create(app: Arc<App>, permit: Permit<CreateTool>) -> Result<Response> {
-    let (caller, definition) = (permit.caller(), permit.action().0.clone());
-    let owner = caller.principal().id();
+    let owner = permit.caller().principal().id();
+    let state = state_for(&app, permit.caller(), owner, permit.action().0.clone())?;
+    let tool = app.registry.create(permit, state).await?;
+    Ok(created(show(&tool), &format!("/api/v1/tools/{}", tool.id)))
+}
+
+/// The state of a tool with this definition: active if the caller could activate it.
+fn state_for(app: &App, caller: &Caller, owner: Uuid, definition: Definition) -> Result<State> {
     let draft = Arc::new(Tool::new(Uuid::nil(), owner, definition, State::Draft, 0)?);
     let particulars = Particulars::Admin { approval: None };
     let active = app.authz.would_allow(caller, ActivateTool::NAME, &draft, &particulars)?;
-    let state = if active { State::Active } else { State::Draft };
-    let tool = app.registry.create(permit, state).await?;
-    Ok(created(show(&tool), &format!("/api/v1/tools/{}", tool.id)))
+    Ok(if active { State::Active } else { State::Draft })
 }
 
 pub fn parse_list(call: &Call) -> Result<ListTools> {
@@ -106,8 +111,12 @@ pub fn parse_update(call: &Call) -> Result<UpdateTool> {
     Ok(UpdateTool { tool: call.id("tool")?, patch, if_match: call.if_match()? })
 }
 
+/// A change must not make an active tool one that its changer may not activate: it becomes a draft.
 pub async fn update(app: Arc<App>, permit: Permit<UpdateTool>) -> Result<Response> {
-    let tool = app.registry.update(permit).await?;
+    let tool = permit.resource();
+    let definition = permit.action().patch.apply(&tool.definition)?;
+    let state = state_for(&app, permit.caller(), tool.owner, definition)?;
+    let tool = app.registry.update(permit, state).await?;
     Ok(show(&tool))
 }
 

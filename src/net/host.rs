@@ -3,7 +3,7 @@
 //! The first stops DNS rebinding (a hostile name pointed at our address), the second cross-site
 //! requests. Both are pure: names in, yes or no out.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
@@ -22,6 +22,14 @@ pub enum BadName {
 #[derive(Clone, Debug)]
 pub struct Hosts {
     allowed: Vec<Name>,
+    addresses: Addresses,
+}
+
+/// Whether a bare IP address is one of our names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Addresses {
+    Listed,
+    All,
 }
 
 impl Hosts {
@@ -33,7 +41,7 @@ impl Hosts {
     /// An entry is no host name.
     pub fn new(allowed: impl IntoIterator<Item = String>) -> Result<Hosts, BadName> {
         let names = allowed.into_iter().map(|it| Name::parse(&it).ok_or(BadName::Host(it)));
-        Ok(Hosts { allowed: names.collect::<Result<_, _>>()? })
+        Ok(Hosts { allowed: names.collect::<Result<_, _>>()?, addresses: Addresses::Listed })
     }
 
     /// Answers to `localhost`, `127.0.0.1` and `[::1]` as well, on any port.
@@ -43,9 +51,20 @@ impl Hosts {
         self
     }
 
+    /// Answers to every IP address as well, for a listener on all of this machine's: probes and
+    /// scrapes come by address. Anyone can point a name at us, and nobody an address.
+    pub fn and_addresses(mut self) -> Hosts {
+        self.addresses = Addresses::All;
+        self
+    }
+
     /// Whether a request may be served: it names one host, and that is one of ours.
     pub fn allows(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        named(uri, headers).is_some_and(|host| self.allowed.iter().any(|it| it.covers(&host)))
+        let ours = |host: &Name| {
+            self.allowed.iter().any(|it| it.covers(host))
+                || (self.addresses == Addresses::All && host.is_address())
+        };
+        named(uri, headers).is_some_and(|it| ours(&it))
     }
 }
 
@@ -160,6 +179,10 @@ impl Name {
             None => host.to_ascii_lowercase(),
         };
         Some(Name { host, port })
+    }
+
+    fn is_address(&self) -> bool {
+        self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok()
     }
 
     /// As an entry of a list: whether it stands for `host`.

@@ -2,6 +2,7 @@
 
 mod actions;
 mod definition;
+mod effort;
 mod schema;
 mod tool;
 
@@ -131,18 +132,24 @@ impl Registry {
         Ok(self.publish(tool))
     }
 
-    pub async fn update(&self, permit: Permit<UpdateTool>) -> Result<Arc<Tool>> {
+    /// Changes a tool. One that is active stays so only if `state`, which was decided for the
+    /// changed tool, says so.
+    pub async fn update(&self, permit: Permit<UpdateTool>, state: State) -> Result<Arc<Tool>> {
         let (_, action, tool, warrant) = permit.spend();
         if action.if_match.is_some_and(|it| it != tool.revision) {
             return Err(Error::PreconditionFailed);
         }
         let definition = action.patch.apply(&tool.definition)?;
         let name = definition.name.clone();
-        let next = tool.changed(self.clock.micros(), |it| it.definition = definition)?;
+        let next = tool.changed(self.clock.micros(), |it| {
+            it.definition = definition;
+            it.state = if it.state == State::Active { state } else { it.state };
+        })?;
         if self.catalogue().named(next.name_key()).is_some_and(|it| it.id != next.id) {
             return Err(taken(&name));
         }
         warrant.note("digest", next.digest());
+        warrant.note("state", next.state.as_str());
         self.replace(&warrant, &tool, next, action.if_match).await
     }
 
@@ -178,7 +185,12 @@ impl Registry {
         .bind(next.body()?)
         .bind(next.revision)
         .expect_rows(1);
-        self.ledger.commit(warrant, vec![update]).await.map_err(|it| overtaken(it, if_match))?;
+        let mut statements = Vec::from([update]);
+        // The name is free for another tool now: what was vended under it must not fit that one.
+        if next.definition.name != tool.definition.name {
+            statements.extend(credentials::of_tool(tool.id, next.updated_at));
+        }
+        self.ledger.commit(warrant, statements).await.map_err(|it| overtaken(it, if_match))?;
         Ok(self.publish(next))
     }
 

@@ -1,9 +1,19 @@
 //! What may be an `input_schema`: JSON Schema 2020-12 that stands on its own.
 
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
+
+use super::effort;
 
 /// Deeper than any honest schema; keeps the checks below from being asked to recurse for ever.
 const DEPTH_MAX: usize = 64;
+/// Each pattern is compiled, which may take milliseconds however short it is.
+const PATTERNS_MAX: usize = 64;
+/// Bytes of a compiled pattern.
+const PATTERN_SIZE_MAX: usize = 256 * 1024;
+/// More faults than anybody mends at once.
+const FAULTS_MAX: usize = 20;
+const SENTENCE_CHARS_MAX: usize = 200;
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Says what is wrong with a schema, as (pointer below the schema, sentence).
@@ -17,26 +27,54 @@ pub fn faults(schema: &Value) -> Vec<(String, String)> {
     let mut faults = Vec::new();
     walk(schema, &mut String::new(), 0, &mut faults);
     if !faults.is_empty() {
+        faults.truncate(FAULTS_MAX);
         return faults;
     }
-    for error in jsonschema::draft202012::meta::validator().iter_errors(schema) {
-        faults.push((error.instance_path().to_string(), error.to_string()));
+    let rules = jsonschema::draft202012::meta::validator();
+    faults.extend(rules.iter_errors(schema).take(FAULTS_MAX).map(|it| told(&it)));
+    if faults.is_empty() {
+        faults.extend(too_costly(schema).map(|it| (String::new(), it)));
     }
-    if faults.is_empty()
-        && let Err(error) = compile(schema)
-    {
-        faults.push((error.instance_path().to_string(), error.to_string()));
+    if faults.is_empty() {
+        faults.extend(compile(schema).err().map(|it| told(&it)));
     }
     faults
 }
 
-/// A validator for arguments. The regular expressions run in linear time, so no pattern can be a bomb.
-pub fn compile(
-    schema: &Value,
-) -> Result<jsonschema::Validator, jsonschema::ValidationError<'static>> {
+/// The error without all of what it complains about: that may be most of the schema.
+fn told(error: &ValidationError<'_>) -> (String, String) {
+    let sentence = error.to_string().chars().take(SENTENCE_CHARS_MAX).collect();
+    (error.instance_path().to_string(), sentence)
+}
+
+/// What would keep the compiler busy for long; asked before it starts.
+fn too_costly(schema: &Value) -> Option<String> {
+    if patterns(schema) > PATTERNS_MAX {
+        return Some(format!("has more than {PATTERNS_MAX} patterns"));
+    }
+    effort::fault(schema).map(str::to_owned)
+}
+
+/// How many regular expressions there are, at most.
+fn patterns(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(patterns).sum(),
+        Value::Object(members) => {
+            let named = members.get("patternProperties").and_then(Value::as_object);
+            let own = usize::from(members.get("pattern").is_some_and(Value::is_string));
+            own + named.map_or(0, serde_json::Map::len)
+                + members.values().map(patterns).sum::<usize>()
+        }
+        _ => 0,
+    }
+}
+
+/// A validator for arguments. The regular expressions run in linear time and are bounded in size,
+/// so no pattern can be a bomb.
+pub fn compile(schema: &Value) -> Result<Validator, ValidationError<'static>> {
     jsonschema::options()
         .with_draft(jsonschema::Draft::Draft202012)
-        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_SIZE_MAX))
         .build(schema)
 }
 

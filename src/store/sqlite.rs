@@ -1,5 +1,7 @@
 //! SQLite: write-ahead log, one writer that takes whole groups, a few pooled readers.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -63,6 +65,7 @@ impl Drop for Reading {
 impl Sqlite {
     /// Opens the file at `path`, making it when it is not there.
     pub fn open(path: impl AsRef<Path>) -> Result<Sqlite> {
+        make_private(path.as_ref());
         let writer = Connection::open(&path)?;
         prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
@@ -101,6 +104,12 @@ impl Sqlite {
         })
         .await?
     }
+}
+
+/// Makes a new file its owner's alone, for it holds the hashes of secrets; SQLite gives its
+/// companions the same mode. What cannot be made here cannot be opened either, and is told there.
+fn make_private(path: &Path) {
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 fn prepare(connection: &Connection) -> Result<()> {

@@ -149,7 +149,7 @@ async fn what_was_given_up_before_it_began_never_happens() {
     let given_up = write(&ledger, "given up").await;
     assert!(matches!(given_up, Err(Error::Unavailable { .. })), "{given_up:?}");
     assert!(!begun.is_finished(), "how that ends is not known yet");
-    gate.add_permits(2);
+    gate.add_permits(10);
     begun.await.unwrap().unwrap();
     write(&ledger, "later").await.unwrap();
     let rows = db.query("SELECT principal_id FROM usage ORDER BY 1", vec![]).await.unwrap();

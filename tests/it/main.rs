@@ -9,8 +9,15 @@
 )]
 
 mod access_tokens;
+mod attacks;
+mod audit;
 mod bad_input;
+mod canaries;
+mod cli;
+mod decisions;
 mod dockerfile;
+mod faults;
+mod figures;
 mod harness;
 mod identity;
 mod interop;
@@ -18,10 +25,13 @@ mod ledger;
 mod machines;
 mod mutants;
 mod openapi;
+mod outage;
 mod registry;
+mod replicas;
 mod routes;
 mod seeding;
 mod server;
 mod store;
+mod tampering;
 mod tls;
 mod vending;

