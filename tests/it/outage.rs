@@ -44,6 +44,14 @@ impl Behind {
         Behind { proxy, gate, admin, agent, agent_id: secret.0.clone(), access, secret }
     }
 
+    /// A suspension ended the agent's sessions: whoever lets it act again lets it sign in again.
+    async fn resume(&mut self) {
+        self.admin.act(&format!("/api/v1/agents/{}/resume", self.agent_id)).await.expect(200);
+        self.vend().await.problem(401, "unauthenticated");
+        let (id, secret) = &self.secret;
+        self.agent = self.gate.machine(&json!({ "client_id": id, "client_secret": secret })).await;
+    }
+
     async fn vend(&self) -> Answer {
         self.agent.post(&self.access, &json!({ "scopes": ["read"], "ttl_seconds": 60 })).await
     }
@@ -115,7 +123,7 @@ impl Behind {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_store_hangs_everyone_is_told_so_and_afterwards_all_is_well() {
-    let it = Behind::start().await;
+    let mut it = Behind::start().await;
     it.proxy.block();
     for _ in 0..2 {
         let answers = timeout(ANSWERED, it.needy()).await.expect("somebody waits for ever");
@@ -138,7 +146,7 @@ async fn while_the_store_hangs_everyone_is_told_so_and_afterwards_all_is_well() 
     let path = format!("/api/v1/agents/{}", it.agent_id);
     it.admin.act(&format!("{path}/suspend")).await.expect(200);
     it.vend().await.problem(404, "not_found");
-    it.admin.act(&format!("{path}/resume")).await.expect(200);
+    it.resume().await;
     it.vend().await.expect(201);
     let tools = it.admin.get("/api/v1/tools?q=in_the_outage").await.expect(200);
     let again = it.admin.post("/api/v1/tools", &samples::calculate("in_the_outage")).await;
@@ -149,14 +157,14 @@ async fn while_the_store_hangs_everyone_is_told_so_and_afterwards_all_is_well() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_lost_between_store_and_server_changes_nothing() {
-    let it = Behind::start().await;
+    let mut it = Behind::start().await;
     let path = format!("/api/v1/agents/{}", it.agent_id);
     for _ in 0..3 {
         it.proxy.lose_answer_to("COMMIT");
         it.admin.act(&format!("{path}/suspend")).await.expect(200);
         assert!(it.proxy.has_lost());
         it.vend().await.problem(404, "not_found");
-        it.admin.act(&format!("{path}/resume")).await.expect(200);
+        it.resume().await;
         it.vend().await.expect(201);
     }
     let suspended = events(&it.admin, "action=agent.suspend&outcome=success").await;
