@@ -30,9 +30,7 @@ pub use caller::{Caller, Session};
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use password::{Passwords, fault as password_fault};
-pub use session::{
-    Elevate, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
-};
+pub use session::{Elevate, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf};
 pub use token_pair::{AccessToken, TokenPair};
 
 /// How long tokens live, and in whose name they are given.

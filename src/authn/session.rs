@@ -303,23 +303,6 @@ impl Authn {
         Ok(())
     }
 
-    /// Forgets the sessions of a suspended principal, before it may act again.
-    pub async fn forget_sessions_of(&self, principal: &Principal) -> Result<()> {
-        let now = self.clock.micros();
-        let rows = self
-            .db
-            .query(
-                "SELECT id FROM sessions
-                 WHERE principal_id = $1 AND revoked_at IS NULL AND expires_at > $2",
-                vec![principal.id().into(), now.into()],
-            )
-            .await?;
-        rows.iter().try_for_each(|row| {
-            self.revoked.add(row.uuid(0)?, now);
-            Ok(())
-        })
-    }
-
     /// Ends a session on suspicion.
     #[expect(
         clippy::disallowed_methods,
@@ -414,16 +397,6 @@ impl Authn {
         let token = self.tokens.sign(warrant, &claims)?.into();
         Ok(AccessToken { token, expires_at: instant(expires * SECOND), ttl, scopes })
     }
-}
-
-/// What ends every session of a principal, for the commit that lets it act again: whoever holds a
-/// token from before the suspension may be the reason for it.
-pub fn ends_sessions_of(principal: Uuid, now: i64) -> Statement {
-    Statement::new(
-        "UPDATE sessions SET revoked_at = $2 WHERE principal_id = $1 AND revoked_at IS NULL",
-    )
-    .bind(principal)
-    .bind(now)
 }
 
 /// 256 random bits: guessing is hopeless, so its SHA-256 is enough to store.

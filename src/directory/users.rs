@@ -13,9 +13,9 @@ use super::{Directory, GrantUserRole, Lifecycle, ResumeUser, RevokeUserRole, Rol
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
+use crate::credentials;
 use crate::store::{Database, Row, Statement};
 use crate::{Error, Result};
-use crate::{authn, credentials};
 
 #[derive(Debug)]
 pub struct User {
@@ -167,8 +167,6 @@ impl Directory {
         let mut statements = vec![update];
         if next.state == Lifecycle::Suspended {
             statements.extend(credentials::of_principal(next.id, next.updated_at));
-        } else if user.state == Lifecycle::Suspended {
-            statements.push(authn::ends_sessions_of(next.id, next.updated_at));
         }
         self.ledger.commit(warrant, statements).await?;
         let next = Arc::new(next);

@@ -14,7 +14,7 @@ use super::list::{created, page, tagged, time};
 use super::users::{name_fault, role_change};
 use crate::authz::{Permit, Visible};
 use crate::directory::{
-    Agent, GrantAgentRole, Lifecycle, ListAgents, NewAgent, Principal, RegisterAgent, ResumeAgent,
+    Agent, GrantAgentRole, Lifecycle, ListAgents, NewAgent, RegisterAgent, ResumeAgent,
     RevokeAgentRole, Roles, ShowAgent, SuspendAgent,
 };
 use crate::{App, Error, Result};
@@ -105,10 +105,6 @@ pub fn parse_resume(call: &Call) -> Result<ResumeAgent> {
 }
 
 pub async fn resume(app: Arc<App>, permit: Permit<ResumeAgent>) -> Result<Response> {
-    if permit.resource().state == Lifecycle::Suspended {
-        let agent = Principal::Agent(permit.resource().clone());
-        app.authn.forget_sessions_of(&agent).await?;
-    }
     let agent = app.directory.resume_agent(permit).await?;
     Ok(show(&agent))
 }

@@ -15,8 +15,8 @@ use super::list::{created, page, tagged, time};
 use crate::authn::password_fault;
 use crate::authz::{Permit, Visible};
 use crate::directory::{
-    GrantUserRole, Lifecycle, ListUsers, NewUser, Principal, RegisterUser, ResumeUser,
-    RevokeUserRole, RoleChange, Roles, ShowUser, SuspendUser, User,
+    GrantUserRole, Lifecycle, ListUsers, NewUser, RegisterUser, ResumeUser, RevokeUserRole,
+    RoleChange, Roles, ShowUser, SuspendUser, User,
 };
 use crate::{App, Error, FieldFault, Result};
 
@@ -97,10 +97,6 @@ pub fn parse_resume(call: &Call) -> Result<ResumeUser> {
 }
 
 pub async fn resume(app: Arc<App>, permit: Permit<ResumeUser>) -> Result<Response> {
-    if permit.resource().state == Lifecycle::Suspended {
-        let user = Principal::User(permit.resource().clone());
-        app.authn.forget_sessions_of(&user).await?;
-    }
     let user = app.directory.resume_user(permit).await?;
     Ok(show(&user))
 }

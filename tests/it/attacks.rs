@@ -53,34 +53,6 @@ async fn a_credential_does_not_fit_the_next_tool_of_its_name() {
 }
 
 #[tokio::test]
-async fn sessions_from_before_a_suspension_stay_dead_after_it() {
-    let gate = Gate::start();
-    let admin = gate.admin().await;
-    let user = gate.user("mallory", "user").await;
-    let words = json!({ "username": "mallory", "password": "A-fine-pass-phrase-1" });
-    let stolen = gate.anyone().post("/api/v1/auth/login", &words).await.expect(200);
-    let id = user.get("/api/v1/auth/me").await.expect(200)["id"].as_str().unwrap().to_owned();
-    let (registered, machine) = gate.agent("bot", "agent").await;
-    for path in [
-        format!("/api/v1/users/{id}"),
-        format!("/api/v1/agents/{}", registered["client_id"].as_str().unwrap()),
-    ] {
-        admin.act(&format!("{path}/suspend")).await.expect(200);
-        admin.act(&format!("{path}/resume")).await.expect(200);
-    }
-
-    user.get("/api/v1/auth/me").await.problem(401, "unauthenticated");
-    machine.get("/api/v1/auth/me").await.problem(401, "unauthenticated");
-    let refresh = json!({ "refresh_token": stolen["refresh_token"] });
-    let answer = gate.anyone().post("/api/v1/auth/refresh", &refresh).await;
-    answer.problem(401, "unauthenticated");
-    let again = gate.sign_in("mallory", "A-fine-pass-phrase-1").await;
-    let me = format!("/api/v1/users/{id}");
-    admin.act(&format!("{me}/resume")).await.expect(200);
-    again.get("/api/v1/auth/me").await.expect(200);
-}
-
-#[tokio::test]
 async fn guessed_refresh_tokens_do_not_fill_the_disk() {
     let gate = Setup::new().with("rate_limits.login_ip", "3/minute").start();
     let before = entries(&gate).await;
