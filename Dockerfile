@@ -14,8 +14,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && mkdir /state
 
 FROM gcr.io/distroless/cc-debian12:nonroot
-LABEL org.opencontainers.image.title="gatewright" \
-      org.opencontainers.image.licenses="Apache-2.0"
+LABEL org.opencontainers.image.title="gatewright"
 COPY --from=build /gatewright /usr/local/bin/gatewright
 COPY policies /usr/share/gatewright/policies
 COPY schemas /usr/share/gatewright/schemas

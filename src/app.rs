@@ -188,6 +188,7 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
     if !path.exists() {
         keys::make_folder_of(path)?;
         KeyRing::generate(clock.now()).create(path)?;
+        tracing::warn!(path = %path.display(), "made a new root key; keep it safe");
     }
     Ok(KeyRing::load(path)?)
 }

@@ -33,6 +33,7 @@ fn create(path: &Path) -> anyhow::Result<()> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(*seed)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
+    tracing::warn!(path = %path.display(), "made a new signing key; keep it safe");
     Ok(file.sync_all()?)
 }
 

@@ -24,6 +24,9 @@ use crate::policy::{Bundle, Fix};
 /// Microseconds in a second.
 const MICROS: i64 = 1_000_000;
 
+/// A hundred years.
+const AGES: Age = Age::from_millis(100 * 365 * 86_400_000);
+
 /// What is true of the place this process runs in, from the settings.
 pub struct Surroundings {
     /// The zone in which the organization's hours count.
@@ -164,7 +167,8 @@ impl Decider {
             net: NetFacts::new(caller.origin().ip, self.zones_of(caller.origin().ip), None),
             session: SessionFacts {
                 aal: session.assurance_level,
-                age: since(session.authenticated_at).unwrap_or(Age::ZERO),
+                // A session from the future, after the clock was set back, is as old as can be.
+                age: since(session.authenticated_at).unwrap_or(AGES),
                 mfa_age: None,
                 reauth_age: session.reauthenticated_at.and_then(since),
             },

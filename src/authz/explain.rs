@@ -4,6 +4,8 @@
 //! together and Cedar is asked; if it allows, the cures that were not needed are dropped one by one.
 //! A hint is never authority: what Cedar does not confirm is not said.
 
+use std::sync::Mutex;
+
 use cedar_policy::EvalResult;
 use jiff::SignedDuration;
 
@@ -18,6 +20,7 @@ use crate::policy::Fix as Hint;
 /// How far ahead the next opening of a time window is looked for.
 const HOURS_AHEAD_MAX: i64 = 8 * 24;
 const TTL_SECONDS_MAX: u64 = 86_400;
+static SEARCHING: Mutex<()> = Mutex::new(());
 
 /// The cures that policies may hint at and that can be tried out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,6 +107,10 @@ impl Doctor<'_> {
             cures.iter().partition(|it| matches!(it, Cure::Time | Cure::Network));
         for cure in plain {
             self.alter(&mut facts, cure);
+        }
+        // Two searches would have to be tried in all combinations: that is not worth an answer.
+        if search.len() > 1 {
+            return None;
         }
         for cure in search {
             facts = match cure {
@@ -207,7 +214,10 @@ impl Doctor<'_> {
     }
 
     /// The facts of the next full hour at which Cedar allows.
+    ///
+    /// One caller at a time: it asks up to some two hundred times, and a denial costs nobody a quota.
     fn next_opening(&self, facts: &Facts) -> Option<Facts> {
+        let _turn = SEARCHING.try_lock().ok()?;
         let hour = SignedDuration::from_hours(1);
         let now = facts.clock.now();
         let past = SignedDuration::from_secs(now.as_second().rem_euclid(3_600));

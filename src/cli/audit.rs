@@ -10,7 +10,7 @@ use super::out::{complain, say};
 use super::{exit, settings};
 use crate::app::audit_signer;
 use crate::audit::verify::verify;
-use crate::settings::SettingsArgs;
+use crate::settings::{DatabaseUrl, Settings, SettingsArgs};
 use crate::store;
 
 #[derive(Debug, Subcommand)]
@@ -39,7 +39,7 @@ pub async fn run(AuditCommand::Verify(args): AuditCommand) -> anyhow::Result<Exi
     let settings = settings(&args.settings)?;
     let key = match args.public_key {
         Some(it) => it,
-        None => audit_signer(&settings)?.public_key().to_owned(),
+        None => own_key(&settings)?,
     };
     let older = args
         .checkpoint
@@ -48,6 +48,9 @@ pub async fn run(AuditCommand::Verify(args): AuditCommand) -> anyhow::Result<Exi
                 .with_context(|| format!("cannot read the checkpoint `{}`", path.display()))
         })
         .transpose()?;
+    if let DatabaseUrl::SqliteFile(path) = &settings.database.url {
+        anyhow::ensure!(path.exists(), "there is no store at `{}`", path.display());
+    }
     let db = store::open(&settings.database.url)?;
     let report = verify(&*db, &key, older.as_deref()).await?;
     if args.json {
@@ -58,7 +61,19 @@ pub async fn run(AuditCommand::Verify(args): AuditCommand) -> anyhow::Result<Exi
         }
         let verdict =
             if report.holds() { "as they were written" } else { "NOT as they were written" };
-        say(&format!("{} entries, {verdict}; root {}", report.entries, report.root));
+        say(&format!("{} entries read, {verdict}; root {}", report.entries, report.root));
     }
     Ok(ExitCode::from(if report.holds() { exit::DONE } else { exit::FAILED }))
+}
+
+/// The verifier key that belongs to this host's own signing key. Makes none: one that did not sign
+/// this log would call every log forged.
+fn own_key(settings: &Settings) -> anyhow::Result<String> {
+    let path = &settings.audit.key_file;
+    anyhow::ensure!(
+        path.exists(),
+        "there is no key file `{}` here; give --public-key",
+        path.display()
+    );
+    Ok(audit_signer(settings)?.public_key().to_owned())
 }

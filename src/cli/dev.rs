@@ -149,8 +149,9 @@ fn transfer() -> Value {
 pub async fn run(args: DevArgs, clock: Clock) -> anyhow::Result<ExitCode> {
     let stop = Stop::on(&[SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()])?;
     let playground = Playground::start(args.listen, clock.clone()).await?;
-    log::init(crate::settings::Log::default(), clock);
     introduce(&playground).await?;
+    // After the introduction, which would drown in it.
+    log::init(crate::settings::Log::default(), clock);
     stop.asked().await;
     playground.stop().await?;
     Ok(ExitCode::SUCCESS)
@@ -192,9 +193,11 @@ async fn introduce(playground: &Playground) -> anyhow::Result<()> {
          'import json,sys; print(json.load(sys.stdin)[\"credential\"][\"token\"])')",
         text(&tool["id"])
     ));
-    say("  gatewright token inspect \"$CREDENTIAL\"");
+    // As it was called here, which works whether or not it is on the path.
+    let program = std::env::args().next().unwrap_or_else(|| "gatewright".to_owned());
+    say(&format!("  {program} token inspect \"$CREDENTIAL\""));
     say(&format!(
-        "  gatewright token verify \"$CREDENTIAL\" --tool translate --scope read \\\n    \
+        "  {program} token verify \"$CREDENTIAL\" --tool translate --scope read \\\n    \
          --keys-url {url}/.well-known/biscuit-keys.json \\\n    \
          --feed-url {url}/api/v1/revocations\n"
     ));

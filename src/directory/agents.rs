@@ -71,7 +71,7 @@ pub struct NewAgent {
 /// Registration with the one role that the newcomer starts with.
 #[derive(Debug)]
 pub struct RegisterAgent {
-    new: NewAgent,
+    pub new: NewAgent,
     role: String,
 }
 

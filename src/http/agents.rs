@@ -12,10 +12,11 @@ use warp::reply::{Reply as _, Response, json};
 use super::call::Call;
 use super::list::{created, page, tagged, time};
 use super::users::{name_fault, role_change};
-use crate::authz::{Permit, Visible};
+use crate::authz::facts::Particulars;
+use crate::authz::{Action as _, Permit, Visible};
 use crate::directory::{
     Agent, GrantAgentRole, Lifecycle, ListAgents, NewAgent, Principal, RegisterAgent, ResumeAgent,
-    RevokeAgentRole, Roles, ShowAgent, SuspendAgent,
+    RevokeAgentRole, Roles, ShowAgent, ShowUser, SuspendAgent,
 };
 use crate::{App, Error, Result};
 
@@ -60,6 +61,20 @@ pub fn parse_create(call: &Call) -> Result<RegisterAgent> {
 }
 
 pub async fn create(app: Arc<App>, permit: Permit<RegisterAgent>) -> Result<Response> {
+    // An owner answers for its agents: nobody is made one by somebody who may not even see them.
+    if let Some(owner) = permit.action().new.owner {
+        let user = app.directory.snapshot().user(owner).cloned();
+        let seen = match &user {
+            Some(it) => {
+                app.authz.would_allow(permit.caller(), ShowUser::NAME, it, &Particulars::Token)?
+            }
+            None => false,
+        };
+        if !seen {
+            let detail = format!("there is no user `{owner}`, or you may not see it");
+            return Err(Error::field("/owner", detail));
+        }
+    }
     let (agent, secret) = app.directory.register_agent(permit).await?;
     let registered = Registered {
         client_id: agent.id,

@@ -188,6 +188,10 @@ fn conditions(constraints: Vec<Constraint>) -> Result<Vec<ArgumentCheck>> {
         .into_iter()
         .flatten();
         match (given.next(), given.next()) {
+            (Some(_), None) if !it.pointer.starts_with('/') => Err(Error::field(
+                &format!("/constraints/{index}/pointer"),
+                "must be a JSON pointer that begins with `/`, such as `/amount`",
+            )),
             (Some(admits), None) => Ok(ArgumentCheck { pointer: it.pointer, admits }),
             _ => Err(Error::field(
                 &format!("/constraints/{index}"),

@@ -31,7 +31,6 @@ pub fn document(routes: &[Route]) -> Value {
             "title": "Gatewright",
             "version": env!("CARGO_PKG_VERSION"),
             "description": env!("CARGO_PKG_DESCRIPTION"),
-            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
         "tags": tags(routes),
