@@ -2,6 +2,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -46,17 +48,21 @@ impl Client {
         Ok(Client { http, url: url.trim_end_matches('/').to_owned(), token: None })
     }
 
-    /// A TLS server on this machine, whoever its certificate names: for asking whether it is well,
-    /// which gives away nothing and takes nobody's word for anything.
-    pub fn unverified(url: &str) -> anyhow::Result<Client> {
+    /// A TLS server on this machine: reached at `address`, known by `host`, and trusted because its
+    /// certificate is the one in the file.
+    pub fn pinned(certificate: &Path, host: &str, address: SocketAddr) -> anyhow::Result<Client> {
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let pem = std::fs::read(certificate).context("cannot read the certificate")?;
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
+        let address = if address.ip().is_unspecified() { local } else { address };
         let http = reqwest::Client::builder()
-            .tls_danger_accept_invalid_certs(true)
+            .tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem)?)
+            .resolve(host, address)
             .redirect(redirect::Policy::none())
             .no_proxy()
             .timeout(ANSWER_TIME_MAX)
             .build()?;
-        Ok(Client { http, url: url.to_owned(), token: None })
+        Ok(Client { http, url: format!("https://{host}:{}", address.port()), token: None })
     }
 
     /// The same server, as a user.

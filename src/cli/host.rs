@@ -77,10 +77,10 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<ExitCode> {
 
 /// Asks the server that listens where these settings say.
 pub async fn health(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let tls = settings.tls.cert_file.is_some();
-    let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
-    let url = Origin::of_listener(&scheme, settings.listen).to_string();
-    let client = if tls { Client::unverified(&url)? } else { Client::new(&url)? };
+    let client = match &settings.tls.cert_file {
+        Some(file) => Client::pinned(file, settings.public_url.host(), settings.listen)?,
+        None => Client::new(&Origin::of_listener(&Scheme::HTTP, settings.listen).to_string())?,
+    };
     match client.get("/readyz").await {
         Ok(answer) if answer.status.is_success() => {
             say("ready");
