@@ -196,3 +196,42 @@ async fn others_on_the_host_cannot_read_the_store() {
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
 }
+
+#[tokio::test]
+async fn a_publisher_makes_nobody_else_answer_for_its_agent() {
+    let gate = Gate::start();
+    let admin = gate.admin().await.get("/api/v1/auth/me").await.expect(200)["id"].clone();
+    let publisher = gate.user("publisher", "tool_publisher").await;
+    let own = publisher.get("/api/v1/auth/me").await.expect(200)["id"].clone();
+    let path = "/api/v1/register/machine";
+    let body = json!({ "name": "puppet", "role": "agent", "owner": admin });
+    let problem = publisher.post(path, &body).await.problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/owner");
+    let body = json!({ "name": "puppet", "role": "agent", "owner": own });
+    assert_eq!(publisher.post(path, &body).await.expect(201)["owner"], own);
+}
+
+#[tokio::test]
+async fn a_condition_that_no_call_could_meet_is_refused() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    register(&admin, &calculate("calc")).await;
+    let (_, robot) = gate.agent("robot", "agent").await;
+    let ask = |pointer: &str| {
+        let constraints = json!([{ "pointer": pointer, "at_most": 5 }]);
+        json!({ "tool": "calc", "scopes": ["evaluate"], "constraints": constraints })
+    };
+    let problem = robot.post("/api/v1/credentials", &ask("amount")).await;
+    let problem = problem.problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/constraints/0/pointer");
+    let vended = robot.post("/api/v1/credentials", &ask("/amount")).await.expect(201);
+    let valid = async |amount: u32| {
+        let token = &vended["credential"]["token"];
+        let arguments = json!({ "amount": amount });
+        let question =
+            json!({ "token": token, "tool": "calc", "scope": "evaluate", "arguments": arguments });
+        admin.post("/api/v1/credentials/validate", &question).await.expect(200)
+    };
+    assert_eq!(valid(5).await["valid"], true);
+    assert_eq!(valid(6).await["reason"], "argument");
+}
