@@ -53,8 +53,12 @@ impl Signer {
 
     /// Opens a checkpoint that this key signed, under whatever name the log had then.
     pub fn recognise(&self, note: &str) -> anyhow::Result<Head> {
-        let origin = note.lines().next().unwrap_or_default();
-        open(note, &verifier_key(origin, &self.public))
+        open(note, &self.public_key_of(note))
+    }
+
+    /// The verifier key under the name that the log has in this note: a public URL may change.
+    pub fn public_key_of(&self, note: &str) -> String {
+        verifier_key(note.lines().next().unwrap_or_default(), &self.public)
     }
 }
 

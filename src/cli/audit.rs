@@ -11,7 +11,7 @@ use super::{exit, settings};
 use crate::app::audit_signer;
 use crate::audit::verify::verify;
 use crate::settings::{DatabaseUrl, Settings, SettingsArgs};
-use crate::store;
+use crate::store::{self, Database};
 
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
@@ -37,10 +37,6 @@ pub struct VerifyArgs {
 
 pub async fn run(AuditCommand::Verify(args): AuditCommand) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
-    let key = match args.public_key {
-        Some(it) => it,
-        None => own_key(&settings)?,
-    };
     let older = args
         .checkpoint
         .map(|path| {
@@ -52,6 +48,10 @@ pub async fn run(AuditCommand::Verify(args): AuditCommand) -> anyhow::Result<Exi
         anyhow::ensure!(path.exists(), "there is no store at `{}`", path.display());
     }
     let db = store::open(&settings.database.url)?;
+    let key = match args.public_key {
+        Some(it) => it,
+        None => own_key(&settings, &*db).await?,
+    };
     let report = verify(&*db, &key, older.as_deref()).await?;
     if args.json {
         say(&serde_json::to_string_pretty(&report)?);
@@ -66,14 +66,17 @@ pub async fn run(AuditCommand::Verify(args): AuditCommand) -> anyhow::Result<Exi
     Ok(ExitCode::from(if report.holds() { exit::DONE } else { exit::FAILED }))
 }
 
-/// The verifier key that belongs to this host's own signing key. Makes none: one that did not sign
-/// this log would call every log forged.
-fn own_key(settings: &Settings) -> anyhow::Result<String> {
+/// The verifier key that belongs to this host's own signing key, under the name that the log has.
+/// Makes none: one that did not sign this log would call every log forged.
+async fn own_key(settings: &Settings, db: &dyn Database) -> anyhow::Result<String> {
     let path = &settings.audit.key_file;
     anyhow::ensure!(
         path.exists(),
         "there is no key file `{}` here; give --public-key",
         path.display()
     );
-    Ok(audit_signer(settings)?.public_key().to_owned())
+    let signer = audit_signer(settings)?;
+    let rows = db.query("SELECT checkpoint FROM audit_head WHERE id = 1", vec![]).await?;
+    let note = rows.first().map(|it| it.text(0)).transpose()?.unwrap_or_default();
+    Ok(if note.is_empty() { signer.public_key().to_owned() } else { signer.public_key_of(note) })
 }

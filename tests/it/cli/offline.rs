@@ -151,6 +151,25 @@ async fn the_audit_is_verified_by_who_trusts_a_key_alone() {
     let stranger = stranger["verifier_key"].as_str().unwrap();
     verify(&gate, &["audit", "verify", "--public-key", stranger]).expect(1);
 
+    // The host's own key goes by the name that the log has, whatever the settings say by now.
+    let own = gate
+        .command(&["audit", "verify"])
+        .env("GATEWRIGHT_PUBLIC_URL", "http://x.example")
+        .output();
+    Ran::from(own.unwrap()).expect(0);
+    // Without it nothing is called forged, and nothing is made.
+    let (key_file, aside) =
+        (gate.folder.path().join("audit.key"), gate.folder.path().join("aside"));
+    fs::rename(&key_file, &aside).unwrap();
+    assert!(verify(&gate, &["audit", "verify"]).expect(1).err.contains("--public-key"));
+    assert!(!key_file.exists());
+    fs::rename(&aside, &key_file).unwrap();
+    let nowhere = gate.folder.path().join("nowhere.db");
+    let url = format!("sqlite:{}", nowhere.display());
+    let absent = gate.command(&words).env("GATEWRIGHT_DATABASE__URL", url).output().unwrap();
+    assert!(Ran::from(absent).expect(1).err.contains("there is no store"));
+    assert!(!nowhere.exists());
+
     gate.stop();
     let path = gate.folder.path().join("gatewright.db");
     let db = rusqlite::Connection::open(path).unwrap();
