@@ -31,6 +31,7 @@ pub mod net;
 pub mod policy;
 pub mod registry;
 pub mod settings;
+mod stamp;
 pub mod store;
 
 pub use app::App;

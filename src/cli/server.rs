@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::http::door::{Door, Rules};
 use crate::http::{figures_only, service};
 use crate::net::host::{Hosts, Origins};
+use crate::net::places;
 use crate::net::tls::{Acceptor, Clients, Files, LOOK_EVERY};
 use crate::net::{self, Limits};
 use crate::policy::{Bundle, Fault, Pace, Watch};
@@ -45,6 +46,7 @@ impl Server {
         let stop = CancellationToken::new();
         let rules = Arc::new(rules_for(&settings, address, app.clock.clone())?);
         let tls = tls(&settings, &stop)?;
+        tokio::spawn(app.places.clone().watch(places::LOOK_EVERY, stop.clone()));
         let door = Door::new(warp::service(service(app.clone())), rules);
         let limits = Limits::default;
         let mut listeners =

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod host;
+pub mod places;
 pub mod tls;
 
 mod connection;
