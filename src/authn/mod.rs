@@ -6,6 +6,7 @@ mod limits;
 mod machine;
 mod password;
 mod revoked;
+pub mod risk;
 mod session;
 mod token_pair;
 
