@@ -33,7 +33,7 @@ const CHECK_TIME_MAX: Duration = Duration::from_secs(1);
 const BLOCKED_ZONE: &str = "blocked";
 
 pub struct App {
-    pub authn: Authn,
+    pub authn: Arc<Authn>,
     pub authz: Authz,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
@@ -96,7 +96,7 @@ impl App {
             world,
         );
         Ok(Arc::new(App {
-            authn,
+            authn: Arc::new(authn),
             authz,
             directory,
             registry,

@@ -5,6 +5,7 @@ mod caller;
 mod limits;
 mod machine;
 mod password;
+mod prune;
 mod revoked;
 mod session;
 pub mod single_use;

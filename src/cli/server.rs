@@ -59,6 +59,7 @@ impl Server {
             listeners.push(tokio::spawn(net::serve(listener, None, limits(), door, stop.clone())));
         }
         let watch = watch(&settings, &app, &bundle)?;
+        tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
         Ok(Server { app, address, settings, stop, listeners, watch })
     }
 

@@ -30,8 +30,8 @@ pub struct Auth {
     #[serde(deserialize_with = "secret::deserialize")]
     #[schemars(schema_with = "secret::schema")]
     pub bootstrap_admin_password: Option<SecretString>,
-    /// Token that registers the first people and machines, in place of an access token; production
-    /// asks for 32 characters or more. Leave it out once they are there.
+    /// Token that registers the first people and machines, in place of an access token:
+    /// 32 characters or more. Leave it out once they are there.
     #[serde(deserialize_with = "secret::deserialize")]
     #[schemars(schema_with = "secret::schema")]
     pub bootstrap_token: Option<SecretString>,
