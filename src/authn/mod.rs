@@ -2,6 +2,7 @@
 
 mod access_token;
 mod caller;
+pub mod factors;
 mod limits;
 mod machine;
 mod password;

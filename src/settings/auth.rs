@@ -23,6 +23,8 @@ pub struct Auth {
     pub elevated_token_ttl_seconds: u32,
     /// File of the Ed25519 key that signs access tokens.
     pub key_file: PathBuf,
+    /// File of the key that second factors are sealed with in the store; without it they are lost.
+    pub factors_key_file: PathBuf,
     /// Name of the administrator that is made at the first start; needs a password beside it.
     #[schemars(example = &"root")]
     pub bootstrap_admin_username: Option<String>,
@@ -49,6 +51,7 @@ impl Default for Auth {
             refresh_token_ttl_seconds: 1_209_600,
             elevated_token_ttl_seconds: 300,
             key_file: PathBuf::from("gatewright-keys/access.key"),
+            factors_key_file: PathBuf::from("gatewright-keys/factors.key"),
             bootstrap_admin_username: None,
             bootstrap_admin_password: None,
             bootstrap_token: None,
