@@ -42,9 +42,10 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Action, Agent, Approval, ApprovalState, ArgFlag, ArgNumber, ArgText, AuditLog, Bundle,
-    BundleState, BundleTier, Credential, Group, Lifecycle, Mandate, McpServer, NetZone, Registry,
-    RiskLevel, Role, Scope, Tool, ToolSet, ToolState, ToolVersion, User, Weekday, WorldClock,
+    Action, Agent, ApiKey, Approval, ApprovalState, ArgFlag, ArgNumber, ArgText, AuditLog, Bundle,
+    BundleState, BundleTier, Client, Credential, Group, Lifecycle, Mandate, McpServer, NetZone,
+    Registry, RiskLevel, Role, Scope, Tool, ToolSet, ToolState, ToolVersion, User, Weekday,
+    WorldClock,
 }
 
 impl Kind {
