@@ -4,6 +4,7 @@ mod access_token;
 mod caller;
 mod limits;
 mod machine;
+pub mod oauth;
 mod password;
 mod revoked;
 mod session;
