@@ -5,6 +5,7 @@ mod caller;
 mod limits;
 mod machine;
 mod password;
+pub mod proofs;
 mod revoked;
 mod session;
 mod token_pair;
