@@ -20,7 +20,7 @@ pub use actions::{
     RevokeUserRole, RoleChange, ShowAgent, ShowUser, SuspendAgent, SuspendUser,
 };
 pub use agents::{Agent, AgentSecret, NewAgent, RegisterAgent};
-pub use principal::{Kind, Lifecycle, Principal, Roles};
+pub use principal::{Groups, Kind, Lifecycle, Principal, Roles};
 pub use snapshot::Snapshot;
 pub use users::{NewUser, RegisterUser, User};
 

@@ -30,6 +30,11 @@ pub struct Auth {
     #[serde(deserialize_with = "secret::deserialize")]
     #[schemars(schema_with = "secret::schema")]
     pub bootstrap_admin_password: Option<SecretString>,
+    /// Token that registers the first people and machines, in place of an access token; production
+    /// asks for 32 characters or more. Leave it out once they are there.
+    #[serde(deserialize_with = "secret::deserialize")]
+    #[schemars(schema_with = "secret::schema")]
+    pub bootstrap_token: Option<SecretString>,
     /// Who the tokens say they come from; the public URL when not set.
     pub issuer: String,
     /// Whom the tokens are for; the public URL when not set.
@@ -46,6 +51,7 @@ impl Default for Auth {
             key_file: PathBuf::from("gatewright-keys/access.key"),
             bootstrap_admin_username: None,
             bootstrap_admin_password: None,
+            bootstrap_token: None,
             issuer: public_url.clone(),
             audience: public_url,
         }
