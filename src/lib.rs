@@ -32,6 +32,7 @@ pub mod policy;
 pub mod registry;
 pub mod settings;
 pub mod store;
+pub mod watch;
 
 pub use app::App;
 pub use error::{Denial, Error, FieldFault, Fix, Result, Unproven};
