@@ -1,6 +1,7 @@
 //! Proving who is asking. Proof makes a [`Caller`]; what a caller may do is not decided here.
 
 mod access_token;
+pub mod api_keys;
 mod caller;
 mod limits;
 mod machine;
