@@ -9,6 +9,7 @@ mod password;
 mod revoked;
 mod session;
 mod token_pair;
+pub mod tokens_file;
 
 use std::sync::Arc;
 use std::time::Duration;
