@@ -22,7 +22,7 @@ pub use actions::{
 };
 pub use agents::{Agent, AgentSecret, NewAgent, RegisterAgent};
 pub use name::{NoPrincipalName, PrincipalName};
-pub use principal::{Kind, Lifecycle, Principal, Roles};
+pub use principal::{Groups, Kind, Lifecycle, Principal, Roles};
 pub use snapshot::Snapshot;
 pub use users::{NewUser, RegisterUser, User};
 

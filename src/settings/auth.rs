@@ -31,6 +31,11 @@ pub struct Auth {
     #[serde(deserialize_with = "secret::deserialize")]
     #[schemars(schema_with = "secret::schema")]
     pub bootstrap_admin_password: Option<SecretString>,
+    /// Token that registers the first people and machines, in place of an access token; production
+    /// asks for 32 characters or more. Leave it out once they are there.
+    #[serde(deserialize_with = "secret::deserialize")]
+    #[schemars(schema_with = "secret::schema")]
+    pub bootstrap_token: Option<SecretString>,
     /// File of tokens for machines, one on each line: `[agent:NAME|user:NAME] TOKEN [SCOPE ...]`.
     #[schemars(example = &"/run/secrets/gatewright-tokens")]
     pub tokens_file: Option<PathBuf>,
@@ -53,6 +58,7 @@ impl Default for Auth {
             key_file: PathBuf::from("gatewright-keys/access.key"),
             bootstrap_admin_username: None,
             bootstrap_admin_password: None,
+            bootstrap_token: None,
             tokens_file: None,
             tokens_principal: None,
             issuer: public_url.clone(),

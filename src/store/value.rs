@@ -75,6 +75,11 @@ impl Row {
         self.text(index)?.parse().map_err(|_| Error::Column { index, wanted: "a UUID" })
     }
 
+    pub fn opt_uuid(&self, index: usize) -> Result<Option<uuid::Uuid>> {
+        let text = self.opt_text(index)?;
+        text.map(|it| it.parse().map_err(|_| Error::Column { index, wanted: "a UUID" })).transpose()
+    }
+
     /// A column that holds JSON text.
     pub fn json<T: serde::de::DeserializeOwned>(&self, index: usize) -> Result<T> {
         serde_json::from_str(self.text(index)?)
