@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
+use crate::authn::api_keys::ApiKeys;
 use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
@@ -38,6 +39,7 @@ pub struct App {
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
+    pub api_keys: Arc<ApiKeys>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
@@ -72,6 +74,7 @@ impl App {
             ledger.clone(),
             clock.clone(),
         ));
+        let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -86,6 +89,7 @@ impl App {
             directory: directory.clone(),
             registry: registry.clone(),
             credentials: credentials.clone(),
+            api_keys: api_keys.clone(),
         };
         let authz = Authz::new(
             bundle,
@@ -101,6 +105,7 @@ impl App {
             directory,
             registry,
             credentials,
+            api_keys,
             audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),

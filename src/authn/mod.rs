@@ -1,6 +1,7 @@
 //! Proving who is asking. Proof makes a [`Caller`]; what a caller may do is not decided here.
 
 mod access_token;
+pub mod api_keys;
 mod caller;
 pub mod factors;
 mod limits;
@@ -13,6 +14,7 @@ mod revoked;
 mod session;
 pub mod single_use;
 mod token_pair;
+pub mod tokens_file;
 
 use std::sync::Arc;
 use std::time::Duration;

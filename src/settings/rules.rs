@@ -56,6 +56,7 @@ impl Rules<'_> {
         for (key, needs) in [
             ("auth.bootstrap_admin_username", "auth.bootstrap_admin_password"),
             ("auth.bootstrap_admin_password", "auth.bootstrap_admin_username"),
+            ("auth.tokens_principal", "auth.tokens_file"),
             ("tls.cert_file", "tls.key_file"),
             ("tls.key_file", "tls.cert_file"),
             ("tls.client_ca_file", "tls.cert_file"),
