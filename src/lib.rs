@@ -34,6 +34,7 @@ pub mod settings;
 pub mod sign_in;
 mod stamp;
 pub mod store;
+pub mod watch;
 
 pub use app::App;
 pub use error::{Challenge, Denial, Error, FieldFault, Fix, Result, Unproven};

@@ -13,11 +13,11 @@ use crate::clock::Clock;
 use crate::http::door::{Door, Rules};
 use crate::http::{figures_only, service};
 use crate::net::host::{Hosts, Origins};
-use crate::net::places;
 use crate::net::tls::{Acceptor, Clients, Files, LOOK_EVERY};
 use crate::net::{self, Limits};
-use crate::policy::{Bundle, Fault, Pace, Watch};
+use crate::policy::{self, Bundle, Fault};
 use crate::settings::{Origin, Settings};
+use crate::watch::{Pace, Watch};
 
 /// Serves until it is told to stop.
 pub struct Server {
@@ -27,7 +27,7 @@ pub struct Server {
     pub settings: Settings,
     stop: CancellationToken,
     listeners: Vec<JoinHandle<()>>,
-    watch: Option<Watch>,
+    watches: Vec<Watch>,
 }
 
 impl Server {
@@ -46,7 +46,6 @@ impl Server {
         let stop = CancellationToken::new();
         let rules = Arc::new(rules_for(&settings, address, app.clock.clone())?);
         let tls = tls(&settings, &stop)?;
-        tokio::spawn(app.places.clone().watch(places::LOOK_EVERY, stop.clone()));
         let door = Door::new(warp::service(service(app.clone())), rules);
         let limits = Limits::default;
         let mut listeners =
@@ -60,13 +59,16 @@ impl Server {
             tracing::info!(figures = %own, "serving figures");
             listeners.push(tokio::spawn(net::serve(listener, None, limits(), door, stop.clone())));
         }
-        let watch = watch(&settings, &app, &bundle)?;
-        Ok(Server { app, address, settings, stop, listeners, watch })
+        let mut watches = Vec::from_iter(watch(&settings, &app, &bundle)?);
+        let places = app.places.clone().watch(Pace::default());
+        watches.extend(places.context("watching the GeoIP file")?);
+        tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
+        Ok(Server { app, address, settings, stop, listeners, watches })
     }
 
     /// Stops taking connections, lets requests under way finish, and ends.
     pub async fn stop(self) {
-        drop(self.watch);
+        drop(self.watches);
         self.stop.cancel();
         for listener in self.listeners {
             // A listener that panicked has stopped, too.
@@ -144,7 +146,7 @@ fn watch(
         }
     };
     let watch =
-        Watch::start(&policy.schema_dir, &policy.dir, bundle, Pace::default(), changed, broken)
+        policy::watch(&policy.schema_dir, &policy.dir, bundle, Pace::default(), changed, broken)
             .context("watching the policies")?;
     Ok(Some(watch))
 }

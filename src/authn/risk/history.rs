@@ -2,8 +2,10 @@
 
 use uuid::Uuid;
 
+use super::FirstUse;
 use super::sighting::{Agent, Network, Sighting};
 use crate::Result;
+use crate::directory::Kind;
 use crate::net::places::{Country, Place, Places};
 use crate::store::{Database, Row, Statement};
 
@@ -17,8 +19,9 @@ pub struct History {
     pub contexts: Vec<Context>,
     /// Hours of the day, and how many sign-ins fell into each.
     pub hours: Vec<(i64, i64)>,
-    /// Whether there was any context, be it too old to count.
-    pub ever: bool,
+    /// What this sign-in counts as if it is the first; none if there was any before, be it too
+    /// long ago to count.
+    pub first_use: Option<FirstUse>,
 }
 
 /// From where and with what the principal has signed in.
@@ -32,12 +35,12 @@ pub struct Context {
 }
 
 impl History {
-    /// Reads the history of a principal; contexts from before `since` (microseconds since the
+    /// Reads the history of a principal, of this kind; contexts from before `since` (microseconds since the
     /// epoch) do not count any more. Where they are is asked of `places`, so that what is compared
     /// comes from one file.
     pub async fn load(
         db: &dyn Database,
-        principal: Uuid,
+        (kind, principal): (Kind, Uuid),
         since: i64,
         places: &Places,
     ) -> Result<History> {
@@ -51,19 +54,35 @@ impl History {
             vec![principal.into()],
         );
         let (contexts, hours) = tokio::try_join!(contexts, hours)?;
-        let ever = !contexts.is_empty();
+        let first_use = match contexts.is_empty() {
+            true => Some(first_use(db, kind, principal).await?),
+            false => None,
+        };
         let mut known = Vec::with_capacity(contexts.len());
         for row in &contexts {
             known.extend(context(row, places)?.filter(|it| it.last_at >= since));
         }
         let hours = hours.iter().map(|row| Ok((row.int(0)?, row.int(1)?)));
-        Ok(History { contexts: known, hours: hours.collect::<Result<_>>()?, ever })
+        Ok(History { contexts: known, hours: hours.collect::<Result<_>>()?, first_use })
     }
+}
 
-    /// Whether the principal has never signed in. One whose contexts are all too old has.
-    pub fn is_empty(&self) -> bool {
-        !self.ever
+async fn first_use(db: &dyn Database, kind: Kind, principal: Uuid) -> Result<FirstUse> {
+    if kind == Kind::Agent {
+        return Ok(FirstUse::Trusted);
     }
+    let trusted = db
+        .query(
+            "SELECT principal_id FROM trusted_first_uses WHERE principal_id = $1",
+            vec![principal.into()],
+        )
+        .await?;
+    Ok(if trusted.is_empty() { FirstUse::Unknown } else { FirstUse::Trusted })
+}
+
+/// Lets the first sign-in of a person set what is known of them; for the commit that makes them.
+pub fn trust_first_use(person: Uuid) -> Statement {
+    Statement::new("INSERT INTO trusted_first_uses (principal_id) VALUES ($1)").bind(person)
 }
 
 /// None for what nobody can compare, which then counts as unknown.

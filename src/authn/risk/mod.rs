@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use self::history::{Context, History};
 use self::sighting::Sighting;
+use super::Proof;
 use crate::authz::facts::Risk;
 use crate::directory::Kind;
 
+pub use self::history::trust_first_use;
 pub use self::rater::{Rated, Rater};
 
 /// Farther than this no position in a GeoIP file is wrong by accident.
@@ -91,22 +93,41 @@ impl Reason {
 }
 
 /// What the very first sign-in of a principal counts as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FirstUse {
-    /// It sets what is known: for principals whose secret was handed over just now.
+    /// It sets what is known: for machines, whose secret was handed over just now, and for people
+    /// who were made on the host itself.
     Trusted,
     /// It is as new as any other.
+    #[default]
     Unknown,
 }
 
+/// Whether something better than a secret speaks for a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// A second factor, or a machine's own key, proven for this very sign-in.
+    Now,
+    Not,
+}
+
+impl Vouched {
+    /// What a proof says that was made for this very sign-in.
+    pub fn by(proof: &Proof) -> Vouched {
+        match proof.mfa_at.is_some() || proof.attested {
+            true => Vouched::Now,
+            false => Vouched::Not,
+        }
+    }
+}
+
 /// Rates a sign-in by its principal's own history.
-fn rate(seen: &Sighting, history: &History, first_use: FirstUse) -> Rating {
+fn rate(seen: &Sighting, history: &History) -> Rating {
     let mut reasons = Vec::new();
     if seen.blocked {
         reasons.push(Reason::BlockedNetwork);
     }
-    let trusted = first_use == FirstUse::Trusted && history.is_empty() && !seen.blocked;
-    if trusted {
+    if history.first_use == Some(FirstUse::Trusted) && !seen.blocked {
         reasons.push(Reason::FirstUse);
     } else {
         compare(seen, history, &mut reasons);

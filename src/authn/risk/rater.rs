@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::history::{self, History};
 use super::sighting::{Agent, Network, Sighting};
-use super::{FirstUse, Rating, Reason, rate};
+use super::{Rating, Reason, Vouched, rate};
 use crate::Result;
 use crate::audit::entry::Origin;
+use crate::authz::facts::Risk;
 use crate::clock::{Clock, instant};
 use crate::directory::Principal;
 use crate::net::places::Places;
@@ -44,17 +45,13 @@ impl Rater {
     ///
     /// # Errors
     /// The store does not tell the history.
-    pub async fn rate(
-        &self,
-        principal: &Principal,
-        origin: &Origin,
-        first_use: FirstUse,
-    ) -> Result<Rated> {
+    pub async fn rate(&self, principal: &Principal, origin: &Origin) -> Result<Rated> {
         let seen = self.see(principal, origin);
         let known_for = i64::try_from(self.known_for.as_micros()).unwrap_or(i64::MAX);
         let since = seen.at.saturating_sub(known_for);
-        let history = History::load(&*self.db, principal.id(), since, &self.places).await?;
-        let rating = rate(&seen, &history, first_use);
+        let of = (principal.kind(), principal.id());
+        let history = History::load(&*self.db, of, since, &self.places).await?;
+        let rating = rate(&seen, &history);
         Ok(Rated { rating, principal: principal.id(), seen })
     }
 
@@ -75,8 +72,13 @@ impl Rater {
 
 impl Rated {
     /// What makes this sign-in's context known, for the commit that lets its principal in: all
-    /// of it or, where another first use came first, a conflict.
-    pub fn remember(&self) -> Vec<Statement> {
+    /// of it or, where another first use came first, a conflict. Nothing where the context is new
+    /// and nobody vouched for it: whoever stole a secret must not become known by using it twice.
+    pub fn remember(&self, vouched: Vouched) -> Vec<Statement> {
+        match (self.rating.risk, vouched) {
+            (Risk::Low, _) | (Risk::Medium, Vouched::Now) => {}
+            _ => return Vec::new(),
+        }
         let mut statements = history::remember(self.principal, &self.seen);
         if self.rating.reasons.contains(&Reason::FirstUse) {
             statements.push(history::expect_first(self.principal));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::history::{Context, History, expect_first, remember};
+use super::history::{Context, History, expect_first, remember, trust_first_use};
 use super::sighting::{Agent, Network, Sighting};
 use super::{FirstUse, Rating, Reason, rate};
 use crate::authz::Warrant;
@@ -48,11 +48,15 @@ fn context(seen: &Sighting, hours_ago: i64) -> Context {
 }
 
 fn history(contexts: Vec<Context>) -> History {
-    History { contexts, hours: Vec::new(), ever: true }
+    History { contexts, ..History::default() }
+}
+
+fn first(first_use: FirstUse) -> History {
+    History { first_use: Some(first_use), ..History::default() }
 }
 
 fn rated(seen: &Sighting, history: &History) -> (Risk, Vec<Reason>) {
-    let Rating { risk, reasons } = rate(seen, history, FirstUse::Unknown);
+    let Rating { risk, reasons } = rate(seen, history);
     (risk, reasons)
 }
 
@@ -73,19 +77,21 @@ fn what_is_new_is_named() {
     for (seen, risk, reasons) in table {
         assert_eq!(rated(&seen, &known), (risk, reasons), "{seen:?}");
     }
-    assert_eq!(rated(&home, &History::default()), (Risk::Medium, vec![NewAddress, NewUserAgent]));
+    assert_eq!(
+        rated(&home, &first(super::FirstUse::Unknown)),
+        (Risk::Medium, vec![NewAddress, NewUserAgent])
+    );
 }
 
 #[test]
 fn the_first_use_is_trusted_once_and_only_where_it_is_said() {
     let home = seen("192.0.2.1", "curl/8", berlin());
-    let trusted = |seen: &Sighting, history: &History| rate(seen, history, FirstUse::Trusted);
-    let first = trusted(&home, &History::default());
-    assert_eq!((first.risk, first.reasons), (Risk::Low, vec![Reason::FirstUse]));
+    let trusting = first(FirstUse::Trusted);
+    assert_eq!(rated(&home, &trusting), (Risk::Low, vec![Reason::FirstUse]));
+    let forgotten = rated(&home, &history(Vec::new())).0;
+    assert_eq!(forgotten, Risk::Medium, "it has signed in before, too long ago to count");
     let blocked = Sighting { blocked: true, ..home };
-    assert_eq!(trusted(&blocked, &History::default()).risk, Risk::High);
-    let forgotten = trusted(&home, &history(Vec::new()));
-    assert_eq!(forgotten.risk, Risk::Medium, "it has signed in before, too long ago to count");
+    assert_eq!(rated(&blocked, &trusting).0, Risk::High);
 }
 
 #[test]
@@ -160,24 +166,21 @@ fn sightings() -> impl Strategy<Value = Sighting> {
 fn histories() -> impl Strategy<Value = History> {
     let contexts = proptest::collection::vec((sightings(), 0i64..100), 0..6);
     let hours = proptest::collection::vec((0i64..24, 1i64..15), 0..4);
-    (contexts, hours, any::<bool>()).prop_map(|(contexts, hours, ever)| {
+    let first_use = proptest::sample::select(vec![FirstUse::Trusted, FirstUse::Unknown]);
+    (contexts, hours, proptest::option::of(first_use)).prop_map(|(contexts, hours, first_use)| {
         let contexts: Vec<_> = contexts.iter().map(|(it, ago)| context(it, *ago)).collect();
-        let ever = ever || !contexts.is_empty();
-        History { contexts, hours, ever }
+        let first_use = first_use.filter(|_| contexts.is_empty());
+        History { contexts, hours, first_use }
     })
-}
-
-fn first_uses() -> impl Strategy<Value = FirstUse> {
-    proptest::sample::select(vec![FirstUse::Trusted, FirstUse::Unknown])
 }
 
 proptest! {
     /// The rating is its gravest reason, whatever else there is.
     #[test]
     fn a_rating_is_as_grave_as_its_gravest_reason(
-        seen in sightings(), history in histories(), first_use in first_uses(),
+        seen in sightings(), history in histories(),
     ) {
-        let rating = rate(&seen, &history, first_use);
+        let rating = rate(&seen, &history);
         prop_assert_eq!(Some(rating.risk), rating.reasons.first().map(|it| it.risk()));
         prop_assert!(rating.reasons.iter().all(|it| it.risk() <= rating.risk));
         let calm = rating.reasons.iter().any(|it| it.risk() == Risk::Low);
@@ -190,7 +193,7 @@ proptest! {
         let seen = Sighting { blocked: false, ..seen };
         history.contexts.push(context(&seen, 0));
         history.hours.push((seen.hour, 1));
-        history.ever = true;
+        history.first_use = None;
         prop_assert_eq!(rated(&seen, &history), (Risk::Low, vec![Reason::Known]));
     }
 
@@ -204,33 +207,24 @@ proptest! {
         let mut more = context(&more, ago);
         more.place.position = None;
         grown.contexts.push(more);
-        grown.ever = true;
+        grown.first_use = None;
         prop_assert!(rated(&seen, &grown).0 <= before);
     }
 
     /// One signal more never lowers a rating.
     #[test]
     fn one_signal_more_never_lowers_a_rating(
-        seen in sightings(), history in histories(), first_use in first_uses(),
+        seen in sightings(), history in histories(),
     ) {
-        let before = rate(&seen, &history, first_use).risk;
+        let before = rated(&seen, &history).0;
         let stranger = Network::of("203.0.113.9".parse().unwrap());
         for worse in [
             Sighting { blocked: true, ..seen.clone() },
             Sighting { network: stranger, ..seen.clone() },
             Sighting { agent: Agent::of("stranger"), ..seen },
         ] {
-            prop_assert!(rate(&worse, &history, first_use).risk >= before);
+            prop_assert!(rated(&worse, &history).0 >= before);
         }
-    }
-
-    /// Trust in the first use is worth nothing to whoever was here before.
-    #[test]
-    fn trust_is_for_the_first_use_alone(seen in sightings(), history in histories()) {
-        let (trusted, other) =
-            (rate(&seen, &history, FirstUse::Trusted), rate(&seen, &history, FirstUse::Unknown));
-        prop_assert!(history.is_empty() || trusted == other);
-        prop_assert!(trusted.risk <= other.risk);
     }
 }
 
@@ -245,7 +239,8 @@ async fn commit(db: &dyn Database, statements: Vec<Statement>) -> store::Result<
 }
 
 async fn load(db: &dyn Database, principal: Uuid, since: i64) -> History {
-    History::load(db, principal, since, &Places::default()).await.unwrap()
+    let of = (Kind::User, principal);
+    History::load(db, of, since, &Places::default()).await.unwrap()
 }
 
 #[tokio::test]
@@ -254,7 +249,7 @@ async fn the_store_remembers_each_principal_by_itself() {
     db.migrate().await.unwrap();
     let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let home = seen("2001:db8::1", "curl/8", berlin());
-    assert!(load(&db, one, 0).await.is_empty());
+    assert_eq!(load(&db, one, 0).await.first_use, Some(FirstUse::Unknown));
     for hours in 0..3 {
         let again = Sighting { at: NOW + hours * HOUR, hour: 12 + hours / 2, ..home.clone() };
         commit(&db, remember(one, &again)).await.unwrap();
@@ -264,9 +259,10 @@ async fn the_store_remembers_each_principal_by_itself() {
     assert_eq!((context.network, context.agent), (home.network, home.agent));
     assert_eq!((context.place.country, context.last_at), (berlin().country, NOW + 2 * HOUR));
     assert_eq!(known.hours, [(12, 2), (13, 1)]);
-    assert!(load(&db, other, 0).await.is_empty());
+    assert!(load(&db, other, 0).await.contexts.is_empty());
     let stale = load(&db, one, NOW + 3 * HOUR).await;
-    assert!(stale.contexts.is_empty() && !stale.is_empty(), "old, and not as if never seen");
+    assert!(stale.contexts.is_empty());
+    assert_eq!(stale.first_use, None, "old, and not as if never seen");
 }
 
 #[tokio::test]
@@ -300,4 +296,21 @@ async fn of_two_first_uses_one_is_the_first() {
     let late = commit(&db, first("192.0.2.2")).await;
     assert!(matches!(late, Err(store::Error::Conflict)), "{late:?}");
     assert_eq!(load(&db, one, 0).await.contexts.len(), 1);
+}
+
+#[tokio::test]
+async fn machines_are_trusted_at_first_and_people_only_where_the_host_said_so() {
+    let db = Sqlite::in_memory().unwrap();
+    db.migrate().await.unwrap();
+    let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    commit(&db, vec![trust_first_use(one)]).await.unwrap();
+    let table = [
+        (Kind::User, one, FirstUse::Trusted),
+        (Kind::User, other, FirstUse::Unknown),
+        (Kind::Agent, other, FirstUse::Trusted),
+    ];
+    for (kind, id, expected) in table {
+        let history = History::load(&db, (kind, id), 0, &Places::default()).await.unwrap();
+        assert_eq!(history.first_use, Some(expected), "{kind:?} {id}");
+    }
 }

@@ -52,6 +52,14 @@ impl File {
         Ok(File { path: path.to_owned(), reader, seen })
     }
 
+    /// The folder that the file is in.
+    pub fn folder(&self) -> &Path {
+        match self.path.parent() {
+            Some(it) if it != Path::new("") => it,
+            _ => Path::new("."),
+        }
+    }
+
     pub fn country(&self, address: IpAddr) -> Option<Country> {
         country(&self.reader.load(), address)
     }

@@ -7,16 +7,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use notify::RecursiveMode;
 
 pub use self::file::Error;
 use self::file::File;
 pub use self::position::Position;
-
-/// How often the file is looked at. A look is one `stat` call.
-pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+use crate::watch::{Pace, Watch};
 
 /// Tells where addresses are. Without a file, every address is nowhere.
 #[derive(Debug, Default)]
@@ -51,19 +48,20 @@ impl Places {
         file.map(|it| it.place(address.to_canonical())).unwrap_or_default()
     }
 
-    /// Reads the file again whenever it has changed, until `stop`. A change that cannot be used is
-    /// logged and otherwise ignored: what was read before goes on answering.
-    pub async fn watch(self: Arc<Self>, look_every: Duration, stop: CancellationToken) {
-        if self.file.is_none() {
-            return;
-        }
-        while stop.run_until_cancelled(tokio::time::sleep(look_every)).await.is_some() {
+    /// Reads the file again whenever it has changed, until the watch is dropped. A change that
+    /// cannot be used is logged and otherwise ignored: what was read before goes on answering.
+    ///
+    /// # Errors
+    /// The operating system refuses to watch the file's folder.
+    pub fn watch(self: Arc<Self>, pace: Pace) -> notify::Result<Option<Watch>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let folder = file.folder().to_owned();
+        let folders = [(folder.as_path(), RecursiveMode::NonRecursive)];
+        let look = {
             let places = Arc::clone(&self);
-            let look = tokio::task::spawn_blocking(move || places.file.as_ref().map(File::look));
-            if look.await.is_err() {
-                tracing::error!("look at the GeoIP file panicked");
-            }
-        }
+            move || places.file.iter().for_each(File::look)
+        };
+        Watch::start("places-watch", &folders, pace, look).map(Some)
     }
 }
 

@@ -36,16 +36,19 @@ CREATE TABLE single_use (
 );
 CREATE INDEX single_use_expiry ON single_use (expires_at);
 
+-- The body is sealed; the fingerprint tells a passkey that was enrolled before, by anybody. The
+-- last step is that of the last code, or the signature counter of a passkey.
 CREATE TABLE factors (
-    id         TEXT PRIMARY KEY,
-    user_id    TEXT NOT NULL REFERENCES users (id),
-    kind       TEXT NOT NULL,
-    name       TEXT NOT NULL,
-    body       BYTEA NOT NULL,
-    state      TEXT NOT NULL,
-    last_step  BIGINT NOT NULL,
-    created_at BIGINT NOT NULL,
-    used_at    BIGINT
+    id          TEXT PRIMARY KEY,
+    user_id     TEXT NOT NULL REFERENCES users (id),
+    kind        TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    body        BYTEA NOT NULL,
+    fingerprint BYTEA UNIQUE,
+    state       TEXT NOT NULL,
+    last_step   BIGINT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    used_at     BIGINT
 );
 CREATE INDEX factors_user ON factors (user_id);
 
@@ -73,6 +76,9 @@ CREATE TABLE known_hours (
     times        BIGINT NOT NULL,
     PRIMARY KEY (principal_id, hour)
 );
+
+-- People whose first sign-in sets what is known of them: those made on the host itself.
+CREATE TABLE trusted_first_uses (principal_id TEXT PRIMARY KEY);
 
 CREATE TABLE api_keys (
     id             TEXT PRIMARY KEY,
