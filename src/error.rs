@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::authn::risk::{Rating, Reason};
 use crate::authz::facts::Risk;
 use crate::store;
 
@@ -26,7 +27,7 @@ pub enum Error {
     Denied(Box<Denial>),
     /// Denied to a sign-in that is rated too risky.
     #[error("this sign-in is rated too risky")]
-    RiskBlocked(Box<Denial>),
+    RiskBlocked(Box<Denial>, Rating),
     /// Denied for no other reason than that a quota is used up: waiting helps.
     #[error("a quota is used up")]
     QuotaExceeded(Box<Denial>),
@@ -85,6 +86,8 @@ pub struct Challenge {
     /// Goes on where the sign-in stopped; none where the same request may be sent again with a code.
     pub token: Option<SecretString>,
     pub risk: Risk,
+    /// Why the sign-in is rated so.
+    pub risk_reasons: Vec<Reason>,
 }
 
 /// What a denied caller is told: only what it may see.
@@ -135,7 +138,7 @@ impl Error {
         match self {
             Error::Malformed(_) => 400,
             Error::Unauthenticated(_) | Error::SecondFactor(_) => 401,
-            Error::Denied(_) | Error::RiskBlocked(_) | Error::WrongOrigin => 403,
+            Error::Denied(_) | Error::RiskBlocked(..) | Error::WrongOrigin => 403,
             Error::NotFound => 404,
             Error::MethodNotAllowed { .. } => 405,
             Error::RequestTimeout => 408,
@@ -158,7 +161,7 @@ impl Error {
             Error::Unauthenticated(_) => "unauthenticated",
             Error::SecondFactor(_) => "mfa_required",
             Error::Denied(_) => "denied",
-            Error::RiskBlocked(_) => "risk_blocked",
+            Error::RiskBlocked(..) => "risk_blocked",
             Error::QuotaExceeded(_) => "quota_exceeded",
             Error::NotFound => "not_found",
             Error::MethodNotAllowed { .. } => "method_not_allowed",
@@ -182,7 +185,7 @@ impl Error {
             Error::Unauthenticated(_) => "Authentication is needed",
             Error::SecondFactor(_) => "A second factor is needed",
             Error::Denied(_) => "Denied by policy",
-            Error::RiskBlocked(_) => "The sign-in is too risky",
+            Error::RiskBlocked(..) => "The sign-in is too risky",
             Error::QuotaExceeded(_) => "A quota is used up",
             Error::NotFound => "Not found",
             Error::MethodNotAllowed { .. } => "The method does not fit the path",
@@ -239,13 +242,15 @@ mod tests {
                 fixes: vec![],
             })
         };
-        let waiting = Challenge { token: None, risk: Risk::Medium };
+        let waiting =
+            Challenge { token: None, risk: Risk::Medium, risk_reasons: vec![Reason::NewAddress] };
+        let blocked = Rating { risk: Risk::High, reasons: vec![Reason::BlockedNetwork] };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),
             (Error::SecondFactor(Box::new(waiting)), 401, "mfa_required"),
             (Error::Denied(denial()), 403, "denied"),
-            (Error::RiskBlocked(denial()), 403, "risk_blocked"),
+            (Error::RiskBlocked(denial(), blocked), 403, "risk_blocked"),
             (Error::QuotaExceeded(denial()), 429, "quota_exceeded"),
             (Error::NotFound, 404, "not_found"),
             (Error::MethodNotAllowed { allow: "GET".into() }, 405, "method_not_allowed"),

@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audit::entry::Origin;
+use crate::authn::risk::{Rated, Rating, Vouched};
 use crate::authn::single_use::Kind as Use;
-use crate::authn::{Caller, SignIn, Via, ViewSelf};
+use crate::authn::{Caller, Proof, SignIn, Via, ViewSelf};
 use crate::authz::facts::{Particulars, Risk};
-use crate::authz::{Action as _, Permit, TheRegistry};
+use crate::authz::{Action, Permit, TheRegistry};
 use crate::directory::Kind;
 use crate::error::Challenge;
 use crate::store::Statement;
-use crate::{App, Error, Result, Unproven};
+use crate::{App, Error, Result, Unproven, metrics};
 
 /// How long a sign-in waits for its second factor.
 const WAIT: Duration = Duration::from_secs(300);
@@ -44,33 +45,25 @@ struct Begun {
     authenticated_at: i64,
 }
 
-/// What the history says of a sign-in.
-pub struct Rated {
-    pub risk: Risk,
-    /// Makes what is now known part of the history; for sign-ins that succeed.
-    pub remember: Vec<Statement>,
-}
-
 impl App {
     /// Goes on from a first proof. `otp` may come with it, to save a round.
     ///
     /// # Errors
     /// [`Error::RiskBlocked`] when the risk is why policy refuses, other refusals as they are.
     pub async fn sign_in(&self, proven: Caller, otp: Option<&SecretString>) -> Result<Step> {
-        let (caller, rated) = self.rated(proven).await?;
+        let (caller, rated) = self.rate(proven).await?;
         let (caller, spent) = match otp {
-            Some(otp) => self.with_factor(caller, otp, "auth.login").await?,
+            Some(otp) => self.counted_factor(caller, otp, "auth.login").await?,
             None => (caller, Vec::new()),
         };
         if !self.asks_for_factor(&caller)? {
             return self.opening(caller, rated, spent).await.map(Step::Open);
         }
         if self.has_factor(&caller).await? {
-            return self.hold(caller).await.map(Step::SecondFactor);
+            return self.hold(caller, rated.rating).await.map(Step::SecondFactor);
         }
         // Nothing can be proven that was never enrolled: policy lets this session do no more than that.
-        let unknown = Rated { remember: Vec::new(), ..rated };
-        self.opening(caller, unknown, spent).await.map(Step::Open)
+        self.opening(caller, rated, spent).await.map(Step::Open)
     }
 
     /// The second half of a sign-in that was held: `otp` is a code of an app, or a recovery code.
@@ -90,8 +83,8 @@ impl App {
             return Err(Error::Unauthenticated(Unproven::BadSecret));
         };
         let proven = self.authn.resumed(principal, via, authenticated_at, origin);
-        let (caller, rated) = self.rated(proven).await?;
-        let (caller, mut spent) = self.with_factor(caller, otp, "auth.mfa").await?;
+        let (caller, rated) = self.rate(proven).await?;
+        let (caller, mut spent) = self.counted_factor(caller, otp, "auth.mfa").await?;
         spent.push(held.spend(None));
         self.opening(caller, rated, spent).await
     }
@@ -102,16 +95,44 @@ impl App {
         rated: Rated,
         mut statements: Vec<Statement>,
     ) -> Result<Opening> {
-        let permit = self.allowed(caller).await?;
-        statements.extend(rated.remember);
+        let vouched = Vouched::by(&caller.session().proof);
+        let permit = self.admit(caller, SignIn, &rated.rating).await?;
+        statements.extend(rated.remember(vouched));
         Ok(Opening { permit, statements })
     }
 
+    /// Decides on letting in a caller who was rated: a sign-in, its renewal, or a machine's.
+    ///
+    /// # Errors
+    /// As [`App::sign_in`].
+    pub async fn admit<A: Action>(
+        &self,
+        caller: Caller,
+        action: A,
+        rating: &Rating,
+    ) -> Result<Permit<A>> {
+        let admitted = self.decide(caller, action, rating).await;
+        if admitted.is_ok() {
+            metrics::sign_in(rating.risk, "opened");
+        }
+        admitted
+    }
+
     /// Decided before anything is asked for or given.
-    async fn allowed(&self, caller: Caller) -> Result<Permit<SignIn>> {
-        let risk = caller.session().proof.risk;
-        match self.authz.authorize(caller, SignIn).await {
-            Err(Error::Denied(denial)) if risk >= Risk::High => Err(Error::RiskBlocked(denial)),
+    async fn decide<A: Action>(
+        &self,
+        caller: Caller,
+        action: A,
+        rating: &Rating,
+    ) -> Result<Permit<A>> {
+        match self.authz.authorize(caller, action).await {
+            Err(Error::Denied(denial)) => {
+                metrics::sign_in(rating.risk, "denied");
+                Err(match rating.risk >= Risk::High {
+                    true => Error::RiskBlocked(denial, rating.clone()),
+                    false => Error::Denied(denial),
+                })
+            }
             other => other,
         }
     }
@@ -125,7 +146,7 @@ impl App {
         Ok(!may(caller)? && may(&self.authn.with_factor_proven(caller.clone()))?)
     }
 
-    async fn hold(&self, caller: Caller) -> Result<Challenge> {
+    async fn hold(&self, caller: Caller, rating: Rating) -> Result<Challenge> {
         let (principal, session) = (caller.principal(), caller.session());
         let begun = Begun {
             kind: principal.kind(),
@@ -133,22 +154,31 @@ impl App {
             via: session.proof.via,
             authenticated_at: session.authenticated_at,
         };
-        let risk = session.proof.risk;
         let (token, insert) =
             self.authn.single_use().issue(Use::SecondFactor, HOLDER, &begun, WAIT)?;
-        let permit = self.allowed(caller).await?;
+        let permit = self.decide(caller, SignIn, &rating).await?;
         self.authn.hold(permit, insert).await?;
-        Ok(Challenge { token: Some(token), risk })
+        metrics::sign_in(rating.risk, "held");
+        let Rating { risk, reasons: risk_reasons } = rating;
+        Ok(Challenge { token: Some(token), risk, risk_reasons })
     }
 
-    async fn rated(&self, caller: Caller) -> Result<(Caller, Rated)> {
-        let rated = self.rate(&caller).await?;
-        Ok((self.authn.rated(caller, rated.risk), rated))
+    /// Rates a caller who comes in now, whatever it was rated before.
+    pub async fn rate(&self, caller: Caller) -> Result<(Caller, Rated)> {
+        let rated = self.rater.rate(caller.principal(), caller.origin()).await?;
+        Ok((self.authn.rated(caller, &rated.rating), rated))
     }
 
-    /// Provisional until histories are kept.
-    pub async fn rate(&self, _: &Caller) -> Result<Rated> {
-        Ok(Rated { risk: Risk::Low, remember: Vec::new() })
+    /// Proves a factor on the way in.
+    async fn counted_factor(
+        &self,
+        caller: Caller,
+        otp: &SecretString,
+        event: &'static str,
+    ) -> Result<(Caller, Vec<Statement>)> {
+        let risk = caller.session().proof.risk;
+        let tried = self.with_factor(caller, otp, event).await;
+        tried.inspect_err(|_| metrics::sign_in(risk, "unproven"))
     }
 
     /// Provisional until factors are kept.
@@ -165,8 +195,9 @@ impl App {
         match otp {
             Some(otp) => self.with_factor(caller, otp, "auth.elevate").await,
             None if self.has_factor(&caller).await? => {
-                let risk = caller.session().proof.risk;
-                Err(Error::SecondFactor(Box::new(Challenge { token: None, risk })))
+                let Proof { risk, risk_reasons, .. } = &*caller.session().proof;
+                let (risk, risk_reasons) = (*risk, risk_reasons.clone());
+                Err(Error::SecondFactor(Box::new(Challenge { token: None, risk, risk_reasons })))
             }
             None => Ok((caller, Vec::new())),
         }

@@ -9,6 +9,7 @@ use gatewright::audit::Ledger;
 use gatewright::audit::checkpoint::Signer;
 use gatewright::audit::entry::Origin;
 use gatewright::authn::api_keys::ApiKeys;
+use gatewright::authn::risk::FirstUse;
 use gatewright::authn::{Authn, Caller, IssueToken, SignIn, TokenRules};
 use gatewright::authz::quota::Quota;
 use gatewright::authz::{Authz, Surroundings, Warrant, World};
@@ -144,7 +145,7 @@ impl Place {
         let roles = ["admin", "user"].map(str::to_owned).into();
         let new = NewUser { username: "admin".into(), password: PASSWORD.into(), roles };
         let warrant = Warrant::system("bench", &self.clock);
-        self.directory.insert_user(&warrant, new, hash).await.unwrap();
+        self.directory.insert_user(&warrant, new, hash, FirstUse::Trusted).await.unwrap();
         let caller = self.authn.prove_password("admin", PASSWORD.into(), origin()).await.unwrap();
         let scopes = self.authz.holdable(&caller, &self.scopes()).unwrap();
         let permit = self.authz.authorize(caller, SignIn).await.unwrap();

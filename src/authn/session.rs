@@ -9,10 +9,11 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::access_token::{Act, Claims, Confirmation};
+use super::risk::Rating;
 use super::{AccessToken, Authn, Caller, Proof, Session, TokenPair, Via};
 use crate::audit::Actor;
 use crate::audit::entry::Origin;
-use crate::authz::facts::{Particulars, Risk};
+use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::clock::instant;
 use crate::directory::{Kind, Principal};
@@ -171,9 +172,12 @@ impl Authn {
         Caller::new(principal, session, origin)
     }
 
-    /// The caller, with the risk that this request was rated.
-    pub(crate) fn rated(&self, caller: Caller, risk: Risk) -> Caller {
-        caller.proving(|it| it.risk = risk)
+    /// The caller, with what this request was rated.
+    pub(crate) fn rated(&self, caller: Caller, rating: &Rating) -> Caller {
+        caller.proving(|it| {
+            it.risk = rating.risk;
+            it.risk_reasons.clone_from(&rating.reasons);
+        })
     }
 
     /// The caller as it is, or would be, with a second factor proven now.

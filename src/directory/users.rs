@@ -12,6 +12,7 @@ use super::snapshot::key;
 use super::{
     Directory, GrantUserRole, Groups, Lifecycle, ResumeUser, RevokeUserRole, Roles, SuspendUser,
 };
+use crate::authn::risk::{FirstUse, trust_first_use};
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
@@ -76,7 +77,7 @@ impl Directory {
         password_hash: String,
     ) -> Result<Arc<User>> {
         let (_, action, _, warrant) = permit.spend();
-        self.insert_user(&warrant, action.new, password_hash).await
+        self.insert_user(&warrant, action.new, password_hash, FirstUse::Unknown).await
     }
 
     /// Also for the first administrator, whom nobody can register.
@@ -85,6 +86,7 @@ impl Directory {
         warrant: &Warrant,
         new: NewUser,
         password_hash: String,
+        first_use: FirstUse,
     ) -> Result<Arc<User>> {
         if self.snapshot().user_named(&new.username).is_some() {
             return Err(taken(&new.username));
@@ -107,7 +109,12 @@ impl Directory {
         .bind(user.revision)
         .bind(now)
         .bind(now);
-        self.ledger.commit(warrant, vec![insert]).await.map_err(|error| match error {
+        let mut statements = vec![insert];
+        if first_use == FirstUse::Trusted {
+            warrant.note("first_use", "trusted");
+            statements.push(trust_first_use(user.id));
+        }
+        self.ledger.commit(warrant, statements).await.map_err(|error| match error {
             Error::Conflict(_) => taken(&user.username),
             other => other,
         })?;

@@ -10,7 +10,10 @@ use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response, json};
 
 use super::super::call::{Call, decoded};
-use crate::authn::IssueToken;
+use crate::authn::risk::Vouched;
+use crate::authn::{Caller, IssueToken};
+use crate::authz::facts::{Particulars, Risk};
+use crate::authz::{Action as _, TheRegistry};
 use crate::{App, Error, Result};
 
 /// Each is a decision of its own.
@@ -33,6 +36,8 @@ pub struct TokenAnswer {
     token_type: &'static str,
     expires_in: u64,
     scope: String,
+    /// How risky the request was rated.
+    risk: Risk,
 }
 
 /// RFC 6749 section 5.2.
@@ -73,29 +78,40 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
         app.authz.note_refusal(&caller, "auth.token", "invalid_scope").await?;
         return Ok(refuse(400, "invalid_scope", many));
     }
+    let (caller, rated) = app.rate(caller).await?;
     let scopes = app.holdable_scopes(&caller, form.scope.as_deref())?;
-    if scopes.is_empty() && form.scope.is_some() {
+    // Who may not come in at all is told that, and not that its scopes are wrong.
+    if scopes.is_empty() && form.scope.is_some() && may_come_in(&app, &caller)? {
         let which = "policy lets this client hold none of these scopes".to_owned();
         app.authz.note_refusal(&caller, "auth.token", "invalid_scope").await?;
         return Ok(refuse(400, "invalid_scope", which));
     }
-    let rated = app.rate(&caller).await?;
-    let caller = app.authn.rated(caller, rated.risk);
-    let permit = match app.authz.authorize(caller, IssueToken).await {
+    let vouched = Vouched::by(&caller.session().proof);
+    let permit = match app.admit(caller, IssueToken, &rated.rating).await {
         Ok(it) => it,
         Err(Error::Denied(denial)) => {
-            return Ok(refuse(400, "unauthorized_client", denial.detail));
+            let why = format!("{} ({})", denial.detail, rated.rating);
+            return Ok(refuse(400, "unauthorized_client", why));
+        }
+        Err(Error::RiskBlocked(denial, rating)) => {
+            let why = format!("{} ({rating})", denial.detail);
+            return Ok(refuse(403, "unauthorized_client", why));
         }
         Err(error) => return Err(error),
     };
-    let token = app.authn.issue(permit, scopes, rated.remember).await?;
+    let token = app.authn.issue(permit, scopes, rated.remember(vouched)).await?;
     let answer = TokenAnswer {
         access_token: token.reveal().to_owned(),
         token_type: "Bearer",
         expires_in: token.ttl.as_secs(),
         scope: token.scopes.join(" "),
+        risk: rated.rating.risk,
     };
     Ok(json(&answer).into_response())
+}
+
+fn may_come_in(app: &App, caller: &Caller) -> Result<bool> {
+    app.authz.would_allow(caller, IssueToken::NAME, &TheRegistry, &Particulars::Base)
 }
 
 /// The client's name and secret, by one way and not by two (RFC 6749 section 2.3.1).

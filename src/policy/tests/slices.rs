@@ -147,7 +147,9 @@ fn facts() -> impl Strategy<Value = (Facts, Usage, bool, bool)> {
             let clock = Arc::new(ClockFacts::at(now, &TimeZone::UTC, zones).unwrap());
             let session = SessionFacts { aal, age: Age::ZERO, mfa_age, reauth_age };
             let particulars = Particulars::Base;
-            let facts = Facts { clock, net, session, risk, token_scopes, particulars };
+            let risk_reasons = Vec::new();
+            let facts =
+                Facts { clock, net, session, risk, risk_reasons, token_scopes, particulars };
             (facts, usage, delegated, approved)
         },
     )

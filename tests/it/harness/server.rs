@@ -6,11 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use gatewright::authn::risk::trust_first_use;
+use gatewright::store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::caller::Caller;
 use super::postgres;
+use super::stores::{batch, group};
 
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 pub const ADMIN: &str = "admin";
@@ -98,6 +101,16 @@ impl Gate {
         self.sign_in(ADMIN, PASSWORD).await
     }
 
+    /// Says on the host that the first sign-in of this user sets what is known of it, as it does
+    /// for the first administrator.
+    pub async fn vouch(&self, user: &Value) {
+        let (_, url) = self.settings.iter().find(|(key, _)| key == "database.url").unwrap();
+        let db = store::open(&url.parse().unwrap()).unwrap();
+        let id = user["id"].as_str().unwrap().parse().unwrap();
+        let held = db.commit(group(vec![batch(vec![trust_first_use(id)])])).await.unwrap();
+        assert!(held.iter().all(Result::is_ok), "{held:?}");
+    }
+
     pub async fn sign_in(&self, username: &str, password: &str) -> Caller {
         let body = json!({ "username": username, "password": password });
         let tokens = self.anyone().post("/api/v1/auth/login", &body).await.expect(200);
@@ -108,7 +121,8 @@ impl Gate {
     pub async fn user(&self, name: &str, role: &str) -> Caller {
         let password = "A-fine-pass-phrase-1";
         let body = json!({ "username": name, "password": password, "role": role });
-        self.admin().await.post("/api/v1/users", &body).await.expect(201);
+        let user = self.admin().await.post("/api/v1/users", &body).await.expect(201);
+        self.vouch(&user).await;
         self.sign_in(name, password).await
     }
 

@@ -13,6 +13,7 @@ use totp_rs::Totp;
 use super::*;
 use crate::audit::Ledger;
 use crate::audit::checkpoint::Signer;
+use crate::authn::risk::FirstUse;
 use crate::authz::Warrant;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::store::Sqlite;
@@ -41,8 +42,11 @@ impl World {
             password: "unused".into(),
             roles: Roles::new(),
         });
-        let alice = directory.insert_user(&warrant(&clock), alice, String::new()).await.unwrap();
-        let bob = directory.insert_user(&warrant(&clock), bob, String::new()).await.unwrap();
+        let insert = async |new| {
+            let (warrant, hash) = (warrant(&clock), String::new());
+            directory.insert_user(&warrant, new, hash, FirstUse::Unknown).await.unwrap()
+        };
+        let (alice, bob) = (insert(alice).await, insert(bob).await);
         World { factors, clock, alice, bob, db, ledger }
     }
 
