@@ -13,6 +13,7 @@ use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
+use crate::authn::factors::Factors;
 use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
@@ -25,7 +26,7 @@ use crate::keys;
 use crate::policy::Bundle;
 use crate::registry::Registry;
 use crate::settings::Settings;
-use crate::store;
+use crate::store::{self, Database};
 use crate::{Error, Result, metrics};
 
 /// A store that takes longer to say where it stands is not ready.
@@ -39,6 +40,7 @@ pub struct App {
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
+    pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
@@ -75,6 +77,7 @@ impl App {
             clock.clone(),
         ));
         let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
+        let factors = factors(settings, &db, &clock).await?;
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -106,6 +109,7 @@ impl App {
             registry,
             credentials,
             api_keys,
+            factors,
             audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
@@ -171,7 +175,8 @@ impl App {
         let warrant = Warrant::system("seed_admin", &self.clock);
         let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));
         let new = NewUser { username: username.to_owned(), password, roles };
-        Ok(self.directory.insert_user(&warrant, new, hash).await?)
+        let user = self.directory.new_user(&new)?;
+        Ok(self.directory.insert_user(&warrant, user, hash, Vec::new()).await?)
     }
 
     /// Whether the audit is as it was written, seen from inside.
@@ -196,6 +201,20 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
         tracing::warn!(path = %path.display(), "made a new root key; keep it safe");
     }
     Ok(KeyRing::load(path)?)
+}
+
+async fn factors(
+    settings: &Settings,
+    db: &Arc<dyn Database>,
+    clock: &Clock,
+) -> anyhow::Result<Factors> {
+    let path = &settings.auth.factors_key_file;
+    let key = keys::load_or_create_seed(path)?;
+    let factors = Factors::new(db.clone(), clock.clone(), &key, &settings.public_url)?;
+    factors.check_key().await.with_context(|| {
+        format!("`{}` is not the key that second factors were stored with", path.display())
+    })?;
+    Ok(factors)
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {

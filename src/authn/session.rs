@@ -188,8 +188,13 @@ impl Authn {
     }
 
     /// The one answer to a second factor that did not fit.
-    pub(crate) async fn refuse_factor_of(&self, caller: &Caller, event: &'static str) -> Error {
-        self.refuse(event, caller.principal().actor(), "wrong_code", caller.origin()).await
+    pub(crate) async fn refuse_factor_of(
+        &self,
+        caller: &Caller,
+        event: &'static str,
+        reason: &str,
+    ) -> Error {
+        self.refuse(event, caller.principal().actor(), reason, caller.origin()).await
     }
 
     /// The answer to a sign-in that waits no more.
@@ -223,7 +228,7 @@ impl Authn {
         let session = self.clock.new_id();
         statements.push(self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)?);
         let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(outrun)?;
         Ok(pair)
     }
 
@@ -355,7 +360,7 @@ impl Authn {
             Session { reauthenticated_at: Some(self.clock.micros()), ..caller.session().clone() };
         let of = (caller.principal(), &elevated);
         let token = self.access_token(&warrant, of, session, scopes, self.rules.elevated_ttl)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(outrun)?;
         Ok(token)
     }
 
@@ -512,6 +517,14 @@ fn refresh_token() -> Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
     Ok(format!("gwr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+}
+
+/// A proof that works once, and worked for somebody else between our look and our commit.
+fn outrun(error: Error) -> Error {
+    match error {
+        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadSecret),
+        other => other,
+    }
 }
 
 fn json(proof: &Proof) -> Result<String> {
