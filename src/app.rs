@@ -13,7 +13,8 @@ use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
-use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
+use crate::authn::tokens_file::TokensFile;
+use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -35,6 +36,7 @@ const BLOCKED_ZONE: &str = "blocked";
 
 pub struct App {
     pub authn: Arc<Authn>,
+    pub standing: Standing,
     pub authz: Authz,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
@@ -101,6 +103,12 @@ impl App {
         );
         Ok(Arc::new(App {
             authn: Arc::new(authn),
+            standing: Standing::new(
+                api_keys.clone(),
+                tokens_file(settings, &clock)?,
+                directory.clone(),
+                clock.clone(),
+            ),
             authz,
             directory,
             registry,
@@ -196,6 +204,12 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
         tracing::warn!(path = %path.display(), "made a new root key; keep it safe");
     }
     Ok(KeyRing::load(path)?)
+}
+
+fn tokens_file(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Arc<TokensFile>>> {
+    let Some(path) = &settings.auth.tokens_file else { return Ok(None) };
+    let otherwise = settings.auth.tokens_principal.clone();
+    Ok(Some(Arc::new(TokensFile::open(path, otherwise, clock.clone())?)))
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {
