@@ -14,7 +14,8 @@ use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
 use crate::authn::factors::Factors;
-use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
+use crate::authn::tokens_file::TokensFile;
+use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ const BLOCKED_ZONE: &str = "blocked";
 
 pub struct App {
     pub authn: Arc<Authn>,
+    pub standing: Standing,
     pub authz: Authz,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
@@ -104,6 +106,12 @@ impl App {
         );
         Ok(Arc::new(App {
             authn: Arc::new(authn),
+            standing: Standing::new(
+                api_keys.clone(),
+                tokens_file(settings, &clock)?,
+                directory.clone(),
+                clock.clone(),
+            ),
             authz,
             directory,
             registry,
@@ -215,6 +223,12 @@ async fn factors(
         format!("`{}` is not the key that second factors were stored with", path.display())
     })?;
     Ok(factors)
+}
+
+fn tokens_file(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Arc<TokensFile>>> {
+    let Some(path) = &settings.auth.tokens_file else { return Ok(None) };
+    let otherwise = settings.auth.tokens_principal.clone();
+    Ok(Some(Arc::new(TokensFile::open(path, otherwise, clock.clone())?)))
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {

@@ -24,6 +24,7 @@ pub mod credentials;
 pub mod directory;
 mod error;
 pub mod http;
+mod identify;
 pub mod keys;
 pub mod log;
 pub mod metrics;

@@ -352,9 +352,7 @@ impl Authn {
         statements: Vec<Statement>,
     ) -> Result<AccessToken> {
         let (caller, _, _, warrant) = permit.spend();
-        let Some(session) = caller.session().id else {
-            return Err(Error::internal("an elevation without a session"));
-        };
+        let session = caller.session().opened()?;
         let scopes = caller.session().scopes.iter().cloned().collect();
         let elevated =
             Session { reauthenticated_at: Some(self.clock.micros()), ..caller.session().clone() };
@@ -367,9 +365,7 @@ impl Authn {
     /// Ends the session: its access tokens on the next request, its refresh tokens for good.
     pub async fn sign_out(&self, permit: Permit<SignOut>) -> Result<()> {
         let (caller, _, _, warrant) = permit.spend();
-        let Some(session) = caller.session().id else {
-            return Err(Error::internal("a sign-out without a session"));
-        };
+        let session = caller.session().opened()?;
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await?;
         self.revoked.add(session, self.clock.micros());
         Ok(())
