@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
+use crate::authn::oauth::OAuth;
 use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
@@ -35,6 +36,7 @@ const BLOCKED_ZONE: &str = "blocked";
 pub struct App {
     pub authn: Authn,
     pub authz: Authz,
+    pub oauth: OAuth,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
@@ -82,6 +84,7 @@ impl App {
             &access_key,
         )
         .await?;
+        let oauth = OAuth::new(settings, db.clone(), ledger.clone(), clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -98,6 +101,7 @@ impl App {
         Ok(Arc::new(App {
             authn,
             authz,
+            oauth,
             directory,
             registry,
             credentials,
