@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
+use crate::authn::api_keys::ApiKeys;
 use crate::authn::oauth::OAuth;
 use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
 use crate::authz::quota::Quota;
@@ -34,12 +35,13 @@ const CHECK_TIME_MAX: Duration = Duration::from_secs(1);
 const BLOCKED_ZONE: &str = "blocked";
 
 pub struct App {
-    pub authn: Authn,
+    pub authn: Arc<Authn>,
     pub authz: Authz,
     pub oauth: OAuth,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
+    pub api_keys: Arc<ApiKeys>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
@@ -74,6 +76,7 @@ impl App {
             ledger.clone(),
             clock.clone(),
         ));
+        let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -89,6 +92,7 @@ impl App {
             directory: directory.clone(),
             registry: registry.clone(),
             credentials: credentials.clone(),
+            api_keys: api_keys.clone(),
         };
         let authz = Authz::new(
             bundle,
@@ -99,12 +103,13 @@ impl App {
             world,
         );
         Ok(Arc::new(App {
-            authn,
+            authn: Arc::new(authn),
             authz,
             oauth,
             directory,
             registry,
             credentials,
+            api_keys,
             audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),

@@ -33,6 +33,7 @@ pub mod registry;
 pub mod settings;
 pub mod sign_in;
 pub mod store;
+pub mod watch;
 
 pub use app::App;
 pub use error::{Challenge, Denial, Error, FieldFault, Fix, Result, Unproven};

@@ -1,15 +1,20 @@
 //! Proving who is asking. Proof makes a [`Caller`]; what a caller may do is not decided here.
 
 mod access_token;
+pub mod api_keys;
 mod caller;
+pub mod factors;
 mod limits;
 mod machine;
 pub mod oauth;
 mod password;
+pub mod proofs;
+mod prune;
 mod revoked;
 mod session;
 pub mod single_use;
 mod token_pair;
+pub mod tokens_file;
 
 use std::sync::Arc;
 use std::time::Duration;
