@@ -14,6 +14,7 @@ use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
 use crate::authn::factors::Factors;
+use crate::authn::oauth::OAuth;
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
 use crate::authz::quota::Quota;
@@ -39,6 +40,7 @@ pub struct App {
     pub authn: Arc<Authn>,
     pub standing: Standing,
     pub authz: Authz,
+    pub oauth: OAuth,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
@@ -90,6 +92,7 @@ impl App {
             &access_key,
         )
         .await?;
+        let oauth = OAuth::new(settings, db.clone(), ledger.clone(), clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -113,6 +116,7 @@ impl App {
                 clock.clone(),
             ),
             authz,
+            oauth,
             directory,
             registry,
             credentials,

@@ -42,7 +42,7 @@ pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use password::{Passwords, fault as password_fault};
 pub use session::{
-    Elevate, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
+    Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
 };
 pub use standing::Standing;
 pub use token_pair::{AccessToken, TokenPair};
