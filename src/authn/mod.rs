@@ -2,6 +2,7 @@
 
 mod access_token;
 mod caller;
+pub mod jwks;
 mod limits;
 mod machine;
 pub mod oauth;

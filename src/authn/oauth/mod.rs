@@ -3,6 +3,7 @@
 mod client;
 mod client_name;
 mod metadata;
+mod metadata_document;
 mod parameters;
 mod pkce;
 mod redirect;
@@ -13,6 +14,7 @@ pub mod scopes;
 pub use client::{Client, Known};
 pub use client_name::ClientName;
 pub use metadata::{BadMetadata, ClientKeys, ClientMetadata, Grant, ProofMethod};
+pub use metadata_document::{BadClientUrl, ClientUrl, MetadataDocuments};
 pub use parameters::Parameters;
 pub use pkce::Challenge;
 pub use redirect::RedirectUri;
