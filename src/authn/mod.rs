@@ -2,6 +2,7 @@
 
 mod access_token;
 mod caller;
+mod delegated;
 mod limits;
 mod machine;
 mod password;
@@ -27,6 +28,7 @@ use crate::{Error, Result, Unproven, metrics};
 
 pub use access_token::JwksDocument;
 pub use caller::{Caller, Session};
+pub use delegated::ends_sessions_under;
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use password::{Passwords, fault as password_fault};
