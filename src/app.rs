@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
+use crate::authn::api_keys::ApiKeys;
 use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
@@ -33,11 +34,12 @@ const CHECK_TIME_MAX: Duration = Duration::from_secs(1);
 const BLOCKED_ZONE: &str = "blocked";
 
 pub struct App {
-    pub authn: Authn,
+    pub authn: Arc<Authn>,
     pub authz: Authz,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
+    pub api_keys: Arc<ApiKeys>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
@@ -72,6 +74,7 @@ impl App {
             ledger.clone(),
             clock.clone(),
         ));
+        let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -86,6 +89,7 @@ impl App {
             directory: directory.clone(),
             registry: registry.clone(),
             credentials: credentials.clone(),
+            api_keys: api_keys.clone(),
         };
         let authz = Authz::new(
             bundle,
@@ -96,11 +100,12 @@ impl App {
             world,
         );
         Ok(Arc::new(App {
-            authn,
+            authn: Arc::new(authn),
             authz,
             directory,
             registry,
             credentials,
+            api_keys,
             audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
@@ -201,6 +206,7 @@ fn token_rules(settings: &Settings) -> TokenRules {
         access_ttl: seconds(settings.auth.access_token_ttl_seconds),
         refresh_ttl: seconds(settings.auth.refresh_token_ttl_seconds),
         elevated_ttl: seconds(settings.auth.elevated_token_ttl_seconds),
+        bootstrap_token: settings.auth.bootstrap_token.clone(),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::authz::facts::Risk;
 use crate::store;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,8 +19,14 @@ pub enum Error {
     /// Who is asking was not proven.
     #[error(transparent)]
     Unauthenticated(Unproven),
+    /// The first proof was good; policy asks for a second factor.
+    #[error("prove your second factor: send `otp`, a code of your app or a recovery code")]
+    SecondFactor(Box<Challenge>),
     #[error("the policies do not allow it")]
     Denied(Box<Denial>),
+    /// Denied to a sign-in that is rated too risky.
+    #[error("this sign-in is rated too risky")]
+    RiskBlocked(Box<Denial>),
     /// Denied for no other reason than that a quota is used up: waiting helps.
     #[error("a quota is used up")]
     QuotaExceeded(Box<Denial>),
@@ -67,6 +75,16 @@ pub enum Unproven {
     BadRefreshToken,
     #[error("the name or the secret is wrong")]
     BadSecret,
+    #[error("this sign-in waits no longer for a second factor; sign in again")]
+    BadMfaToken,
+}
+
+/// What a sign-in that lacks its second factor is told.
+#[derive(Debug)]
+pub struct Challenge {
+    /// Goes on where the sign-in stopped; none where the same request may be sent again with a code.
+    pub token: Option<SecretString>,
+    pub risk: Risk,
 }
 
 /// What a denied caller is told: only what it may see.
@@ -116,8 +134,8 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self {
             Error::Malformed(_) => 400,
-            Error::Unauthenticated(_) => 401,
-            Error::Denied(_) | Error::WrongOrigin => 403,
+            Error::Unauthenticated(_) | Error::SecondFactor(_) => 401,
+            Error::Denied(_) | Error::RiskBlocked(_) | Error::WrongOrigin => 403,
             Error::NotFound => 404,
             Error::MethodNotAllowed { .. } => 405,
             Error::RequestTimeout => 408,
@@ -138,7 +156,9 @@ impl Error {
         match self {
             Error::Malformed(_) => "malformed",
             Error::Unauthenticated(_) => "unauthenticated",
+            Error::SecondFactor(_) => "mfa_required",
             Error::Denied(_) => "denied",
+            Error::RiskBlocked(_) => "risk_blocked",
             Error::QuotaExceeded(_) => "quota_exceeded",
             Error::NotFound => "not_found",
             Error::MethodNotAllowed { .. } => "method_not_allowed",
@@ -160,7 +180,9 @@ impl Error {
         match self {
             Error::Malformed(_) => "The request cannot be read",
             Error::Unauthenticated(_) => "Authentication is needed",
+            Error::SecondFactor(_) => "A second factor is needed",
             Error::Denied(_) => "Denied by policy",
+            Error::RiskBlocked(_) => "The sign-in is too risky",
             Error::QuotaExceeded(_) => "A quota is used up",
             Error::NotFound => "Not found",
             Error::MethodNotAllowed { .. } => "The method does not fit the path",
@@ -217,10 +239,13 @@ mod tests {
                 fixes: vec![],
             })
         };
+        let waiting = Challenge { token: None, risk: Risk::Medium };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),
+            (Error::SecondFactor(Box::new(waiting)), 401, "mfa_required"),
             (Error::Denied(denial()), 403, "denied"),
+            (Error::RiskBlocked(denial()), 403, "risk_blocked"),
             (Error::QuotaExceeded(denial()), 429, "quota_exceeded"),
             (Error::NotFound, 404, "not_found"),
             (Error::MethodNotAllowed { allow: "GET".into() }, 405, "method_not_allowed"),

@@ -31,7 +31,9 @@ pub mod net;
 pub mod policy;
 pub mod registry;
 pub mod settings;
+pub mod sign_in;
 pub mod store;
+pub mod watch;
 
 pub use app::App;
-pub use error::{Denial, Error, FieldFault, Fix, Result, Unproven};
+pub use error::{Challenge, Denial, Error, FieldFault, Fix, Result, Unproven};

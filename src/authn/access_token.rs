@@ -14,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::TokenRules;
-use super::caller::Session;
+use super::caller::{Delegated, Proof, Session, Via};
 use crate::authz::Warrant;
+use crate::authz::facts::Risk;
 use crate::directory::Kind;
 use crate::{Error, Result, Unproven};
 
@@ -29,6 +30,7 @@ const REMEMBERED_MAX: u64 = 100_000;
 pub struct Claims {
     pub iss: String,
     pub aud: String,
+    /// Who is stood for: the principal, or the user that an agent acts for.
     pub sub: Uuid,
     pub jti: Uuid,
     /// The session: signing out ends every token that names it.
@@ -37,13 +39,42 @@ pub struct Claims {
     pub iat: i64,
     pub exp: i64,
     pub auth_time: i64,
+    /// Whom the token was given to (RFC 9068).
+    pub client_id: String,
+    pub via: Via,
+    pub risk: Risk,
+    /// When a second factor was last proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa_time: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attested: bool,
+    /// The agents that act for `sub`, the one that acts now outermost (RFC 8693 section 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act>,
+    /// By which mandate they act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
     /// When the password was proven again; only in elevated tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reauth_time: Option<i64>,
-    /// NIST SP 800-63B assurance level.
-    pub aal: u8,
     /// Space-separated (RFC 8693 section 4.2).
     pub scope: String,
+}
+
+/// An actor, and for whom it acts in turn.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Act {
+    pub sub: Uuid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Act>>,
+}
+
+/// The key that a token is bound to (RFC 7800, RFC 9449 section 6.1).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Confirmation {
+    pub jkt: String,
 }
 
 /// A token that was checked once, so that it need not be checked again.
@@ -153,20 +184,51 @@ impl AccessTokens {
     }
 }
 
+impl Claims {
+    /// The chain of agents, for tokens that stand for another.
+    fn delegation(&self) -> Option<Delegated> {
+        let (mandate, outermost) = (self.mandate?, self.act.as_ref()?);
+        let nested = std::iter::successors(Some(outermost), |it| it.act.as_deref());
+        let mut chain: Vec<Uuid> = nested.map(|it| it.sub).collect();
+        chain.reverse();
+        Some(Delegated { mandate, user: self.sub, chain })
+    }
+}
+
+impl Act {
+    /// The claim for a chain that begins with the agent that has the mandate.
+    pub fn of(chain: &[Uuid]) -> Option<Act> {
+        let within = |act: Option<Act>, sub: &Uuid| Some(Act { sub: *sub, act: act.map(Box::new) });
+        chain.iter().fold(None, within)
+    }
+}
+
 impl From<Claims> for Checked {
     fn from(it: Claims) -> Checked {
         let scopes: BTreeSet<String> = it.scope.split_whitespace().map(str::to_owned).collect();
+        let delegation = it.delegation();
+        let acts = delegation.as_ref().and_then(|it| it.chain.last().copied());
+        let proof = Proof {
+            via: it.via,
+            risk: it.risk,
+            mfa_at: it.mfa_time.map(|it| it * SECOND),
+            attested: it.attested,
+            client: Some(it.client_id),
+            resource: None,
+            delegation,
+            key: it.cnf.map(|it| it.jkt),
+        };
         Checked {
-            sub: it.sub,
+            sub: acts.unwrap_or(it.sub),
             sid: it.sid,
-            kind: it.kind,
+            kind: if acts.is_some() { Kind::Agent } else { it.kind },
             expires_at: it.exp * SECOND,
             session: Session {
                 id: Some(it.sid),
                 scopes: Arc::new(scopes),
                 authenticated_at: it.auth_time * SECOND,
                 reauthenticated_at: it.reauth_time.map(|it| it * SECOND),
-                assurance_level: it.aal,
+                proof: Arc::new(proof),
             },
         }
     }
@@ -191,7 +253,8 @@ mod tests {
         let ttl = Duration::from_secs(900);
         let (access_ttl, refresh_ttl, elevated_ttl) = (ttl, ttl, ttl);
         let (issuer, audience) = (issuer.into(), audience.into());
-        TokenRules { issuer, audience, access_ttl, refresh_ttl, elevated_ttl }
+        let bootstrap_token = None;
+        TokenRules { issuer, audience, access_ttl, refresh_ttl, elevated_ttl, bootstrap_token }
     }
 
     fn claims(iss: &str, aud: &str) -> Claims {
@@ -205,8 +268,15 @@ mod tests {
             iat: 1000,
             exp: 1900,
             auth_time: 1000,
+            client_id: "client".into(),
+            via: Via::Password,
+            risk: Risk::Low,
+            mfa_time: None,
+            attested: false,
+            act: None,
+            mandate: None,
+            cnf: None,
             reauth_time: None,
-            aal: 1,
             scope: "read:public read:profile".into(),
         }
     }
@@ -215,6 +285,19 @@ mod tests {
     fn signed(seed: u8, rules: &TokenRules, claims: &Claims) -> String {
         let tokens = AccessTokens::new(&SigningKey::from_bytes(&[seed; 32]), rules).unwrap();
         tokens.sign(&Warrant::system("test", &Clock::system()), claims).unwrap()
+    }
+
+    #[test]
+    fn a_chain_of_actors_reads_back() {
+        let chain: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
+        let act = Act::of(&chain);
+        assert_eq!(act.as_ref().unwrap().sub, chain[2], "who acts now is outermost");
+        let user = Uuid::from_u128(9);
+        let told = Claims { sub: user, act, mandate: Some(Uuid::nil()), ..claims("i", "a") };
+        let checked = Checked::from(told);
+        assert_eq!((checked.kind, checked.sub), (Kind::Agent, chain[2]));
+        let delegation = checked.session.proof.delegation.clone().unwrap();
+        assert_eq!(delegation, Delegated { mandate: Uuid::nil(), user, chain });
     }
 
     #[test]

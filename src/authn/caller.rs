@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cedar_policy::Entity;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audit::entry::Origin;
+use crate::authz::facts::Risk;
 use crate::directory::Principal;
 
 /// Proof of identity for one request. Made only in `authn`.
@@ -19,15 +22,97 @@ pub struct Caller {
 /// What is known of how and when the principal proved who it is. Instants are microseconds.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// The session's id; none while it is being opened.
+    /// The session's id; none while it is being opened, and for keys, which have none.
     pub id: Option<Uuid>,
     /// What the access token holds.
     pub scopes: Arc<BTreeSet<String>>,
     pub authenticated_at: i64,
     /// When the password was proven again, for tokens that came from `elevate`.
     pub reauthenticated_at: Option<i64>,
-    /// NIST SP 800-63B assurance level, 1 to 3.
-    pub assurance_level: u8,
+    pub proof: Arc<Proof>,
+}
+
+/// What a session was opened on: the same for all its tokens. Its JSON is kept with the session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Proof {
+    pub via: Via,
+    /// How risky the sign-in was rated.
+    pub risk: Risk,
+    /// When a second factor was last proven: microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mfa_at: Option<i64>,
+    /// Whether a machine proved a key of its own, or a workload's identity.
+    pub attested: bool,
+    /// The OAuth client that the token was given to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The resource that the token is for, where it is not this API (RFC 8707).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// On whose behalf an agent acts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Delegated>,
+    /// The thumbprint of the key that the tokens are bound to (RFC 9449, RFC 7638).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// How somebody proved who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    #[default]
+    Password,
+    /// An external provider's word (OpenID Connect).
+    Federation,
+    /// A client secret.
+    Secret,
+    /// A signed assertion: `private_key_jwt`, or a workload's token.
+    Assertion,
+    /// Another token, exchanged (RFC 8693).
+    Exchange,
+    ApiKey(Uuid),
+    /// A line of the tokens file.
+    TokensFile,
+    /// The bootstrap token.
+    Bootstrap,
+    /// Nothing at all.
+    Nothing,
+}
+
+/// A mandate at work: who is acted for, and by which agents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegated {
+    pub mandate: Uuid,
+    pub user: Uuid,
+    /// From the agent that has the mandate to the one that acts now.
+    pub chain: Vec<Uuid>,
+}
+
+impl Default for Proof {
+    fn default() -> Proof {
+        Proof {
+            via: Via::default(),
+            risk: Risk::Low,
+            mfa_at: None,
+            attested: false,
+            client: None,
+            resource: None,
+            delegation: None,
+            key: None,
+        }
+    }
+}
+
+impl Session {
+    /// NIST SP 800-63B assurance level: 2 with two factors, or a machine's own key; else 1.
+    pub fn assurance_level(&self) -> u8 {
+        match self.proof.mfa_at.is_some() || self.proof.attested {
+            true => 2,
+            false => 1,
+        }
+    }
 }
 
 impl Caller {
@@ -45,5 +130,19 @@ impl Caller {
 
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// The principal as Cedar sees it, with what this session has proven of it.
+    pub fn entity(&self) -> &Entity {
+        match &self.principal {
+            Principal::Agent(it) if self.session.proof.attested => it.attested_entity(),
+            other => other.entity(),
+        }
+    }
+
+    /// The same caller on a changed proof.
+    pub(super) fn proving(mut self, change: impl FnOnce(&mut Proof)) -> Caller {
+        change(Arc::make_mut(&mut self.session.proof));
+        self
     }
 }

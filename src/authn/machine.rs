@@ -5,13 +5,14 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::{AccessToken, Authn, Caller};
+use super::{AccessToken, Authn, Caller, Via};
 use crate::Result;
 use crate::audit::Actor;
 use crate::audit::entry::Origin;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, TheRegistry, World};
 use crate::directory::Principal;
+use crate::store::Statement;
 
 /// Giving a machine an access token: decided like a sign-in.
 #[derive(Debug)]
@@ -42,7 +43,9 @@ impl Authn {
         let id = client_id.parse::<Uuid>().ok();
         let agent = id.and_then(|id| self.directory.snapshot().agent(id).cloned());
         match agent {
-            Some(agent) if agent.knows(secret) => Ok(self.fresh(Principal::Agent(agent), origin)),
+            Some(agent) if agent.knows(secret) => {
+                Ok(self.fresh(Principal::Agent(agent), Via::Secret, origin))
+            }
             known => {
                 let name = known.map_or_else(|| "unknown".to_owned(), |it| it.name.clone());
                 let actor = Actor::anonymous(&name);
@@ -56,13 +59,14 @@ impl Authn {
         &self,
         permit: Permit<IssueToken>,
         scopes: Vec<String>,
+        mut statements: Vec<Statement>,
     ) -> Result<AccessToken> {
         let (caller, _, _, warrant) = permit.spend();
         let (session, ttl) = (self.clock.new_id(), self.rules.access_ttl);
-        let insert = self.insert_session(session, &caller, &scopes, ttl);
+        statements.push(self.insert_session(session, &caller, &scopes, ttl)?);
         let of = (caller.principal(), caller.session());
         let token = self.access_token(&warrant, of, session, scopes, ttl)?;
-        self.ledger.commit(&warrant, vec![insert]).await?;
+        self.ledger.commit(&warrant, statements).await?;
         Ok(token)
     }
 }

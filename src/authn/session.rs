@@ -8,11 +8,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::access_token::Claims;
-use super::{AccessToken, Authn, Caller, Session, TokenPair};
+use super::access_token::{Act, Claims, Confirmation};
+use super::{AccessToken, Authn, Caller, Proof, Session, TokenPair, Via};
 use crate::audit::Actor;
 use crate::audit::entry::Origin;
-use crate::authz::facts::Particulars;
+use crate::authz::facts::{Particulars, Risk};
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::clock::instant;
 use crate::directory::{Kind, Principal};
@@ -68,6 +68,12 @@ pub struct RefreshSession {
     session: Uuid,
 }
 
+impl RefreshSession {
+    pub fn session(&self) -> Uuid {
+        self.session
+    }
+}
+
 impl Action for RefreshSession {
     const NAME: &'static str = "sign_in";
     const EVENT: &'static str = "auth.refresh";
@@ -98,6 +104,9 @@ struct StoredRefresh {
     principal: Option<Principal>,
     authenticated_at: i64,
     ended: bool,
+    proof: Proof,
+    /// What the session may hold at most: a refresh never adds to it.
+    scopes: Vec<String>,
 }
 
 impl RecalledRefresh {
@@ -125,7 +134,7 @@ impl Authn {
         };
         let fits = self.passwords.verify(password, hash).await?;
         match user {
-            Some(user) if fits => Ok(self.fresh(Principal::User(user), origin)),
+            Some(user) if fits => Ok(self.fresh(Principal::User(user), Via::Password, origin)),
             // What was typed as a name may be a password: only known names are written down.
             known => {
                 let name = known.map_or_else(|| "unknown".to_owned(), |it| it.username.clone());
@@ -148,24 +157,71 @@ impl Authn {
         Err(self.refuse("auth.elevate", actor, "wrong_secret", caller.origin()).await)
     }
 
+    /// A caller who proved a first factor earlier.
+    pub(crate) fn resumed(
+        &self,
+        principal: Principal,
+        via: Via,
+        authenticated_at: i64,
+        origin: Arc<Origin>,
+    ) -> Caller {
+        let proof = Arc::new(Proof { via, ..Proof::default() });
+        let (id, scopes, reauthenticated_at) = (None, Arc::default(), None);
+        let session = Session { id, scopes, authenticated_at, reauthenticated_at, proof };
+        Caller::new(principal, session, origin)
+    }
+
+    /// The caller, with the risk that this request was rated.
+    pub(crate) fn rated(&self, caller: Caller, risk: Risk) -> Caller {
+        caller.proving(|it| it.risk = risk)
+    }
+
+    /// The caller as it is, or would be, with a second factor proven now.
+    pub(crate) fn with_factor_proven(&self, caller: Caller) -> Caller {
+        caller.proving(|it| it.mfa_at = Some(self.clock.micros()))
+    }
+
+    /// Writes down a sign-in that waits for its second factor.
+    pub(crate) async fn hold(&self, permit: Permit<SignIn>, waiting: Statement) -> Result<()> {
+        permit.warrant().note("second_factor", "awaited");
+        self.ledger.commit(permit.warrant(), vec![waiting]).await
+    }
+
+    /// The one answer to a second factor that did not fit.
+    pub(crate) async fn refuse_factor_of(&self, caller: &Caller, event: &'static str) -> Error {
+        self.refuse(event, caller.principal().actor(), "wrong_code", caller.origin()).await
+    }
+
+    /// The answer to a sign-in that waits no more.
+    pub(crate) async fn refuse_waiting(&self, reason: &str, origin: &Origin) -> Error {
+        match self.refuse("auth.mfa", Actor::anonymous("unknown"), reason, origin).await {
+            Error::Unauthenticated(_) => Error::Unauthenticated(Unproven::BadMfaToken),
+            other => other,
+        }
+    }
+
     /// A caller whose identity was proven just now.
-    pub(super) fn fresh(&self, principal: Principal, origin: Arc<Origin>) -> Caller {
+    pub(super) fn fresh(&self, principal: Principal, via: Via, origin: Arc<Origin>) -> Caller {
         let session = Session {
             id: None,
             scopes: Arc::default(),
             authenticated_at: self.clock.micros(),
             reauthenticated_at: None,
-            assurance_level: 1,
+            proof: Arc::new(Proof { via, ..Proof::default() }),
         };
         Caller::new(principal, session, origin)
     }
 
-    /// Opens a session that may carry `scopes`.
-    pub async fn open(&self, permit: Permit<SignIn>, scopes: Vec<String>) -> Result<TokenPair> {
+    /// Opens a session that may carry `scopes`, in one commit with what else the sign-in changes.
+    pub async fn open(
+        &self,
+        permit: Permit<SignIn>,
+        scopes: Vec<String>,
+        mut statements: Vec<Statement>,
+    ) -> Result<TokenPair> {
         let (caller, _, _, warrant) = permit.spend();
         let session = self.clock.new_id();
-        let mut statements =
-            vec![self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)];
+        statements.push(self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)?);
         let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
         self.ledger.commit(&warrant, statements).await?;
         Ok(pair)
@@ -178,7 +234,7 @@ impl Authn {
             .db
             .query(
                 "SELECT t.used_at, t.expires_at, s.id, s.principal_kind, s.principal_id,
-                        s.authenticated_at, s.revoked_at
+                        s.authenticated_at, s.revoked_at, s.proof, s.scopes
                  FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = $1",
                 vec![hash.to_vec().into()],
             )
@@ -192,6 +248,8 @@ impl Authn {
                 principal: kind.and_then(|kind| self.directory.snapshot().principal(kind, id)),
                 authenticated_at: row.int(5)?,
                 ended: row.opt_int(6)?.is_some(),
+                proof: row.json(7)?,
+                scopes: row.json(8)?,
             })
         };
         let stored = rows.first().map(stored).transpose()?;
@@ -213,6 +271,8 @@ impl Authn {
             used,
             ended,
             authenticated_at,
+            proof,
+            scopes,
             ..
         }) = stored
         else {
@@ -227,10 +287,10 @@ impl Authn {
         }
         let authenticated = Session {
             id: Some(session),
-            scopes: Arc::default(),
+            scopes: Arc::new(scopes.into_iter().collect()),
             authenticated_at,
             reauthenticated_at: None,
-            assurance_level: 1,
+            proof: Arc::new(proof),
         };
         Ok((Caller::new(principal, authenticated, origin), RefreshSession { spent, session }))
     }
@@ -247,6 +307,7 @@ impl Authn {
         &self,
         permit: Permit<RefreshSession>,
         scopes: Vec<String>,
+        mut statements: Vec<Statement>,
     ) -> Result<TokenPair> {
         let (caller, RefreshSession { spent, session }, _, warrant) = permit.spend();
         let now = self.clock.micros();
@@ -258,13 +319,15 @@ impl Authn {
         .bind(now)
         .expect_rows(1);
         let live = Statement::new(
-            "UPDATE sessions SET scopes = $2, expires_at = $3 WHERE id = $1 AND revoked_at IS NULL",
+            "UPDATE sessions SET scopes = $2, expires_at = $3, proof = $4
+             WHERE id = $1 AND revoked_at IS NULL",
         )
         .bind(session)
         .bind(serde_json::json!(scopes).to_string())
         .bind(now + micros(self.rules.refresh_ttl))
+        .bind(json(&*caller.session().proof)?)
         .expect_rows(1);
-        let mut statements = vec![spend, live];
+        statements.extend([spend, live]);
         let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
         match self.ledger.commit(&warrant, statements).await {
             Ok(()) => Ok(pair),
@@ -278,7 +341,11 @@ impl Authn {
     }
 
     /// A short-lived token of the same session that says the password was proven just now.
-    pub async fn elevate(&self, permit: Permit<Elevate>) -> Result<AccessToken> {
+    pub async fn elevate(
+        &self,
+        permit: Permit<Elevate>,
+        statements: Vec<Statement>,
+    ) -> Result<AccessToken> {
         let (caller, _, _, warrant) = permit.spend();
         let Some(session) = caller.session().id else {
             return Err(Error::internal("an elevation without a session"));
@@ -288,7 +355,7 @@ impl Authn {
             Session { reauthenticated_at: Some(self.clock.micros()), ..caller.session().clone() };
         let of = (caller.principal(), &elevated);
         let token = self.access_token(&warrant, of, session, scopes, self.rules.elevated_ttl)?;
-        self.ledger.commit(&warrant, Vec::new()).await?;
+        self.ledger.commit(&warrant, statements).await?;
         Ok(token)
     }
 
@@ -346,11 +413,12 @@ impl Authn {
         caller: &Caller,
         scopes: &[String],
         ttl: std::time::Duration,
-    ) -> Statement {
-        Statement::new(
+    ) -> Result<Statement> {
+        let proof = &*caller.session().proof;
+        let insert = Statement::new(
             "INSERT INTO sessions (id, principal_kind, principal_id, scopes, authenticated_at,
-                                   expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+                                   expires_at, proof, client_id, mandate_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(id)
         .bind(caller.principal().kind().as_str())
@@ -358,7 +426,11 @@ impl Authn {
         .bind(serde_json::json!(scopes).to_string())
         .bind(caller.session().authenticated_at)
         .bind(self.clock.micros() + micros(ttl))
-        .expect_rows(1)
+        .bind(json(proof)?)
+        .bind(proof.client.clone())
+        .bind(proof.delegation.as_ref().map(|it| it.mandate))
+        .expect_rows(1);
+        Ok(insert)
     }
 
     fn pair(
@@ -397,18 +469,27 @@ impl Authn {
         let expires = now + micros(ttl) / SECOND;
         warrant.note("session", session.to_string());
         warrant.note("scopes", scopes.clone());
+        let proof = &*proven.proof;
+        let delegation = proof.delegation.as_ref();
         let claims = Claims {
             iss: self.rules.issuer.clone(),
-            aud: self.rules.audience.clone(),
-            sub: principal.id(),
+            aud: proof.resource.as_ref().unwrap_or(&self.rules.audience).clone(),
+            sub: delegation.map_or(principal.id(), |it| it.user),
             jti: self.clock.new_id(),
             sid: session,
-            kind: principal.kind(),
+            kind: if delegation.is_some() { Kind::User } else { principal.kind() },
             iat: now,
             exp: expires,
             auth_time: proven.authenticated_at / SECOND,
+            client_id: proof.client.clone().unwrap_or_else(|| principal.id().to_string()),
+            via: proof.via,
+            risk: proof.risk,
+            mfa_time: proof.mfa_at.map(|it| it / SECOND),
+            attested: proof.attested,
+            act: delegation.and_then(|it| Act::of(&it.chain)),
+            mandate: delegation.map(|it| it.mandate),
+            cnf: proof.key.clone().map(|jkt| Confirmation { jkt }),
             reauth_time: proven.reauthenticated_at.map(|it| it / SECOND),
-            aal: proven.assurance_level,
             scope: scopes.join(" "),
         };
         let token = self.tokens.sign(warrant, &claims)?.into();
@@ -431,6 +512,10 @@ fn refresh_token() -> Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
     Ok(format!("gwr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+}
+
+fn json(proof: &Proof) -> Result<String> {
+    Ok(serde_json::to_string(proof).map_err(anyhow::Error::from)?)
 }
 
 fn hash(token: &SecretString) -> [u8; 32] {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::action::Resource;
-use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, Risk, SessionFacts};
+use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, SessionFacts};
 use super::remembered::{Remembered, Second, Told};
 use super::uid;
 use super::verdict::{Outcome, verdict};
@@ -166,13 +166,13 @@ impl Decider {
             clock: second.facts.clone(),
             net: NetFacts::new(caller.origin().ip, self.zones_of(caller.origin().ip), None),
             session: SessionFacts {
-                aal: session.assurance_level,
+                aal: session.assurance_level(),
                 // A session from the future, after the clock was set back, is as old as can be.
                 age: since(session.authenticated_at).unwrap_or(AGES),
-                mfa_age: None,
+                mfa_age: session.proof.mfa_at.and_then(since),
                 reauth_age: session.reauthenticated_at.and_then(since),
             },
-            risk: Risk::Low,
+            risk: session.proof.risk,
             token_scopes: BTreeSet::clone(&session.scopes),
             particulars,
         }

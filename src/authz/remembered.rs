@@ -9,7 +9,7 @@ use moka::sync::Cache;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use super::facts::{ClockFacts, Facts, Particulars, Shape};
+use super::facts::{ClockFacts, Facts, Particulars, Risk, Shape};
 use super::uid;
 use crate::Result;
 use crate::authn::Caller;
@@ -58,6 +58,9 @@ struct Alike {
     scopes: usize,
     authenticated_at: i64,
     reauthenticated_at: Option<i64>,
+    mfa_at: Option<i64>,
+    risk: Risk,
+    assurance_level: u8,
     ip: IpAddr,
     shape: Shape,
 }
@@ -76,10 +79,18 @@ struct Graph {
     entities: Arc<Entities>,
 }
 
+/// Who asks, as of which revision and how well proven, and for what.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Asks {
+    principal: Uuid,
+    revision: i64,
+    attested: bool,
+    action: &'static str,
+}
+
 pub struct Remembered {
     told: Cache<Alike, Kept>,
-    /// By principal, its revision, and the action.
-    graphs: Cache<(Uuid, i64, &'static str), Graph>,
+    graphs: Cache<Asks, Graph>,
 }
 
 impl Default for Remembered {
@@ -106,6 +117,9 @@ impl Remembered {
             scopes: Arc::as_ptr(&session.scopes).addr(),
             authenticated_at: session.authenticated_at,
             reauthenticated_at: session.reauthenticated_at,
+            mfa_at: session.proof.mfa_at,
+            risk: session.proof.risk,
+            assurance_level: session.assurance_level(),
             ip: caller.origin().ip,
             shape: particulars.shape(),
         };
@@ -128,14 +142,15 @@ impl Remembered {
         bundle: &Arc<Bundle>,
     ) -> Result<Arc<Entities>> {
         let principal = caller.principal();
-        let key = (principal.id(), principal.revision(), action);
+        let (attested, revision) = (caller.session().proof.attested, principal.revision());
+        let key = Asks { principal: principal.id(), revision, attested, action };
         if let Some(graph) = self.graphs.get(&key)
             && Arc::ptr_eq(&graph.bundle, bundle)
         {
             return Ok(graph.entities);
         }
         let mut entities = bundle.action_entities(&uid::action(action)).to_vec();
-        entities.push(principal.entity().clone());
+        entities.push(caller.entity().clone());
         let entities = Entities::from_entities(entities, None).map_err(anyhow::Error::from)?;
         let entities = Arc::new(entities);
         let graph = Graph { bundle: bundle.clone(), entities: entities.clone() };

@@ -15,8 +15,9 @@ use crate::http::{figures_only, service};
 use crate::net::host::{Hosts, Origins};
 use crate::net::tls::{Acceptor, Clients, Files, LOOK_EVERY};
 use crate::net::{self, Limits};
-use crate::policy::{Bundle, Fault, Pace, Watch};
+use crate::policy::{self, Bundle, Fault};
 use crate::settings::{Origin, Settings};
+use crate::watch::{Pace, Watch};
 
 /// Serves until it is told to stop.
 pub struct Server {
@@ -59,6 +60,7 @@ impl Server {
             listeners.push(tokio::spawn(net::serve(listener, None, limits(), door, stop.clone())));
         }
         let watch = watch(&settings, &app, &bundle)?;
+        tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
         Ok(Server { app, address, settings, stop, listeners, watch })
     }
 
@@ -142,7 +144,7 @@ fn watch(
         }
     };
     let watch =
-        Watch::start(&policy.schema_dir, &policy.dir, bundle, Pace::default(), changed, broken)
+        policy::watch(&policy.schema_dir, &policy.dir, bundle, Pace::default(), changed, broken)
             .context("watching the policies")?;
     Ok(Some(watch))
 }

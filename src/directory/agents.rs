@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::principal::parents;
 use super::snapshot::key;
-use super::users::roles_json;
+use super::users::names_json;
 use super::{
-    Directory, GrantAgentRole, Lifecycle, ResumeAgent, RevokeAgentRole, Roles, SuspendAgent,
+    Directory, GrantAgentRole, Groups, Lifecycle, ResumeAgent, RevokeAgentRole, Roles, SuspendAgent,
 };
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
@@ -31,6 +31,7 @@ pub struct Agent {
     pub owner: Uuid,
     pub state: Lifecycle,
     pub roles: Roles,
+    pub groups: Groups,
     /// Goes up by one with every change.
     pub revision: i64,
     pub created_at: i64,
@@ -38,6 +39,8 @@ pub struct Agent {
     /// SHA-256 of the client secret. The secret has 256 random bits, so a slow hash adds nothing.
     secret_hash: [u8; 32],
     pub(super) entity: Entity,
+    /// As Cedar sees it in a session in which it proved a key of its own.
+    attested: Entity,
 }
 
 /// A client secret in the clear: shown once, never stored.
@@ -104,7 +107,7 @@ impl Directory {
         let (caller, action, _, warrant) = permit.spend();
         let owner = action.new.owner.unwrap_or_else(|| caller.principal().id());
         if self.snapshot().user(owner).is_none() {
-            return Err(Error::field("/owner", format!("there is no user `{owner}`")));
+            return Err(Error::field("/owner", "must name a user, who answers for it"));
         }
         self.insert_agent(&warrant, owner, action.new).await
     }
@@ -164,7 +167,9 @@ impl Directory {
         let mut next = Agent {
             name: agent.name.clone(),
             roles: agent.roles.clone(),
+            groups: agent.groups.clone(),
             entity: agent.entity.clone(),
+            attested: agent.attested.clone(),
             ..*agent
         };
         change(&mut next);
@@ -172,13 +177,14 @@ impl Directory {
         next.updated_at = self.clock.micros();
         let next = next.sealed()?;
         let update = Statement::new(
-            "UPDATE agents SET state = $3, roles = $4, revision = $5, updated_at = $6
+            "UPDATE agents SET state = $3, roles = $4, groups = $5, revision = $6, updated_at = $7
              WHERE id = $1 AND revision = $2",
         )
         .bind(agent.id)
         .bind(agent.revision)
         .bind(next.state.as_str())
-        .bind(roles_json(&next.roles))
+        .bind(names_json(&next.roles))
+        .bind(names_json(&next.groups))
         .bind(next.revision)
         .bind(next.updated_at)
         .expect_rows(1);
@@ -207,7 +213,9 @@ impl Agent {
             created_at: now,
             updated_at: now,
             secret_hash: secret.hash(),
+            groups: Groups::new(),
             entity: Entity::with_uid(uid(Kind::Agent, "")),
+            attested: Entity::with_uid(uid(Kind::Agent, "")),
         }
         .sealed()
     }
@@ -218,19 +226,29 @@ impl Agent {
         hash.ct_eq(&self.secret_hash).into()
     }
 
-    /// Makes the entity fit the attributes.
+    /// The agent as Cedar sees it where it proved a key of its own, or a workload's identity.
+    pub fn attested_entity(&self) -> &Entity {
+        &self.attested
+    }
+
+    /// Makes the entities fit the attributes.
     fn sealed(mut self) -> Result<Agent> {
+        // A client secret is not a proof of the workload's identity.
+        self.entity = self.entity_where(false)?;
+        self.attested = self.entity_where(true)?;
+        Ok(self)
+    }
+
+    fn entity_where(&self, attested: bool) -> Result<Entity> {
         let reference = |kind, id: &str| RestrictedExpression::new_entity_uid(uid(kind, id));
         let attributes = HashMap::from([
             ("owner".to_owned(), reference(Kind::User, &self.owner.to_string())),
             ("state".to_owned(), reference(Kind::Lifecycle, self.state.as_str())),
-            // A client secret is not a proof of the workload's identity.
-            ("attested".to_owned(), RestrictedExpression::new_bool(false)),
+            ("attested".to_owned(), RestrictedExpression::new_bool(attested)),
         ]);
-        self.entity =
-            Entity::new(uid(Kind::Agent, &self.id.to_string()), attributes, parents(&self.roles))
-                .map_err(anyhow::Error::from)?;
-        Ok(self)
+        let parents = parents(&self.roles, &self.groups);
+        let entity = Entity::new(uid(Kind::Agent, &self.id.to_string()), attributes, parents);
+        Ok(entity.map_err(anyhow::Error::from)?)
     }
 
     fn from_row(row: &Row) -> Result<Agent> {
@@ -245,7 +263,9 @@ impl Agent {
             created_at: row.int(6)?,
             updated_at: row.int(7)?,
             secret_hash: secret_hash.map_err(|_| Error::internal("a secret's hash is cut"))?,
+            groups: row.json(9)?,
             entity: Entity::with_uid(uid(Kind::Agent, "")),
+            attested: Entity::with_uid(uid(Kind::Agent, "")),
         }
         .sealed()
     }
@@ -254,7 +274,8 @@ impl Agent {
 pub(super) async fn all(db: &dyn Database) -> Result<Vec<Agent>> {
     let rows = db
         .query(
-            "SELECT id, name, owner, state, roles, revision, created_at, updated_at, secret_hash
+            "SELECT id, name, owner, state, roles, revision, created_at, updated_at, secret_hash,
+                    groups
              FROM agents",
             vec![],
         )
@@ -274,7 +295,7 @@ fn insert(agent: &Agent) -> Statement {
     .bind(agent.owner)
     .bind(agent.secret_hash.to_vec())
     .bind(agent.state.as_str())
-    .bind(roles_json(&agent.roles))
+    .bind(names_json(&agent.roles))
     .bind(agent.revision)
     .bind(agent.created_at)
     .bind(agent.updated_at)

@@ -4,6 +4,7 @@
 mod actions;
 mod agents;
 mod mandates;
+mod name;
 mod principal;
 mod snapshot;
 mod users;
@@ -25,7 +26,8 @@ pub use agents::{Agent, AgentSecret, NewAgent, RegisterAgent};
 pub use mandates::{
     AgentRef, GiveMandate, ListMandates, Mandate, NewMandate, RevokeMandate, ShowMandate,
 };
-pub use principal::{Kind, Lifecycle, Principal, Roles};
+pub use name::{NoPrincipalName, PrincipalName};
+pub use principal::{Groups, Kind, Lifecycle, Principal, Roles};
 pub use snapshot::Snapshot;
 pub use users::{NewUser, RegisterUser, User};
 

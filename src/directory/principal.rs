@@ -8,11 +8,15 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Agent, User};
+use crate::Result;
 use crate::audit::Actor;
 use crate::authz::uid::{self, uid};
 
 /// The names of the roles a principal is in.
 pub type Roles = BTreeSet<String>;
+
+/// The names of the groups a principal is in.
+pub type Groups = BTreeSet<String>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -70,7 +74,25 @@ pub enum Principal {
     Agent(Arc<Agent>),
 }
 
+/// What those are called who showed nothing. No registered user has this as an id.
+const GUEST: &str = "guest";
+/// What those are called who showed the bootstrap token, and the group they are in.
+const BOOTSTRAP: &str = "bootstrap";
+
 impl Principal {
+    /// Somebody who showed nothing: a member of the role of guests, and of nothing else.
+    pub fn guest() -> Result<Principal> {
+        let roles = Roles::from([GUEST.to_owned()]);
+        Ok(Principal::User(Arc::new(User::synthetic(Uuid::nil(), GUEST, roles, Groups::new())?)))
+    }
+
+    /// Whoever shows the bootstrap token.
+    pub fn bootstrap() -> Result<Principal> {
+        let groups = Groups::from([BOOTSTRAP.to_owned()]);
+        let user = User::synthetic(Uuid::max(), BOOTSTRAP, Roles::new(), groups)?;
+        Ok(Principal::User(Arc::new(user)))
+    }
+
     pub fn kind(&self) -> Kind {
         match self {
             Principal::User(_) => Kind::User,
@@ -96,6 +118,13 @@ impl Principal {
         match self {
             Principal::User(it) => &it.roles,
             Principal::Agent(it) => &it.roles,
+        }
+    }
+
+    pub fn groups(&self) -> &Groups {
+        match self {
+            Principal::User(it) => &it.groups,
+            Principal::Agent(it) => &it.groups,
         }
     }
 
@@ -127,7 +156,8 @@ impl Principal {
     }
 }
 
-/// The roles as parents of the principal's entity.
-pub(super) fn parents(roles: &Roles) -> std::collections::HashSet<EntityUid> {
-    roles.iter().map(|it| uid(uid::Kind::Role, it)).collect()
+/// The roles and groups as parents of the principal's entity.
+pub(super) fn parents(roles: &Roles, groups: &Groups) -> std::collections::HashSet<EntityUid> {
+    let roles = roles.iter().map(|it| uid(uid::Kind::Role, it));
+    roles.chain(groups.iter().map(|it| uid(uid::Kind::Group, it))).collect()
 }

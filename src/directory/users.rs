@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::principal::parents;
 use super::snapshot::key;
-use super::{Directory, GrantUserRole, Lifecycle, ResumeUser, RevokeUserRole, Roles, SuspendUser};
+use super::{
+    Directory, GrantUserRole, Groups, Lifecycle, ResumeUser, RevokeUserRole, Roles, SuspendUser,
+};
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
@@ -23,6 +25,7 @@ pub struct User {
     pub username: String,
     pub state: Lifecycle,
     pub roles: Roles,
+    pub groups: Groups,
     /// Goes up by one with every change.
     pub revision: i64,
     pub created_at: i64,
@@ -100,7 +103,7 @@ impl Directory {
         .bind(key(&user.username))
         .bind(password_hash)
         .bind(user.state.as_str())
-        .bind(roles_json(&user.roles))
+        .bind(names_json(&user.roles))
         .bind(user.revision)
         .bind(now)
         .bind(now);
@@ -146,21 +149,23 @@ impl Directory {
         let mut next = User {
             username: user.username.clone(),
             roles: user.roles.clone(),
+            groups: user.groups.clone(),
             entity: user.entity.clone(),
             ..*user
         };
         change(&mut next);
         next.revision += 1;
         next.updated_at = self.clock.micros();
-        let next = next.sealed()?;
+        let next = next.sealed(&user.id.to_string())?;
         let update = Statement::new(
-            "UPDATE users SET state = $3, roles = $4, revision = $5, updated_at = $6
+            "UPDATE users SET state = $3, roles = $4, groups = $5, revision = $6, updated_at = $7
              WHERE id = $1 AND revision = $2",
         )
         .bind(user.id)
         .bind(user.revision)
         .bind(next.state.as_str())
-        .bind(roles_json(&next.roles))
+        .bind(names_json(&next.roles))
+        .bind(names_json(&next.groups))
         .bind(next.revision)
         .bind(next.updated_at)
         .expect_rows(1);
@@ -194,52 +199,71 @@ impl User {
             username: new.username.clone(),
             state: Lifecycle::Active,
             roles: new.roles.clone(),
+            groups: Groups::new(),
             revision: 1,
             created_at: now,
             updated_at: now,
             entity: Entity::with_uid(uid(Kind::User, "")),
         }
-        .sealed()
+        .sealed(&id.to_string())
+    }
+
+    /// A user whom no table holds.
+    pub(super) fn synthetic(id: Uuid, name: &str, roles: Roles, groups: Groups) -> Result<User> {
+        User {
+            id,
+            username: name.to_owned(),
+            state: Lifecycle::Active,
+            roles,
+            groups,
+            revision: 1,
+            created_at: 0,
+            updated_at: 0,
+            entity: Entity::with_uid(uid(Kind::User, "")),
+        }
+        .sealed(name)
     }
 
     /// Makes the entity fit the attributes.
-    fn sealed(mut self) -> Result<User> {
+    fn sealed(mut self, id: &str) -> Result<User> {
         let state = uid(Kind::Lifecycle, self.state.as_str());
         let attributes =
             HashMap::from([("state".to_owned(), RestrictedExpression::new_entity_uid(state))]);
         self.entity =
-            Entity::new(uid(Kind::User, &self.id.to_string()), attributes, parents(&self.roles))
+            Entity::new(uid(Kind::User, id), attributes, parents(&self.roles, &self.groups))
                 .map_err(anyhow::Error::from)?;
         Ok(self)
     }
 
     fn from_row(row: &Row) -> Result<User> {
+        let id = row.uuid(0)?;
         User {
-            id: row.uuid(0)?,
+            id,
             username: row.text(1)?.to_owned(),
             state: Lifecycle::parse(row.text(2)?),
             roles: row.json(3)?,
             revision: row.int(4)?,
             created_at: row.int(5)?,
             updated_at: row.int(6)?,
+            groups: row.json(7)?,
             entity: Entity::with_uid(uid(Kind::User, "")),
         }
-        .sealed()
+        .sealed(&id.to_string())
     }
 }
 
 pub(super) async fn all(db: &dyn Database) -> Result<Vec<User>> {
     let rows = db
         .query(
-            "SELECT id, username, state, roles, revision, created_at, updated_at FROM users",
+            "SELECT id, username, state, roles, revision, created_at, updated_at, groups FROM users",
             vec![],
         )
         .await?;
     rows.iter().map(User::from_row).collect()
 }
 
-pub(super) fn roles_json(roles: &Roles) -> String {
-    serde_json::Value::from_iter(roles.iter().map(String::as_str)).to_string()
+pub(super) fn names_json(names: &Roles) -> String {
+    serde_json::Value::from_iter(names.iter().map(String::as_str)).to_string()
 }
 
 fn taken(username: &str) -> Error {

@@ -5,7 +5,7 @@ mod audit;
 mod call;
 mod credentials;
 pub mod describe;
-mod distinct;
+pub mod distinct;
 mod docs;
 pub mod door;
 mod health;

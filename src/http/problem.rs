@@ -1,12 +1,16 @@
 //! The one place that renders an error (RFC 9457).
 
 use schemars::JsonSchema;
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
+use crate::authz::facts::Risk;
 use crate::error::{FieldFault, Fix};
 use crate::{Error, Unproven};
+
+const REALM: &str = "Bearer realm=\"gatewright\"";
 
 /// How long a client should wait for a dependency to come back, in seconds.
 const RETRY_SECONDS: u64 = 2;
@@ -30,6 +34,11 @@ pub struct Problem {
     pub fix: Option<Vec<Fix>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Vec<FieldFault>>,
+    /// What `/api/v1/auth/mfa` goes on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mfa_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
 }
 
 /// The answer to an error. A server fault is logged here, once, and not told.
@@ -49,13 +58,20 @@ pub fn render(error: Error, request_id: &str) -> Response {
         reasons: None,
         fix: None,
         errors: None,
+        mfa_token: None,
+        risk: None,
     };
     let mut extra = Vec::new();
     match error {
         Error::Unauthenticated(unproven) => {
             extra.push((header::WWW_AUTHENTICATE, challenge(unproven).to_owned()));
         }
-        Error::Denied(denial) | Error::QuotaExceeded(denial) => {
+        Error::SecondFactor(challenge) => {
+            problem.mfa_token = challenge.token.map(|it| it.expose_secret().to_owned());
+            problem.risk = Some(challenge.risk);
+            extra.push((header::WWW_AUTHENTICATE, REALM.to_owned()));
+        }
+        Error::Denied(denial) | Error::RiskBlocked(denial) | Error::QuotaExceeded(denial) => {
             let wait = denial.fixes.iter().find_map(|it| it.retry_after_seconds);
             extra.extend(wait.map(|it| (header::RETRY_AFTER, it.to_string())));
             problem.detail = denial.detail;
@@ -78,9 +94,10 @@ pub fn render(error: Error, request_id: &str) -> Response {
 fn challenge(unproven: Unproven) -> &'static str {
     match unproven {
         Unproven::BadToken => "Bearer realm=\"gatewright\", error=\"invalid_token\"",
-        Unproven::NoToken | Unproven::BadRefreshToken | Unproven::BadSecret => {
-            "Bearer realm=\"gatewright\""
-        }
+        Unproven::NoToken
+        | Unproven::BadRefreshToken
+        | Unproven::BadSecret
+        | Unproven::BadMfaToken => REALM,
     }
 }
 

@@ -12,10 +12,12 @@ use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{no_content, time};
-use crate::authn::{Caller, Elevate, SignIn, SignOut, TokenPair, ViewSelf};
+use crate::authn::{Caller, Elevate, SignOut, TokenPair, ViewSelf};
 use crate::authz::Permit;
+use crate::authz::facts::Risk;
 use crate::directory::{Kind, Roles};
-use crate::{App, Result};
+use crate::sign_in::{Opening, Step};
+use crate::{App, Error, Result};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +25,20 @@ pub struct LoginBody {
     username: String,
     #[schemars(with = "String")]
     password: SecretString,
+    /// A code of the second factor, for those who have one; asked for later when left out.
+    #[schemars(with = "Option<String>")]
+    otp: Option<SecretString>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MfaBody {
+    /// What the answer `mfa_required` gave.
+    #[schemars(with = "String")]
+    mfa_token: SecretString,
+    /// A code of the second factor, or a recovery code.
+    #[schemars(with = "String")]
+    otp: SecretString,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -37,6 +53,9 @@ pub struct RefreshBody {
 pub struct ElevateBody {
     #[schemars(with = "String")]
     password: SecretString,
+    /// A code of the second factor; needed where one is enrolled.
+    #[schemars(with = "Option<String>")]
+    otp: Option<SecretString>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -46,6 +65,8 @@ pub struct Tokens {
     access_token_expires_at: Timestamp,
     refresh_token: String,
     refresh_token_expires_at: Timestamp,
+    /// How risky the sign-in was rated.
+    risk: Risk,
     /// What the access token holds.
     scopes: Vec<String>,
 }
@@ -73,6 +94,10 @@ pub struct SessionView {
     authenticated_at: Timestamp,
     /// When the password was proven again; only with an elevated token.
     reauthenticated_at: Option<Timestamp>,
+    /// When a second factor was last proven.
+    second_factor_at: Option<Timestamp>,
+    /// How risky the sign-in was rated.
+    risk: Risk,
     /// NIST SP 800-63B, 1 to 3.
     assurance_level: u8,
 }
@@ -82,9 +107,26 @@ pub async fn login(app: Arc<App>, call: Call) -> Result<Response> {
     app.sign_in_limits.admit(call.origin.ip, &body.username)?;
     let caller =
         app.authn.prove_password(&body.username, body.password, call.origin.clone()).await?;
-    let scopes = app.holdable_scopes(&caller, None)?;
-    let permit = app.authz.authorize(caller, SignIn).await?;
-    Ok(tokens(&app.authn.open(permit, scopes).await?))
+    match app.sign_in(caller, body.otp.as_ref()).await? {
+        Step::Open(opening) => open(&app, opening).await,
+        Step::SecondFactor(challenge) => Err(Error::SecondFactor(Box::new(challenge))),
+    }
+}
+
+/// The second half of a sign-in that was answered with `mfa_required`.
+pub async fn mfa(app: Arc<App>, call: Call) -> Result<Response> {
+    let body: MfaBody = call.json()?;
+    let opening = app.second_factor(&body.mfa_token, &body.otp, call.origin.clone()).await?;
+    open(&app, opening).await
+}
+
+async fn open(app: &App, Opening { permit, statements }: Opening) -> Result<Response> {
+    let (scopes, risk) = (app.holdable_scopes(permit.caller(), None)?, risk(permit.caller()));
+    Ok(tokens(&app.authn.open(permit, scopes, statements).await?, risk))
+}
+
+fn risk(caller: &Caller) -> Risk {
+    caller.session().proof.risk
 }
 
 pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
@@ -95,10 +137,12 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
         app.sign_in_limits.admit_address(call.origin.ip)?;
     }
     let (caller, action) = app.authn.prove_refresh(known, call.origin.clone()).await?;
+    let rated = app.rate(&caller).await?;
+    let caller = app.authn.rated(caller, rated.risk);
     // Asked anew: who lost a role since the sign-in loses its scopes now.
     let scopes = app.holdable_scopes(&caller, None)?;
     let permit = app.authz.authorize(caller, action).await?;
-    Ok(tokens(&app.authn.refresh(permit, scopes).await?))
+    Ok(tokens(&app.authn.refresh(permit, scopes, rated.remember).await?, rated.risk))
 }
 
 /// The password is checked before the decision: proving it is what is asked for.
@@ -107,8 +151,9 @@ pub async fn elevate(app: Arc<App>, caller: Caller, call: Call) -> Result<Respon
     // By id: strangers who try the name at the door must not use up its owner's tries in here.
     app.sign_in_limits.admit(call.origin.ip, &caller.principal().id().to_string())?;
     app.authn.prove_again(&caller, body.password).await?;
+    let (caller, spent) = app.proven_again(caller, body.otp.as_ref()).await?;
     let permit = app.authz.authorize(caller, Elevate).await?;
-    let token = app.authn.elevate(permit).await?;
+    let token = app.authn.elevate(permit, spent).await?;
     let answer = Elevated {
         access_token: token.reveal().to_owned(),
         access_token_expires_at: token.expires_at,
@@ -132,7 +177,9 @@ pub async fn me(_: Arc<App>, permit: Permit<ViewSelf>) -> Result<Response> {
             id: session.id,
             authenticated_at: time(session.authenticated_at),
             reauthenticated_at: session.reauthenticated_at.map(time),
-            assurance_level: session.assurance_level,
+            second_factor_at: session.proof.mfa_at.map(time),
+            risk: session.proof.risk,
+            assurance_level: session.assurance_level(),
         },
     };
     Ok(json(&answer).into_response())
@@ -148,13 +195,14 @@ pub async fn logout(app: Arc<App>, permit: Permit<SignOut>) -> Result<Response> 
     Ok(no_content())
 }
 
-fn tokens(pair: &TokenPair) -> Response {
+fn tokens(pair: &TokenPair, risk: Risk) -> Response {
     let answer = Tokens {
         token_type: "Bearer",
         access_token: pair.access.reveal().to_owned(),
         access_token_expires_at: pair.access.expires_at,
         refresh_token: pair.reveal_refresh().to_owned(),
         refresh_token_expires_at: pair.refresh_expires_at,
+        risk,
         scopes: pair.access.scopes.clone(),
     };
     json(&answer).into_response()

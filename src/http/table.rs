@@ -95,6 +95,10 @@ fn sign_in() -> Vec<Route> {
             .about("Sign in with a password")
             .takes::<session::LoginBody>()
             .gives::<session::Tokens>(),
+        Route::public(Method::POST, "/api/v1/auth/mfa", session::mfa)
+            .about("Prove the second factor that a sign-in waits for")
+            .takes::<session::MfaBody>()
+            .gives::<session::Tokens>(),
         Route::public(Method::POST, "/api/v1/auth/refresh", session::refresh)
             .about("Exchange a refresh token for a new pair; a used one ends the session")
             .takes::<session::RefreshBody>()

@@ -75,6 +75,11 @@ impl Row {
         self.text(index)?.parse().map_err(|_| Error::Column { index, wanted: "a UUID" })
     }
 
+    pub fn opt_uuid(&self, index: usize) -> Result<Option<uuid::Uuid>> {
+        let text = self.opt_text(index)?;
+        text.map(|it| it.parse().map_err(|_| Error::Column { index, wanted: "a UUID" })).transpose()
+    }
+
     /// A column that holds JSON text.
     pub fn json<T: serde::de::DeserializeOwned>(&self, index: usize) -> Result<T> {
         serde_json::from_str(self.text(index)?)
@@ -103,8 +108,13 @@ impl Row {
     }
 
     pub fn bytes(&self, index: usize) -> Result<&[u8]> {
+        self.opt_bytes(index)?.ok_or(Error::Column { index, wanted: "bytes" })
+    }
+
+    pub fn opt_bytes(&self, index: usize) -> Result<Option<&[u8]>> {
         match self.0.get(index) {
-            Some(Value::Bytes(it)) => Ok(it),
+            Some(Value::Bytes(it)) => Ok(Some(it)),
+            Some(Value::Null) => Ok(None),
             _ => Err(Error::Column { index, wanted: "bytes" }),
         }
     }

@@ -197,6 +197,9 @@ async fn people_sign_in(gate: &Gate, witness: &mut Witness) -> Caller {
     let wrong = json!({ "username": ADMIN, "password": "wrong" });
     witness.saw("post", path, &anyone.post(path, &wrong).await);
     witness.saw("post", path, &anyone.post(path, &json!({ "username": 1 })).await);
+    let path = "/api/v1/auth/mfa";
+    let late = json!({ "mfa_token": "gwo_none", "otp": "123456" });
+    witness.saw("post", path, &anyone.post(path, &late).await);
     let path = "/api/v1/auth/refresh";
     let again = json!({ "refresh_token": pair["refresh_token"] });
     let pair = witness.saw("post", path, &anyone.post(path, &again).await);

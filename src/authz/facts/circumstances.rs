@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use anyhow::Result;
 use cedar_policy::RestrictedExpression;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::express::{entities, milliseconds, text};
@@ -100,7 +101,9 @@ impl Age {
 }
 
 /// How risky a request, or how dangerous a tool, is rated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
     Low,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response, json};
 
-use super::call::{Call, decoded};
+use super::super::call::{Call, decoded};
 use crate::authn::IssueToken;
 use crate::{App, Error, Result};
 
@@ -79,6 +79,8 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
         app.authz.note_refusal(&caller, "auth.token", "invalid_scope").await?;
         return Ok(refuse(400, "invalid_scope", which));
     }
+    let rated = app.rate(&caller).await?;
+    let caller = app.authn.rated(caller, rated.risk);
     let permit = match app.authz.authorize(caller, IssueToken).await {
         Ok(it) => it,
         Err(Error::Denied(denial)) => {
@@ -86,7 +88,7 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
         }
         Err(error) => return Err(error),
     };
-    let token = app.authn.issue(permit, scopes).await?;
+    let token = app.authn.issue(permit, scopes, rated.remember).await?;
     let answer = TokenAnswer {
         access_token: token.reveal().to_owned(),
         token_type: "Bearer",
