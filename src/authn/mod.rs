@@ -3,6 +3,7 @@
 mod access_token;
 pub mod api_keys;
 mod caller;
+mod delegated;
 pub mod factors;
 pub mod jwks;
 mod limits;
@@ -39,6 +40,7 @@ use crate::{Error, Result, Unproven, metrics};
 
 pub use access_token::JwksDocument;
 pub use caller::{Caller, Delegated, Proof, Session, Via};
+pub use delegated::ends_sessions_under;
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use password::{Passwords, fault as password_fault};
