@@ -13,6 +13,7 @@ mod password;
 pub mod proofs;
 mod prune;
 mod revoked;
+pub mod risk;
 mod session;
 pub mod single_use;
 mod standing;
