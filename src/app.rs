@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
+use crate::authn::factors::Factors;
 use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
@@ -34,6 +35,7 @@ const BLOCKED_ZONE: &str = "blocked";
 
 pub struct App {
     pub authn: Authn,
+    pub factors: Factors,
     pub authz: Authz,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
@@ -82,6 +84,13 @@ impl App {
             &access_key,
         )
         .await?;
+        let factors = Factors::new(
+            db.clone(),
+            ledger.clone(),
+            clock.clone(),
+            &keys::load_or_create_seed(&settings.auth.factors_key_file)?,
+            &settings.public_url,
+        )?;
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -97,6 +106,7 @@ impl App {
         );
         Ok(Arc::new(App {
             authn,
+            factors,
             authz,
             directory,
             registry,

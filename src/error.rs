@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::authn::factors::Means;
 use crate::authz::facts::Risk;
 use crate::store;
 
@@ -77,6 +78,8 @@ pub enum Unproven {
     BadSecret,
     #[error("this sign-in waits no longer for a second factor; sign in again")]
     BadMfaToken,
+    #[error("the second factor is wrong, or was used before; try the next code")]
+    BadFactor,
 }
 
 /// What a sign-in that lacks its second factor is told.
@@ -85,6 +88,8 @@ pub struct Challenge {
     /// Goes on where the sign-in stopped; none where the same request may be sent again with a code.
     pub token: Option<SecretString>,
     pub risk: Risk,
+    /// What the factor can be proven with.
+    pub means: Vec<Means>,
 }
 
 /// What a denied caller is told: only what it may see.

@@ -5,6 +5,7 @@ mod caller;
 pub mod factors;
 mod limits;
 mod machine;
+mod ongoing;
 mod password;
 mod revoked;
 mod session;
@@ -34,6 +35,7 @@ pub use access_token::JwksDocument;
 pub use caller::{Caller, Delegated, Proof, Session, Via};
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
+pub use ongoing::Proven;
 pub use password::{Passwords, fault as password_fault};
 pub use session::{
     Elevate, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,

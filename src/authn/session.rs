@@ -188,8 +188,16 @@ impl Authn {
     }
 
     /// The one answer to a second factor that did not fit.
-    pub(crate) async fn refuse_factor_of(&self, caller: &Caller, event: &'static str) -> Error {
-        self.refuse(event, caller.principal().actor(), "wrong_code", caller.origin()).await
+    pub(crate) async fn refuse_factor_of(
+        &self,
+        caller: &Caller,
+        event: &'static str,
+        reason: &str,
+    ) -> Error {
+        match self.refuse(event, caller.principal().actor(), reason, caller.origin()).await {
+            Error::Unauthenticated(_) => Error::Unauthenticated(Unproven::BadFactor),
+            other => other,
+        }
     }
 
     /// The answer to a sign-in that waits no more.
@@ -223,7 +231,7 @@ impl Authn {
         let session = self.clock.new_id();
         statements.push(self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)?);
         let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(used_first)?;
         Ok(pair)
     }
 
@@ -355,7 +363,7 @@ impl Authn {
             Session { reauthenticated_at: Some(self.clock.micros()), ..caller.session().clone() };
         let of = (caller.principal(), &elevated);
         let token = self.access_token(&warrant, of, session, scopes, self.rules.elevated_ttl)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(used_first)?;
         Ok(token)
     }
 
@@ -507,6 +515,14 @@ pub fn ends_sessions_of(principal: Uuid, now: i64) -> Statement {
     .bind(now)
 }
 
+/// Two showed one factor at the same time: whoever was second is answered as if it had been long ago.
+fn used_first(error: Error) -> Error {
+    match error {
+        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadFactor),
+        other => other,
+    }
+}
+
 /// 256 random bits: guessing is hopeless, so its SHA-256 is enough to store.
 fn refresh_token() -> Result<SecretString> {
     let mut bytes = [0u8; 32];
@@ -514,7 +530,7 @@ fn refresh_token() -> Result<SecretString> {
     Ok(format!("gwr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
 }
 
-fn json(proof: &Proof) -> Result<String> {
+pub(super) fn json(proof: &Proof) -> Result<String> {
     Ok(serde_json::to_string(proof).map_err(anyhow::Error::from)?)
 }
 

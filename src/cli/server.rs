@@ -41,6 +41,10 @@ impl Server {
         let address = listener.local_addr()?;
         settle_port(&mut settings, address);
         let app = App::start(&settings, bundle.clone(), clock).await?;
+        app.factors.check_key().await.with_context(|| {
+            let path = settings.auth.factors_key_file.display();
+            format!("`{path}` is not the key that the stored second factors are sealed with")
+        })?;
         app.bootstrap(&settings).await.context("making the bootstrap administrator")?;
         let stop = CancellationToken::new();
         let rules = Arc::new(rules_for(&settings, address, app.clock.clone())?);
