@@ -25,6 +25,7 @@ pub mod directory;
 pub mod enrolment;
 mod error;
 pub mod http;
+mod identify;
 pub mod keys;
 pub mod log;
 pub mod metrics;
@@ -35,6 +36,7 @@ pub mod second_factor;
 pub mod settings;
 pub mod sign_in;
 pub mod store;
+pub mod watch;
 
 pub use app::App;
 pub use error::{Challenge, Denial, Error, FieldFault, Fix, Result, Unproven};

@@ -20,6 +20,8 @@ const EVALUATION_ERRORS: &str = "gatewright_policy_evaluation_errors_total";
 const COMMIT_SECONDS: &str = "gatewright_store_commit_duration_seconds";
 const COMMIT_ENTRIES: &str = "gatewright_store_commit_entries";
 const UNAUTHENTICATED: &str = "gatewright_unauthenticated_total";
+const OUTBOUND: &str = "gatewright_outbound_calls_total";
+const OUTBOUND_SECONDS: &str = "gatewright_outbound_call_duration_seconds";
 pub const PANICS: &str = "gatewright_panics_total";
 
 const SECONDS: &[f64] =
@@ -49,6 +51,8 @@ fn describe() {
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Time of one group commit.");
     describe_histogram!(COMMIT_ENTRIES, "Audit entries in one group commit.");
     describe_counter!(UNAUTHENTICATED, "Requests refused for want of proof who is asking.");
+    describe_counter!(OUTBOUND, "Calls to the outside, by outcome.");
+    describe_histogram!(OUTBOUND_SECONDS, Unit::Seconds, "Time a call to the outside takes.");
     describe_counter!(PANICS, "Requests that ended in a panic.");
     counter!(PANICS).absolute(0);
     counter!(EVALUATION_ERRORS).absolute(0);
@@ -100,4 +104,9 @@ pub fn commit_time(took: Duration) {
 
 pub fn commit_size(entries: usize) {
     histogram!(COMMIT_ENTRIES).record(entries as f64);
+}
+
+pub fn outbound(outcome: &'static str, took: Duration) {
+    counter!(OUTBOUND, "outcome" => outcome).increment(1);
+    histogram!(OUTBOUND_SECONDS).record(took);
 }

@@ -1,11 +1,12 @@
 //! The API: a table of routes behind one warp filter.
 
 mod agents;
+mod api_keys;
 mod audit;
 mod call;
 mod credentials;
 pub mod describe;
-mod distinct;
+pub mod distinct;
 mod docs;
 pub mod door;
 mod factors;

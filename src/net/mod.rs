@@ -1,7 +1,9 @@
-//! Where callers come in: one accept loop, under which every connection lives by deadlines.
+//! The wire: one accept loop where callers come in, under which every connection lives by
+//! deadlines, and one client for calls to the outside.
 
 pub mod body;
 pub mod host;
+pub mod outbound;
 pub mod tls;
 
 mod connection;

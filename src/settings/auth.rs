@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{origin::Origin, secret};
+use crate::directory::PrincipalName;
 
 /// Signing in and access tokens.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -32,11 +33,17 @@ pub struct Auth {
     #[serde(deserialize_with = "secret::deserialize")]
     #[schemars(schema_with = "secret::schema")]
     pub bootstrap_admin_password: Option<SecretString>,
-    /// Token that registers the first people and machines, in place of an access token; production
-    /// asks for 32 characters or more. Leave it out once they are there.
+    /// Token that registers the first people and machines, in place of an access token:
+    /// 32 characters or more. Leave it out once they are there.
     #[serde(deserialize_with = "secret::deserialize")]
     #[schemars(schema_with = "secret::schema")]
     pub bootstrap_token: Option<SecretString>,
+    /// File of tokens for machines, one on each line: `[agent:NAME|user:NAME] TOKEN [SCOPE ...]`.
+    #[schemars(example = &"/run/secrets/gatewright-tokens")]
+    pub tokens_file: Option<PathBuf>,
+    /// Whom a token of that file stands for whose line does not say.
+    #[schemars(example = &"agent:deploy")]
+    pub tokens_principal: Option<PrincipalName>,
     /// Who the tokens say they come from; the public URL when not set.
     pub issuer: String,
     /// Whom the tokens are for; the public URL when not set.
@@ -55,6 +62,8 @@ impl Default for Auth {
             bootstrap_admin_username: None,
             bootstrap_admin_password: None,
             bootstrap_token: None,
+            tokens_file: None,
+            tokens_principal: None,
             issuer: public_url.clone(),
             audience: public_url,
         }

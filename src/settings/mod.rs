@@ -41,7 +41,7 @@ pub use self::credentials::Credentials;
 pub use self::database::{Database, DatabaseUrl, NoDatabaseUrl};
 pub use self::faults::{Fault, Faults, Source};
 pub use self::log::{Log, LogFormat, LogLevel};
-pub use self::network::{Cors, Metrics, Tls};
+pub use self::network::{Cors, Metrics, Outbound, Tls};
 pub use self::origin::{NoOrigin, Origin};
 pub use self::policy::Policy;
 pub use self::rate_limits::{NoRateLimit, RateLimit, RateLimits};
@@ -78,6 +78,7 @@ pub struct Settings {
     pub cors: Cors,
     pub tls: Tls,
     pub metrics: Metrics,
+    pub outbound: Outbound,
     pub audit: Audit,
     pub log: Log,
 }
@@ -161,6 +162,7 @@ impl Default for Settings {
             cors: Cors::default(),
             tls: Tls::default(),
             metrics: Metrics::default(),
+            outbound: Outbound::default(),
             audit: Audit::default(),
             log: Log::default(),
         }

@@ -1,4 +1,5 @@
-//! Settings of the listeners: TLS, CORS, and the metrics' own address.
+//! Settings of the network: the listeners' TLS, CORS, the metrics' own address, and calls to the
+//! outside.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,4 +39,16 @@ pub struct Metrics {
     /// Address and port of their own for `/metrics`, which then leaves the API's listener.
     #[schemars(example = &"127.0.0.1:9090")]
     pub listen: Option<SocketAddr>,
+}
+
+/// Calls to the outside. What strangers name is called by https at public addresses only.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outbound {
+    /// Authorities that are trusted beside the system's own, PEM.
+    #[schemars(example = &"tls/company.pem")]
+    pub ca_file: Option<PathBuf>,
+    /// Origins on private networks that may be called although a stranger names them, such as
+    /// `https://clients.corp.example`; plain http is used where it is written.
+    pub internal_origins: Vec<Origin>,
 }

@@ -69,6 +69,10 @@ fn transport(rules: &mut Rules<'_>) {
             format!("pages of `{it}` come over plain http, where anyone can rewrite them");
         rules.refuse("cors.allowed_origins", problem, "list https origins only");
     }
+    if let Some(it) = settings.outbound.internal_origins.iter().find(|it| !it.is_https()) {
+        let problem = format!("`{it}` would be called by plain http, which anyone can answer");
+        rules.refuse("outbound.internal_origins", problem, "list https origins only");
+    }
 }
 
 fn proxies(rules: &mut Rules<'_>) {

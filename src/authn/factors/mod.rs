@@ -21,7 +21,6 @@ use serde::Serialize;
 use uuid::Uuid;
 use webauthn_rs::Webauthn;
 
-use self::enrol::RecoverySet;
 use self::recovery::RecoveryCode;
 use self::seal::Seal;
 use self::totp::{Code, TotpSecret};
@@ -35,7 +34,7 @@ use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
 pub use actions::{AddFactor, EnrollFactor, ListFactors, RemoveFactor, RenewRecovery};
-pub use enrol::{Confirmed, NewTotp};
+pub use enrol::{Confirmed, NewTotp, RecoverySet};
 pub use passkeys::{Ceremony, CeremonyState};
 pub use stored::{Factor, FactorKind, FactorState};
 pub use totp::Provisioning;
@@ -97,6 +96,13 @@ impl Means {
             Means::Passkey => "passkey",
         }
     }
+}
+
+/// Forgets every factor and recovery code of a user who has lost them.
+pub fn forget_all(user: Uuid) -> Vec<Statement> {
+    ["DELETE FROM factors WHERE user_id = $1", "DELETE FROM recovery_codes WHERE user_id = $1"]
+        .map(|sql| Statement::new(sql).bind(user))
+        .into()
 }
 
 impl Enrolled {
@@ -248,13 +254,6 @@ impl Factors {
         let RecoverySet { codes, statements } = self.new_recovery(user)?;
         self.ledger.commit(permit.warrant(), statements).await?;
         Ok(codes)
-    }
-
-    /// Forgets every factor and recovery code of a user who has lost them.
-    pub fn forget_all(&self, user: Uuid) -> Vec<Statement> {
-        ["DELETE FROM factors WHERE user_id = $1", "DELETE FROM recovery_codes WHERE user_id = $1"]
-            .map(|sql| Statement::new(sql).bind(user))
-            .into()
     }
 
     fn secret_of(&self, factor: &Factor) -> Result<TotpSecret> {

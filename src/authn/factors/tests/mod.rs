@@ -41,8 +41,19 @@ impl World {
             password: "unused".into(),
             roles: Roles::new(),
         });
-        let alice = directory.insert_user(&warrant(&clock), alice, String::new()).await.unwrap();
-        let bob = directory.insert_user(&warrant(&clock), bob, String::new()).await.unwrap();
+        let alice = directory
+            .insert_user(
+                &warrant(&clock),
+                directory.new_user(&alice).unwrap(),
+                String::new(),
+                vec![],
+            )
+            .await
+            .unwrap();
+        let bob = directory
+            .insert_user(&warrant(&clock), directory.new_user(&bob).unwrap(), String::new(), vec![])
+            .await
+            .unwrap();
         World { factors, clock, alice, bob, db, ledger }
     }
 
@@ -214,7 +225,7 @@ async fn whoever_lost_everything_begins_anew() {
     let world = world().await;
     let (app, codes) = world.enrolled().await;
     world.clock.advance(60);
-    world.commit(world.factors.forget_all(world.alice.id)).await.unwrap();
+    world.commit(forget_all(world.alice.id)).await.unwrap();
     assert!(!world.factors.of(world.alice.id).await.unwrap().is_active());
     for otp in [&world.code(&app, 0), &codes[0]] {
         assert!(matches!(world.prove(otp).await, Tried::Wrong));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response, json};
 
-use super::call::{Call, decoded};
+use super::super::call::{Call, decoded};
 use crate::authn::IssueToken;
 use crate::{App, Error, Result};
 

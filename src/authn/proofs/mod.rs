@@ -1,0 +1,17 @@
+//! Proofs made with a private key: what a caller signs itself, verified by rules of our own.
+
+mod assertion;
+mod dpop;
+mod jwk;
+mod jws;
+mod nonce;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+pub use assertion::{Assertion, BadAssertion, CLIENT_ASSERTION_TYPE, ProvenClient};
+pub use dpop::{BadProof, Dpop, Proof, Target};
+pub use jwk::{BadKey, KeySet, PublicKey};
+pub use jws::{ALGORITHMS, BadJws};
+pub use nonce::Nonces;
+pub use replay::{Refused, ReplayMemory, Use};

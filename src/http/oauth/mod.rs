@@ -1,0 +1,6 @@
+//! `/oauth`: the authorization server as clients and browsers see it.
+
+pub mod pages;
+mod token;
+
+pub use token::{TokenAnswer, TokenError, TokenForm, token};
