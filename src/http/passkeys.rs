@@ -11,6 +11,7 @@ use webauthn_rs::prelude::{PublicKeyCredential, RegisterPublicKeyCredential};
 
 use super::call::Call;
 use super::factors::active;
+use super::oauth::pages::passkey::PATH as PAGE;
 use super::session::open;
 use crate::authn::{Caller, Elevate};
 use crate::second_factor::{BegunProof, Shown, SignedProof};
@@ -96,7 +97,8 @@ pub async fn begin_enrolment(app: Arc<App>, caller: Caller, call: Call) -> Resul
     }
     let begun = app.begin_passkey(caller, name).await?;
     let ceremony = begun.ceremony.expose_secret().to_owned();
-    let answer = CeremonyView { ceremony, options: begun.options, page: None };
+    let page = format!("{}{PAGE}?ceremony={ceremony}", app.factors.public_url());
+    let answer = CeremonyView { ceremony, options: begun.options, page: Some(page) };
     Ok(json(&answer).into_response())
 }
 

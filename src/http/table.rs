@@ -172,6 +172,17 @@ fn second_factors() -> Vec<Route> {
         )
         .about("Remove a second factor; needs an elevated token")
         .with_status(204),
+        Route::public(Method::GET, "/oauth/passkey", oauth::passkey::page)
+            .about("The page on which a browser makes the passkey of an enrolment that was begun")
+            .gives_text("text/html")
+            .asks(&[("ceremony", "What `POST /api/v1/auth/factors/passkeys` gave.")]),
+        Route::public(Method::POST, "/oauth/passkey", oauth::passkey::enrol)
+            .about("What that page sends")
+            .takes_form::<oauth::passkey::EnrolmentForm>()
+            .gives_text("text/html"),
+        Route::public(Method::GET, "/oauth/passkey.js", oauth::passkey::script)
+            .about("The script of pages that know passkeys")
+            .gives_text("text/javascript"),
         Route::public(Method::POST, "/api/v1/auth/mfa/passkey", passkeys::begin_mfa)
             .about("Begin to prove a passkey for a sign-in that asks for a second factor")
             .takes::<passkeys::HeldBody>()

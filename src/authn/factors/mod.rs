@@ -47,6 +47,8 @@ pub struct Factors {
     seal: Seal,
     /// What an authenticator app shows beside the account.
     issuer: String,
+    /// Where people reach this server.
+    public_url: String,
     /// None where the public URL has no name that a passkey could be bound to.
     relying_party: Option<Webauthn>,
 }
@@ -141,13 +143,26 @@ impl Factors {
         let relying_party = passkeys::relying_party(public_url)?;
         // A colon would end the issuer in an otpauth URI.
         let issuer = format!("Gatewright {}", public_url.host().replace(':', "."));
-        Ok(Factors { db, ledger, clock, seal: Seal::new(key), issuer, relying_party })
+        Ok(Factors {
+            db,
+            ledger,
+            clock,
+            seal: Seal::new(key),
+            issuer,
+            public_url: public_url.to_string(),
+            relying_party,
+        })
     }
 
     /// Whether the key is the one that the stored factors were sealed with.
     pub async fn check_key(&self) -> Result<()> {
         let newest = self.select(stored::NEWEST, Vec::new()).await?;
         newest.iter().try_for_each(|it| self.seal.open(it.purpose(), &it.body).map(drop))
+    }
+
+    /// The only address at which browsers will use the passkeys of this server.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     /// What this user has enrolled.
