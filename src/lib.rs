@@ -35,6 +35,7 @@ pub mod registry;
 pub mod second_factor;
 pub mod settings;
 pub mod sign_in;
+mod stamp;
 pub mod store;
 pub mod watch;
 

@@ -3,7 +3,9 @@
 mod access_token;
 pub mod api_keys;
 mod caller;
+mod delegated;
 pub mod factors;
+pub mod jwks;
 mod limits;
 mod machine;
 pub mod oauth;
@@ -12,6 +14,7 @@ mod password;
 pub mod proofs;
 mod prune;
 mod revoked;
+pub mod risk;
 mod session;
 pub mod single_use;
 mod standing;
@@ -39,12 +42,13 @@ use crate::{Error, Result, Unproven, metrics};
 
 pub use access_token::JwksDocument;
 pub use caller::{Caller, Delegated, Proof, Session, Via};
+pub use delegated::ends_sessions_under;
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use ongoing::Proven;
 pub use password::{Passwords, fault as password_fault};
 pub use session::{
-    Elevate, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
+    Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
 };
 pub use standing::Standing;
 pub use token_pair::{AccessToken, TokenPair};

@@ -119,6 +119,28 @@ impl RecalledRefresh {
     }
 }
 
+/// Who sends a refresh token.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// The OAuth client that proved itself; none for our own sign-in.
+    pub client: Option<&'a str>,
+    /// The thumbprint of the key that it proved (RFC 9449).
+    pub key: Option<&'a str>,
+}
+
+impl Holder<'_> {
+    /// Whose token it is not.
+    fn fault(self, proof: &Proof) -> Option<&'static str> {
+        if proof.client.as_deref() != self.client {
+            Some("of_another_client")
+        } else if proof.key.is_some() && proof.key.as_deref() != self.key {
+            Some("wrong_key")
+        } else {
+            None
+        }
+    }
+}
+
 impl Authn {
     /// Checks a password. A wrong one is written down, and answered like an unknown name.
     pub async fn prove_password(
@@ -269,6 +291,7 @@ impl Authn {
     pub async fn prove_refresh(
         &self,
         recalled: RecalledRefresh,
+        holder: Holder<'_>,
         origin: Arc<Origin>,
     ) -> Result<(Caller, RefreshSession)> {
         let good = recalled.is_good();
@@ -289,8 +312,12 @@ impl Authn {
         if used && !ended {
             self.end(session, &principal, "refresh_token_reused").await?;
         }
-        if !good {
-            let reason = if used { "reused" } else { "ended" };
+        let reason = match (good, used) {
+            (false, true) => Some("reused"),
+            (false, false) => Some("ended"),
+            (true, _) => holder.fault(&proof),
+        };
+        if let Some(reason) = reason {
             return Err(self.refuse_refresh(principal.actor(), reason, &origin).await);
         }
         let authenticated = Session {
@@ -310,10 +337,12 @@ impl Authn {
         }
     }
 
-    /// Rotates the refresh token: the old one is spent in the commit that stores the new one.
+    /// Rotates the refresh token: the old one is spent in the commit that stores the new one. The
+    /// session keeps `kept`; the access token holds `scopes`, which may be fewer.
     pub async fn refresh(
         &self,
         permit: Permit<RefreshSession>,
+        kept: &[String],
         scopes: Vec<String>,
         mut statements: Vec<Statement>,
     ) -> Result<TokenPair> {
@@ -331,7 +360,7 @@ impl Authn {
              WHERE id = $1 AND revoked_at IS NULL",
         )
         .bind(session)
-        .bind(serde_json::json!(scopes).to_string())
+        .bind(serde_json::json!(kept).to_string())
         .bind(now + micros(self.rules.refresh_ttl))
         .bind(json(&*caller.session().proof)?)
         .expect_rows(1);
@@ -396,7 +425,7 @@ impl Authn {
         clippy::disallowed_methods,
         reason = "nobody asked for it: the service protects itself"
     )]
-    async fn end(&self, session: Uuid, of: &Principal, why: &'static str) -> Result<()> {
+    pub(super) async fn end(&self, session: Uuid, of: &Principal, why: &'static str) -> Result<()> {
         let warrant = Warrant::system("end_session", &self.clock);
         warrant.note("session", session.to_string());
         warrant.note("principal", of.id().to_string());
@@ -405,7 +434,7 @@ impl Authn {
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await
     }
 
-    fn revoke(&self, session: Uuid) -> Statement {
+    pub(super) fn revoke(&self, session: Uuid) -> Statement {
         Statement::new("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
             .bind(session)
             .bind(self.clock.micros())
@@ -437,7 +466,7 @@ impl Authn {
         Ok(insert)
     }
 
-    fn pair(
+    pub(super) fn pair(
         &self,
         warrant: &Warrant,
         caller: &Caller,
