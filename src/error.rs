@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::authn::factors::Means;
 use crate::authz::facts::Risk;
 use crate::store;
 
@@ -79,6 +80,8 @@ pub enum Unproven {
     BadGrant,
     #[error("this sign-in waits no longer for a second factor; sign in again")]
     BadMfaToken,
+    #[error("the second factor is wrong, or was used before; try the next code")]
+    BadFactor,
 }
 
 /// What a sign-in that lacks its second factor is told.
@@ -87,6 +90,8 @@ pub struct Challenge {
     /// Goes on where the sign-in stopped; none where the same request may be sent again with a code.
     pub token: Option<SecretString>,
     pub risk: Risk,
+    /// What the factor can be proven with.
+    pub means: Vec<Means>,
 }
 
 /// What a denied caller is told: only what it may see.
@@ -241,7 +246,7 @@ mod tests {
                 fixes: vec![],
             })
         };
-        let waiting = Challenge { token: None, risk: Risk::Medium };
+        let waiting = Challenge { token: None, risk: Risk::Medium, means: Vec::new() };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),

@@ -9,6 +9,7 @@ pub mod jwks;
 mod limits;
 mod machine;
 pub mod oauth;
+mod ongoing;
 mod password;
 pub mod proofs;
 mod prune;
@@ -44,6 +45,7 @@ pub use caller::{Caller, Delegated, Proof, Session, Via};
 pub use delegated::ends_sessions_under;
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
+pub use ongoing::Proven;
 pub use password::{Passwords, fault as password_fault};
 pub use session::{
     Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,

@@ -216,7 +216,10 @@ impl Authn {
         event: &'static str,
         reason: &str,
     ) -> Error {
-        self.refuse(event, caller.principal().actor(), reason, caller.origin()).await
+        match self.refuse(event, caller.principal().actor(), reason, caller.origin()).await {
+            Error::Unauthenticated(_) => Error::Unauthenticated(Unproven::BadFactor),
+            other => other,
+        }
     }
 
     /// The answer to a sign-in that waits no more.
@@ -547,12 +550,12 @@ fn refresh_token() -> Result<SecretString> {
 /// A proof that works once, and worked for somebody else between our look and our commit.
 fn outrun(error: Error) -> Error {
     match error {
-        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadSecret),
+        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadFactor),
         other => other,
     }
 }
 
-fn json(proof: &Proof) -> Result<String> {
+pub(super) fn json(proof: &Proof) -> Result<String> {
     Ok(serde_json::to_string(proof).map_err(anyhow::Error::from)?)
 }
 

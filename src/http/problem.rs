@@ -6,6 +6,7 @@ use serde::Serialize;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
+use crate::authn::factors::Means;
 use crate::authz::facts::Risk;
 use crate::error::{FieldFault, Fix};
 use crate::{Error, Unproven};
@@ -39,6 +40,9 @@ pub struct Problem {
     pub mfa_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk: Option<Risk>,
+    /// What a second factor can be proven with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_factors: Option<Vec<Means>>,
 }
 
 /// The answer to an error. A server fault is logged here, once, and not told.
@@ -60,6 +64,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         errors: None,
         mfa_token: None,
         risk: None,
+        second_factors: None,
     };
     let mut extra = Vec::new();
     match error {
@@ -69,6 +74,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         Error::SecondFactor(challenge) => {
             problem.mfa_token = challenge.token.map(|it| it.expose_secret().to_owned());
             problem.risk = Some(challenge.risk);
+            problem.second_factors = Some(challenge.means);
             extra.push((header::WWW_AUTHENTICATE, REALM.to_owned()));
         }
         Error::Denied(denial) | Error::RiskBlocked(denial) | Error::QuotaExceeded(denial) => {
@@ -98,7 +104,8 @@ fn challenge(unproven: Unproven) -> &'static str {
         | Unproven::BadRefreshToken
         | Unproven::BadSecret
         | Unproven::BadGrant
-        | Unproven::BadMfaToken => REALM,
+        | Unproven::BadMfaToken
+        | Unproven::BadFactor => REALM,
     }
 }
 
