@@ -3,7 +3,9 @@
 mod access_token;
 pub mod api_keys;
 mod caller;
+mod delegated;
 pub mod factors;
+pub mod jwks;
 mod limits;
 mod machine;
 pub mod oauth;
@@ -11,6 +13,7 @@ mod password;
 pub mod proofs;
 mod prune;
 mod revoked;
+pub mod risk;
 mod session;
 pub mod single_use;
 mod standing;
@@ -38,11 +41,12 @@ use crate::{Error, Result, Unproven, metrics};
 
 pub use access_token::JwksDocument;
 pub use caller::{Caller, Delegated, Proof, Session, Via};
+pub use delegated::ends_sessions_under;
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use password::{Passwords, fault as password_fault};
 pub use session::{
-    Elevate, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
+    Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
 };
 pub use standing::Standing;
 pub use token_pair::{AccessToken, TokenPair};

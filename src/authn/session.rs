@@ -120,6 +120,28 @@ impl RecalledRefresh {
     }
 }
 
+/// Who sends a refresh token.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// The OAuth client that proved itself; none for our own sign-in.
+    pub client: Option<&'a str>,
+    /// The thumbprint of the key that it proved (RFC 9449).
+    pub key: Option<&'a str>,
+}
+
+impl Holder<'_> {
+    /// Whose token it is not.
+    fn fault(self, proof: &Proof) -> Option<&'static str> {
+        if proof.client.as_deref() != self.client {
+            Some("of_another_client")
+        } else if proof.key.is_some() && proof.key.as_deref() != self.key {
+            Some("wrong_key")
+        } else {
+            None
+        }
+    }
+}
+
 impl Authn {
     /// Checks a password. A wrong one is written down, and answered like an unknown name.
     pub async fn prove_password(
@@ -189,8 +211,13 @@ impl Authn {
     }
 
     /// The one answer to a second factor that did not fit.
-    pub(crate) async fn refuse_factor_of(&self, caller: &Caller, event: &'static str) -> Error {
-        self.refuse(event, caller.principal().actor(), "wrong_code", caller.origin()).await
+    pub(crate) async fn refuse_factor_of(
+        &self,
+        caller: &Caller,
+        event: &'static str,
+        reason: &str,
+    ) -> Error {
+        self.refuse(event, caller.principal().actor(), reason, caller.origin()).await
     }
 
     /// The answer to a sign-in that waits no more.
@@ -224,7 +251,7 @@ impl Authn {
         let session = self.clock.new_id();
         statements.push(self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)?);
         let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(outrun)?;
         Ok(pair)
     }
 
@@ -262,6 +289,7 @@ impl Authn {
     pub async fn prove_refresh(
         &self,
         recalled: RecalledRefresh,
+        holder: Holder<'_>,
         origin: Arc<Origin>,
     ) -> Result<(Caller, RefreshSession)> {
         let good = recalled.is_good();
@@ -282,8 +310,12 @@ impl Authn {
         if used && !ended {
             self.end(session, &principal, "refresh_token_reused").await?;
         }
-        if !good {
-            let reason = if used { "reused" } else { "ended" };
+        let reason = match (good, used) {
+            (false, true) => Some("reused"),
+            (false, false) => Some("ended"),
+            (true, _) => holder.fault(&proof),
+        };
+        if let Some(reason) = reason {
             return Err(self.refuse_refresh(principal.actor(), reason, &origin).await);
         }
         let authenticated = Session {
@@ -303,10 +335,12 @@ impl Authn {
         }
     }
 
-    /// Rotates the refresh token: the old one is spent in the commit that stores the new one.
+    /// Rotates the refresh token: the old one is spent in the commit that stores the new one. The
+    /// session keeps `kept`; the access token holds `scopes`, which may be fewer.
     pub async fn refresh(
         &self,
         permit: Permit<RefreshSession>,
+        kept: &[String],
         scopes: Vec<String>,
         mut statements: Vec<Statement>,
     ) -> Result<TokenPair> {
@@ -324,7 +358,7 @@ impl Authn {
              WHERE id = $1 AND revoked_at IS NULL",
         )
         .bind(session)
-        .bind(serde_json::json!(scopes).to_string())
+        .bind(serde_json::json!(kept).to_string())
         .bind(now + micros(self.rules.refresh_ttl))
         .bind(json(&*caller.session().proof)?)
         .expect_rows(1);
@@ -354,7 +388,7 @@ impl Authn {
             Session { reauthenticated_at: Some(self.clock.micros()), ..caller.session().clone() };
         let of = (caller.principal(), &elevated);
         let token = self.access_token(&warrant, of, session, scopes, self.rules.elevated_ttl)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(outrun)?;
         Ok(token)
     }
 
@@ -389,7 +423,7 @@ impl Authn {
         clippy::disallowed_methods,
         reason = "nobody asked for it: the service protects itself"
     )]
-    async fn end(&self, session: Uuid, of: &Principal, why: &'static str) -> Result<()> {
+    pub(super) async fn end(&self, session: Uuid, of: &Principal, why: &'static str) -> Result<()> {
         let warrant = Warrant::system("end_session", &self.clock);
         warrant.note("session", session.to_string());
         warrant.note("principal", of.id().to_string());
@@ -399,7 +433,7 @@ impl Authn {
     }
 
     /// What ends a session, and what was vended in it.
-    fn revoke(&self, session: Uuid) -> [Statement; 3] {
+    pub(super) fn revoke(&self, session: Uuid) -> [Statement; 3] {
         let now = self.clock.micros();
         let end = "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
         let [tell, mark] = credentials::of_session(session, now);
@@ -432,7 +466,7 @@ impl Authn {
         Ok(insert)
     }
 
-    fn pair(
+    pub(super) fn pair(
         &self,
         warrant: &Warrant,
         caller: &Caller,
@@ -511,6 +545,14 @@ fn refresh_token() -> Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
     Ok(format!("gwr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+}
+
+/// A proof that works once, and worked for somebody else between our look and our commit.
+fn outrun(error: Error) -> Error {
+    match error {
+        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadSecret),
+        other => other,
+    }
 }
 
 fn json(proof: &Proof) -> Result<String> {

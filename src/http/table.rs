@@ -127,6 +127,11 @@ fn sign_in() -> Vec<Route> {
 
 fn people() -> Vec<Route> {
     vec![
+        Route::public(Method::POST, "/api/v1/register/user", users::register)
+            .about("Register: anyone as a plain user; other roles take an access token or the bootstrap token")
+            .takes::<users::UserBody>()
+            .with_status(201)
+            .gives::<users::RegisteredUser>(),
         Route::guarded(Method::POST, "/api/v1/users", users::parse_create, users::create)
             .about("Register a user")
             .takes::<users::UserBody>()

@@ -71,7 +71,8 @@ async fn a_key_is_shown_once_and_stands_for_its_principal_with_its_scopes() {
     assert_eq!(me["session"]["id"], Value::Null);
     let used = admin.get(&path(&made)).await.expect(200)["last_used_at"].clone();
     assert!(used.is_string(), "{used}");
-    let filter = format!("/api/v1/audit-events?actor={}", agent["client_id"].as_str().unwrap());
+    let filter =
+        format!("/api/v1/audit-events?actor_user_id={}", agent["client_id"].as_str().unwrap());
     let entry = &admin.get(&filter).await.expect(200)["items"][0]["entry"];
     assert_eq!(entry["details"]["by_api_key"], made["id"], "{entry}");
 
