@@ -14,8 +14,11 @@ use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
-use crate::authn::risk::{FirstUse, Rater};
-use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
+use crate::authn::factors::Factors;
+use crate::authn::oauth::OAuth;
+use crate::authn::risk::{Rater, trust_first_use};
+use crate::authn::tokens_file::TokensFile;
+use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -39,10 +42,13 @@ const SECONDS_PER_DAY: u64 = 86_400;
 
 pub struct App {
     pub authn: Arc<Authn>,
+    pub standing: Standing,
     pub authz: Authz,
+    pub oauth: OAuth,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
+    pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
@@ -82,6 +88,7 @@ impl App {
             clock.clone(),
         ));
         let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
+        let factors = factors(settings, &db, &ledger, &clock).await?;
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -92,6 +99,7 @@ impl App {
             &access_key,
         )
         .await?;
+        let oauth = OAuth::new(settings, db.clone(), ledger.clone(), clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -108,11 +116,19 @@ impl App {
         );
         Ok(Arc::new(App {
             authn: Arc::new(authn),
+            standing: Standing::new(
+                api_keys.clone(),
+                tokens_file(settings, &clock)?,
+                directory.clone(),
+                clock.clone(),
+            ),
             authz,
+            oauth,
             directory,
             registry,
             credentials,
             api_keys,
+            factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
             rater: rater(settings, db.clone(), clock.clone(), places.clone()),
@@ -180,7 +196,11 @@ impl App {
         let warrant = Warrant::system("seed_admin", &self.clock);
         let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));
         let new = NewUser { username: username.to_owned(), password, roles };
-        Ok(self.directory.insert_user(&warrant, new, hash, FirstUse::Trusted).await?)
+        let user = self.directory.new_user(&new)?;
+        // Whoever sits at the host has nothing to prove yet, and nothing to prove it with.
+        warrant.note("first_use", "trusted");
+        let also = vec![trust_first_use(user.id)];
+        Ok(self.directory.insert_user(&warrant, user, hash, also).await?)
     }
 
     /// Whether the audit is as it was written, seen from inside.
@@ -205,6 +225,28 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
         tracing::warn!(path = %path.display(), "made a new root key; keep it safe");
     }
     Ok(KeyRing::load(path)?)
+}
+
+async fn factors(
+    settings: &Settings,
+    db: &Arc<dyn Database>,
+    ledger: &Ledger,
+    clock: &Clock,
+) -> anyhow::Result<Factors> {
+    let path = &settings.auth.factors_key_file;
+    let key = keys::load_or_create_seed(path)?;
+    let (db, ledger, clock) = (db.clone(), ledger.clone(), clock.clone());
+    let factors = Factors::new(db, ledger, clock, &key, &settings.public_url)?;
+    factors.check_key().await.with_context(|| {
+        format!("`{}` is not the key that second factors were stored with", path.display())
+    })?;
+    Ok(factors)
+}
+
+fn tokens_file(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Arc<TokensFile>>> {
+    let Some(path) = &settings.auth.tokens_file else { return Ok(None) };
+    let otherwise = settings.auth.tokens_principal.clone();
+    Ok(Some(Arc::new(TokensFile::open(path, otherwise, clock.clone())?)))
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::authn::factors::Means;
 use crate::authn::risk::{Rating, Reason};
 use crate::authz::facts::Risk;
 use crate::store;
@@ -76,8 +77,12 @@ pub enum Unproven {
     BadRefreshToken,
     #[error("the name or the secret is wrong")]
     BadSecret,
+    #[error("the code is not valid, or not for this client, address and verifier; begin again")]
+    BadGrant,
     #[error("this sign-in waits no longer for a second factor; sign in again")]
     BadMfaToken,
+    #[error("the second factor is wrong, or was used before; try the next code")]
+    BadFactor,
 }
 
 /// What a sign-in that lacks its second factor is told.
@@ -88,6 +93,8 @@ pub struct Challenge {
     pub risk: Risk,
     /// Why the sign-in is rated so.
     pub risk_reasons: Vec<Reason>,
+    /// What the factor can be proven with.
+    pub means: Vec<Means>,
 }
 
 /// What a denied caller is told: only what it may see.
@@ -242,8 +249,12 @@ mod tests {
                 fixes: vec![],
             })
         };
-        let waiting =
-            Challenge { token: None, risk: Risk::Medium, risk_reasons: vec![Reason::NewAddress] };
+        let waiting = Challenge {
+            token: None,
+            risk: Risk::Medium,
+            risk_reasons: vec![Reason::NewAddress],
+            means: Vec::new(),
+        };
         let blocked = Rating { risk: Risk::High, reasons: vec![Reason::BlockedNetwork] };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),

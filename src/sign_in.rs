@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audit::entry::Origin;
+use crate::authn::factors::Enrolled;
 use crate::authn::risk::{Rated, Rating, Vouched};
-use crate::authn::single_use::Kind as Use;
-use crate::authn::{Caller, Proof, SignIn, Via, ViewSelf};
+use crate::authn::single_use::{Found, Kind as Use};
+use crate::authn::{Caller, SignIn, Via, ViewSelf};
 use crate::authz::facts::{Particulars, Risk};
 use crate::authz::{Action, Permit, TheRegistry};
 use crate::directory::Kind;
 use crate::error::Challenge;
+use crate::second_factor::{BegunProof, Shown, Spent};
 use crate::store::Statement;
 use crate::{App, Error, Result, Unproven, metrics};
 
@@ -53,26 +55,50 @@ impl App {
     pub async fn sign_in(&self, proven: Caller, otp: Option<&SecretString>) -> Result<Step> {
         let (caller, rated) = self.rate(proven).await?;
         let (caller, spent) = match otp {
-            Some(otp) => self.counted_factor(caller, otp, "auth.login").await?,
-            None => (caller, Vec::new()),
+            Some(otp) => {
+                self.counted_factor(caller, &Shown::Otp(otp.clone()), "auth.login").await?
+            }
+            None => (caller, Spent::default()),
         };
         if !self.asks_for_factor(&caller)? {
             return self.opening(caller, rated, spent).await.map(Step::Open);
         }
-        if self.has_factor(&caller).await? {
-            return self.hold(caller, rated.rating).await.map(Step::SecondFactor);
+        let enrolled = self.factors.of_principal(caller.principal()).await?;
+        if enrolled.is_active() {
+            return self.hold(caller, rated.rating, &enrolled).await.map(Step::SecondFactor);
         }
         // Nothing can be proven that was never enrolled: policy lets this session do no more than that.
         self.opening(caller, rated, spent).await.map(Step::Open)
     }
 
-    /// The second half of a sign-in that was held: `otp` is a code of an app, or a recovery code.
+    /// The second half of a sign-in that was held.
     pub async fn second_factor(
         &self,
         token: &SecretString,
-        otp: &SecretString,
+        shown: &Shown,
         origin: Arc<Origin>,
     ) -> Result<Opening> {
+        let (held, proven) = self.held(token, origin).await?;
+        let (caller, rated) = self.rate(proven).await?;
+        let (caller, mut spent) = self.counted_factor(caller, shown, "auth.mfa").await?;
+        spent.statements.push(held.spend(None));
+        self.opening(caller, rated, spent).await
+    }
+
+    /// Begins the proof of a passkey for a sign-in that was held.
+    pub async fn begin_second_factor(
+        &self,
+        token: &SecretString,
+        origin: Arc<Origin>,
+    ) -> Result<BegunProof> {
+        let (_, proven) = self.held(token, origin).await?;
+        let (caller, rated) = self.rate(proven).await?;
+        let permit = self.decide(caller, SignIn, &rated.rating).await?;
+        self.begin_proof(permit.warrant(), permit.caller()).await
+    }
+
+    /// What the token of a held sign-in stands for. Every look counts as a try.
+    async fn held(&self, token: &SecretString, origin: Arc<Origin>) -> Result<(Found, Caller)> {
         let begun = self.authn.single_use().recall(Use::SecondFactor, token).await?;
         let Some(held) = begun.filter(|it| it.is_good_for(HOLDER)) else {
             return Err(self.authn.refuse_waiting("ended", &origin).await);
@@ -82,21 +108,14 @@ impl App {
         let Some(principal) = self.directory.snapshot().principal(kind, id) else {
             return Err(Error::Unauthenticated(Unproven::BadSecret));
         };
-        let proven = self.authn.resumed(principal, via, authenticated_at, origin);
-        let (caller, rated) = self.rate(proven).await?;
-        let (caller, mut spent) = self.counted_factor(caller, otp, "auth.mfa").await?;
-        spent.push(held.spend(None));
-        self.opening(caller, rated, spent).await
+        Ok((held, self.authn.resumed(principal, via, authenticated_at, origin)))
     }
 
-    async fn opening(
-        &self,
-        caller: Caller,
-        rated: Rated,
-        mut statements: Vec<Statement>,
-    ) -> Result<Opening> {
+    async fn opening(&self, caller: Caller, rated: Rated, spent: Spent) -> Result<Opening> {
         let vouched = Vouched::by(&caller.session().proof);
         let permit = self.admit(caller, SignIn, &rated.rating).await?;
+        spent.note(permit.warrant());
+        let mut statements = spent.statements;
         statements.extend(rated.remember(vouched));
         Ok(Opening { permit, statements })
     }
@@ -146,7 +165,7 @@ impl App {
         Ok(!may(caller)? && may(&self.authn.with_factor_proven(caller.clone()))?)
     }
 
-    async fn hold(&self, caller: Caller, rating: Rating) -> Result<Challenge> {
+    async fn hold(&self, caller: Caller, rating: Rating, enrolled: &Enrolled) -> Result<Challenge> {
         let (principal, session) = (caller.principal(), caller.session());
         let begun = Begun {
             kind: principal.kind(),
@@ -160,7 +179,7 @@ impl App {
         self.authn.hold(permit, insert).await?;
         metrics::sign_in(rating.risk, "held");
         let Rating { risk, reasons: risk_reasons } = rating;
-        Ok(Challenge { token: Some(token), risk, risk_reasons })
+        Ok(Challenge { token: Some(token), risk, risk_reasons, means: enrolled.means() })
     }
 
     /// Rates a caller who comes in now, whatever it was rated before.
@@ -173,44 +192,12 @@ impl App {
     async fn counted_factor(
         &self,
         caller: Caller,
-        otp: &SecretString,
+        shown: &Shown,
         event: &'static str,
-    ) -> Result<(Caller, Vec<Statement>)> {
+    ) -> Result<(Caller, Spent)> {
         let risk = caller.session().proof.risk;
-        let tried = self.with_factor(caller, otp, event).await;
+        let tried = self.with_factor(caller, shown, event).await;
         tried.inspect_err(|_| metrics::sign_in(risk, "unproven"))
-    }
-
-    /// Provisional until factors are kept.
-    async fn has_factor(&self, _: &Caller) -> Result<bool> {
-        Ok(false)
-    }
-
-    /// What an elevation has to prove besides the password: a factor, where one is enrolled.
-    pub async fn proven_again(
-        &self,
-        caller: Caller,
-        otp: Option<&SecretString>,
-    ) -> Result<(Caller, Vec<Statement>)> {
-        match otp {
-            Some(otp) => self.with_factor(caller, otp, "auth.elevate").await,
-            None if self.has_factor(&caller).await? => {
-                let Proof { risk, risk_reasons, .. } = &*caller.session().proof;
-                let (risk, risk_reasons) = (*risk, risk_reasons.clone());
-                Err(Error::SecondFactor(Box::new(Challenge { token: None, risk, risk_reasons })))
-            }
-            None => Ok((caller, Vec::new())),
-        }
-    }
-
-    /// Proves a factor, which counts as a try; provisional until factors are kept.
-    pub async fn with_factor(
-        &self,
-        caller: Caller,
-        _otp: &SecretString,
-        event: &'static str,
-    ) -> Result<(Caller, Vec<Statement>)> {
-        Err(self.authn.refuse_factor_of(&caller, event).await)
     }
 }
 

@@ -178,6 +178,7 @@ impl Decider {
             risk: session.proof.risk,
             risk_reasons: session.proof.risk_reasons.clone(),
             token_scopes: BTreeSet::clone(&session.scopes),
+            delegation: None,
             particulars,
         }
     }

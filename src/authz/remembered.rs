@@ -169,6 +169,6 @@ fn is_plain(particulars: &Particulars) -> bool {
         Particulars::Base
             | Particulars::Token
             | Particulars::Admin { approval: None }
-            | Particulars::Find { delegation: None }
+            | Particulars::Find
     )
 }

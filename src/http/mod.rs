@@ -1,6 +1,7 @@
 //! The API: a table of routes behind one warp filter.
 
 mod agents;
+mod api_keys;
 mod audit;
 mod call;
 mod credentials;
@@ -8,10 +9,12 @@ pub mod describe;
 pub mod distinct;
 mod docs;
 pub mod door;
+mod factors;
 mod health;
 mod list;
 mod oauth;
 pub mod openapi;
+mod passkeys;
 pub mod problem;
 pub mod proxies;
 pub mod route;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
+use crate::authn::factors::Means;
 use crate::authn::risk::Reason;
 use crate::authz::facts::Risk;
 use crate::error::{Denial, FieldFault, Fix};
@@ -43,6 +44,9 @@ pub struct Problem {
     /// Why the sign-in is rated so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk_reasons: Option<Vec<Reason>>,
+    /// What a second factor can be proven with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_factors: Option<Vec<Means>>,
 }
 
 impl Problem {
@@ -74,6 +78,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         mfa_token: None,
         risk: None,
         risk_reasons: None,
+        second_factors: None,
     };
     let mut extra = Vec::new();
     match error {
@@ -84,6 +89,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
             problem.mfa_token = challenge.token.map(|it| it.expose_secret().to_owned());
             problem.risk = Some(challenge.risk);
             problem.risk_reasons = Some(challenge.risk_reasons);
+            problem.second_factors = Some(challenge.means);
             extra.push((header::WWW_AUTHENTICATE, REALM.to_owned()));
         }
         Error::Denied(denial) | Error::QuotaExceeded(denial) => {
@@ -114,7 +120,9 @@ fn challenge(unproven: Unproven) -> &'static str {
         Unproven::NoToken
         | Unproven::BadRefreshToken
         | Unproven::BadSecret
-        | Unproven::BadMfaToken => REALM,
+        | Unproven::BadGrant
+        | Unproven::BadMfaToken
+        | Unproven::BadFactor => REALM,
     }
 }
 

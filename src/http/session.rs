@@ -12,11 +12,13 @@ use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{no_content, time};
+use super::passkeys::SignedBody;
 use crate::authn::risk::{Rating, Reason, Vouched};
-use crate::authn::{Caller, Elevate, Proof, SignOut, TokenPair, ViewSelf};
+use crate::authn::{Caller, Elevate, Holder, Proof, SignOut, TokenPair, ViewSelf};
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
 use crate::directory::{Kind, Roles};
+use crate::second_factor::Shown;
 use crate::sign_in::{Opening, Step};
 use crate::{App, Error, Result};
 
@@ -54,9 +56,23 @@ pub struct RefreshBody {
 pub struct ElevateBody {
     #[schemars(with = "String")]
     password: SecretString,
-    /// A code of the second factor; needed where one is enrolled.
+    /// A code of the second factor; this or a passkey is needed where one is enrolled.
     #[schemars(with = "Option<String>")]
     otp: Option<SecretString>,
+    /// What the browser signed with a passkey.
+    passkey: Option<SignedBody>,
+}
+
+impl ElevateBody {
+    fn shown(&mut self) -> Result<Option<Shown>> {
+        match (self.otp.take(), self.passkey.take()) {
+            (Some(_), Some(_)) => {
+                Err(Error::field("/passkey", "is one proof too many beside `otp`"))
+            }
+            (Some(otp), None) => Ok(Some(Shown::Otp(otp))),
+            (None, passkey) => Ok(passkey.map(SignedBody::shown)),
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -119,11 +135,13 @@ pub async fn login(app: Arc<App>, call: Call) -> Result<Response> {
 /// The second half of a sign-in that was answered with `mfa_required`.
 pub async fn mfa(app: Arc<App>, call: Call) -> Result<Response> {
     let body: MfaBody = call.json()?;
-    let opening = app.second_factor(&body.mfa_token, &body.otp, call.origin.clone()).await?;
+    let shown = Shown::Otp(body.otp);
+    let opening = app.second_factor(&body.mfa_token, &shown, call.origin.clone()).await?;
     open(&app, opening).await
 }
 
-async fn open(app: &App, Opening { permit, statements }: Opening) -> Result<Response> {
+/// The tokens of a sign-in that has gone all the way.
+pub async fn open(app: &App, Opening { permit, statements }: Opening) -> Result<Response> {
     let scopes = app.holdable_scopes(permit.caller(), None)?;
     let Proof { risk, risk_reasons, .. } = &*permit.caller().session().proof;
     let rating = Rating { risk: *risk, reasons: risk_reasons.clone() };
@@ -137,25 +155,29 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
     if !known.is_good() {
         app.sign_in_limits.admit_address(call.origin.ip)?;
     }
-    let (caller, action) = app.authn.prove_refresh(known, call.origin.clone()).await?;
+    let holder = Holder { client: None, key: None };
+    let (caller, action) = app.authn.prove_refresh(known, holder, call.origin.clone()).await?;
     let (caller, rated) = app.rate(caller).await?;
     // Asked anew: who lost a role since the sign-in loses its scopes now.
     let scopes = app.holdable_scopes(&caller, None)?;
     let permit = app.admit(caller, action, &rated.rating).await?;
     // Whatever factor opened the session was proven elsewhere: it does not vouch for this place.
-    let statements = rated.remember(Vouched::Not);
-    Ok(tokens(&app.authn.refresh(permit, scopes, statements).await?, rated.rating))
+    let (kept, statements) = (scopes.clone(), rated.remember(Vouched::Not));
+    let pair = app.authn.refresh(permit, &kept, scopes, statements).await?;
+    Ok(tokens(&pair, rated.rating))
 }
 
 /// The password is checked before the decision: proving it is what is asked for.
 pub async fn elevate(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
-    let body: ElevateBody = call.json()?;
+    let mut body: ElevateBody = call.json()?;
     // By id: strangers who try the name at the door must not use up its owner's tries in here.
     app.sign_in_limits.admit(call.origin.ip, &caller.principal().id().to_string())?;
+    let shown = body.shown()?;
     app.authn.prove_again(&caller, body.password).await?;
-    let (caller, spent) = app.proven_again(caller, body.otp.as_ref()).await?;
+    let (caller, spent) = app.proven_again(caller, shown.as_ref()).await?;
     let permit = app.authz.authorize(caller, Elevate).await?;
-    let token = app.authn.elevate(permit, spent).await?;
+    spent.note(permit.warrant());
+    let token = app.authn.elevate(permit, spent.statements).await?;
     let answer = Elevated {
         access_token: token.reveal().to_owned(),
         access_token_expires_at: token.expires_at,

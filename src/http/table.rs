@@ -8,7 +8,10 @@ use super::credentials::{
 };
 use super::list::Page;
 use super::route::Route;
-use super::{agents, audit, credentials, docs, health, oauth, session, tools, users, well_known};
+use super::{
+    agents, api_keys, audit, credentials, docs, factors, health, oauth, passkeys, session, tools,
+    users, well_known,
+};
 use crate::registry::{Definition, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
@@ -22,8 +25,10 @@ pub fn routes() -> Vec<Route> {
         ("Health", health_and_docs()),
         ("Keys and feeds", keys_and_feeds()),
         ("Sign-in", sign_in()),
+        ("Second factors", second_factors()),
         ("Users", people()),
         ("Agents", machines()),
+        ("API keys", keys()),
         ("Tools", registry()),
         ("Credentials", vending()),
         ("Audit", auditing()),
@@ -122,8 +127,83 @@ fn sign_in() -> Vec<Route> {
     ]
 }
 
+fn second_factors() -> Vec<Route> {
+    vec![
+        Route::guarded(Method::GET, "/api/v1/auth/factors", factors::parse_list, factors::list)
+            .about("Your second factors")
+            .gives::<factors::FactorsView>(),
+        Route::identified(Method::POST, "/api/v1/auth/factors/totp", factors::begin_totp)
+            .about("A secret for an authenticator app, shown this once")
+            .gives::<factors::TotpView>()
+            .with_status(201),
+        Route::identified(
+            Method::POST,
+            "/api/v1/auth/factors/totp/{factor}/confirm",
+            factors::confirm_totp,
+        )
+        .about("Make the app a factor by its first code; recovery codes come with the first factor")
+        .takes::<factors::ConfirmBody>()
+        .gives::<factors::NewFactorView>(),
+        Route::identified(Method::POST, "/api/v1/auth/factors/passkeys", passkeys::begin_enrolment)
+            .about("Begin to enrol a passkey")
+            .takes::<passkeys::PasskeyBody>()
+            .gives::<passkeys::CeremonyView>(),
+        Route::identified(
+            Method::POST,
+            "/api/v1/auth/factors/passkeys/finish",
+            passkeys::finish_enrolment,
+        )
+        .about("Enrol the passkey that the browser has made")
+        .takes::<passkeys::MadeBody>()
+        .gives::<factors::NewFactorView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/auth/factors/recovery-codes",
+            factors::parse_renew,
+            factors::renew_recovery,
+        )
+        .about("New recovery codes, which end the old ones; needs an elevated token")
+        .gives::<factors::RecoveryCodes>(),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/auth/factors/{factor}",
+            factors::parse_remove,
+            factors::remove,
+        )
+        .about("Remove a second factor; needs an elevated token")
+        .with_status(204),
+        Route::public(Method::GET, "/oauth/passkey", oauth::passkey::page)
+            .about("The page on which a browser makes the passkey of an enrolment that was begun")
+            .gives_text("text/html")
+            .asks(&[("ceremony", "What `POST /api/v1/auth/factors/passkeys` gave.")]),
+        Route::public(Method::POST, "/oauth/passkey", oauth::passkey::enrol)
+            .about("What that page sends")
+            .takes_form::<oauth::passkey::EnrolmentForm>()
+            .gives_text("text/html"),
+        Route::public(Method::GET, "/oauth/passkey.js", oauth::passkey::script)
+            .about("The script of pages that know passkeys")
+            .gives_text("text/javascript"),
+        Route::public(Method::POST, "/api/v1/auth/mfa/passkey", passkeys::begin_mfa)
+            .about("Begin to prove a passkey for a sign-in that asks for a second factor")
+            .takes::<passkeys::HeldBody>()
+            .gives::<passkeys::CeremonyView>(),
+        Route::public(Method::POST, "/api/v1/auth/mfa/passkey/finish", passkeys::finish_mfa)
+            .about("Go on with that sign-in by what the passkey signed")
+            .takes::<passkeys::HeldSignedBody>()
+            .gives::<session::Tokens>(),
+        Route::identified(Method::POST, "/api/v1/auth/elevate/passkey", passkeys::begin_elevation)
+            .about("Begin to prove a passkey for an elevated token")
+            .gives::<passkeys::CeremonyView>(),
+    ]
+}
+
 fn people() -> Vec<Route> {
     vec![
+        Route::public(Method::POST, "/api/v1/register/user", users::register)
+            .about("Register: anyone as a plain user; other roles take an access token or the bootstrap token")
+            .takes::<users::UserBody>()
+            .with_status(201)
+            .gives::<users::RegisteredUser>(),
         Route::guarded(Method::POST, "/api/v1/users", users::parse_create, users::create)
             .about("Register a user")
             .takes::<users::UserBody>()
@@ -222,6 +302,61 @@ fn machines() -> Vec<Route> {
         )
         .about("Take a role away")
         .gives::<agents::AgentView>(),
+    ]
+}
+
+fn keys() -> Vec<Route> {
+    vec![
+        Route::identified(Method::POST, "/api/v1/api-keys", api_keys::create)
+            .about("Make an API key; it is shown this once. Needs an elevated token")
+            .takes::<api_keys::ApiKeyBody>()
+            .gives::<api_keys::ApiKeyMade>()
+            .with_status(201),
+        Route::listed("/api/v1/api-keys", api_keys::parse_list, api_keys::list)
+            .about("The API keys you may see")
+            .gives::<Page<api_keys::ApiKeyView>>()
+            .asks(api_keys::FILTERS),
+        Route::guarded(
+            Method::GET,
+            "/api/v1/api-keys/{key}",
+            api_keys::parse_show,
+            api_keys::get,
+        )
+        .about("One API key")
+        .gives::<api_keys::ApiKeyView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/api-keys/{key}/rotate",
+            api_keys::parse_rotate,
+            api_keys::rotate,
+        )
+        .about("Give a key a new text, shown this once; the old one may overlap. Needs an elevated token")
+        .takes::<api_keys::RotateBody>()
+        .gives::<api_keys::ApiKeyMade>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/api-keys/{key}/disable",
+            api_keys::parse_disable,
+            api_keys::disable,
+        )
+        .about("Make a key good for nothing until it is enabled again")
+        .gives::<api_keys::ApiKeyView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/api-keys/{key}/enable",
+            api_keys::parse_enable,
+            api_keys::enable,
+        )
+        .about("Let a disabled key be used again; needs an elevated token")
+        .gives::<api_keys::ApiKeyView>(),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/api-keys/{key}",
+            api_keys::parse_revoke,
+            api_keys::revoke,
+        )
+        .about("Revoke a key for good")
+        .with_status(204),
     ]
 }
 

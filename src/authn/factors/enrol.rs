@@ -27,6 +27,7 @@ pub struct NewTotp {
 /// A factor that has proven itself and is active with the commit of its statements.
 #[derive(Debug)]
 pub struct Confirmed {
+    pub factor: Uuid,
     /// A set for those who had no factor; empty for others.
     pub recovery_codes: Vec<SecretString>,
     pub statements: Vec<Statement>,
@@ -45,25 +46,40 @@ impl Factors {
     /// way for it.
     pub async fn begin_totp(&self, user: &User) -> Result<NewTotp> {
         room_for_one_more(&self.of(user.id).await?)?;
+        let mut new = self.new_totp(user, FactorState::Pending)?;
+        let unconfirmed =
+            Statement::new("DELETE FROM factors WHERE user_id = $1 AND state = 'pending'");
+        new.statements.insert(0, unconfirmed.bind(user.id));
+        Ok(new)
+    }
+
+    fn new_totp(&self, user: &User, state: FactorState) -> Result<NewTotp> {
         let (id, secret) = (self.clock.new_id(), TotpSecret::generate()?);
         let factor = Factor {
             id,
             user: user.id,
             kind: FactorKind::Totp,
             name: APP.to_owned(),
-            state: FactorState::Pending,
+            state,
             created_at: self.clock.micros(),
             used_at: None,
             body: self.seal.seal(FactorKind::Totp.purpose(id, user.id), secret.as_bytes())?,
             last_step: 0,
         };
-        let unconfirmed =
-            Statement::new("DELETE FROM factors WHERE user_id = $1 AND state = 'pending'");
         Ok(NewTotp {
             id,
             provisioning: secret.provisioning(&self.issuer, &user.username)?,
-            statements: vec![unconfirmed.bind(user.id), factor.insert(None)],
+            statements: vec![factor.insert(None)],
         })
+    }
+
+    /// An app for somebody who registers: they are shown the secret before anybody else can sign in
+    /// as them, so it counts at once. With a set of recovery codes.
+    pub fn with_registration(&self, user: &User) -> Result<(NewTotp, RecoverySet)> {
+        let mut new = self.new_totp(user, FactorState::Active)?;
+        let mut codes = self.new_recovery(user.id)?;
+        new.statements.append(&mut codes.statements);
+        Ok((new, codes))
     }
 
     /// Makes a pending app an active factor by its first code; none when the code does not fit.
@@ -87,11 +103,11 @@ impl Factors {
             return Ok(None);
         };
         let use_step = factor.use_step(step, now);
-        self.with_first_recovery(user, &enrolled, use_step).map(Some)
+        self.with_first_recovery(factor, &enrolled, use_step).map(Some)
     }
 
     /// A set of recovery codes that takes the place of every earlier one.
-    pub fn new_recovery(&self, user: Uuid) -> Result<RecoverySet> {
+    pub(super) fn new_recovery(&self, user: Uuid) -> Result<RecoverySet> {
         let codes = RecoveryCode::new_set()?;
         let mut statements =
             vec![Statement::new("DELETE FROM recovery_codes WHERE user_id = $1").bind(user)];
@@ -104,19 +120,26 @@ impl Factors {
         Ok(RecoverySet { codes: codes.iter().map(RecoveryCode::reveal).collect(), statements })
     }
 
-    /// A factor that `statement` makes active, with recovery codes when it is the first.
+    /// The factor that `statement` makes active, with recovery codes when it is the first. Whoever
+    /// was let enrol it because there was none is refused when there is one by then.
     pub(super) fn with_first_recovery(
         &self,
-        user: Uuid,
+        factor: &Factor,
         enrolled: &Enrolled,
         statement: Statement,
     ) -> Result<Confirmed> {
+        let (factor, user) = (factor.id, factor.user);
         if enrolled.is_active() {
-            return Ok(Confirmed { recovery_codes: Vec::new(), statements: vec![statement] });
+            let (recovery_codes, statements) = (Vec::new(), vec![statement]);
+            return Ok(Confirmed { factor, recovery_codes, statements });
         }
         let RecoverySet { codes: recovery_codes, mut statements } = self.new_recovery(user)?;
-        statements.push(statement);
-        Ok(Confirmed { recovery_codes, statements })
+        let first = Statement::new(
+            "UPDATE users SET id = id WHERE id = $1 AND NOT EXISTS
+             (SELECT 1 FROM factors WHERE user_id = $1 AND state = 'active')",
+        );
+        statements.extend([first.bind(user).expect_rows(1), statement]);
+        Ok(Confirmed { factor, recovery_codes, statements })
     }
 }
 

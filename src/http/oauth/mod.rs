@@ -1,6 +1,7 @@
 //! `/oauth`: the authorization server as clients and browsers see it.
 
 pub mod pages;
+pub mod passkey;
 mod token;
 
 pub use token::{TokenAnswer, TokenError, TokenForm, token};
