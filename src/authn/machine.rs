@@ -6,13 +6,13 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{AccessToken, Authn, Caller, Via};
-use crate::Result;
 use crate::audit::Actor;
 use crate::audit::entry::Origin;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, TheRegistry, World};
 use crate::directory::Principal;
 use crate::store::Statement;
+use crate::{Error, Result};
 
 /// Giving a machine an access token: decided like a sign-in.
 #[derive(Debug)]
@@ -52,6 +52,17 @@ impl Authn {
                 Err(self.refuse("auth.token", actor, "wrong_secret", &origin).await)
             }
         }
+    }
+
+    /// Writes down that somebody failed to prove to be the client of this id.
+    pub async fn refuse_client(&self, id: &str, reason: &str, origin: &Origin) -> Error {
+        self.refuse("auth.token", Actor::anonymous(id), reason, origin).await
+    }
+
+    /// The caller, whose token is to be for `audience`.
+    pub(crate) fn for_audience(&self, caller: Caller, audience: &str) -> Caller {
+        let other = (audience != self.rules.audience).then(|| audience.to_owned());
+        caller.proving(|it| it.resource = other)
     }
 
     /// A token of a session as long as itself: there is no refresh token to steal.

@@ -18,6 +18,7 @@ mod tokens;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::Result;
 use crate::audit::Ledger;
 use crate::clock::Clock;
 use crate::settings::{Origin, Settings};
@@ -61,6 +62,14 @@ impl OAuth {
             issuer: auth.issuer.clone(),
             url,
             default_scopes: auth.default_scopes.iter().cloned().collect(),
+        }
+    }
+
+    /// The client of this id.
+    pub async fn client(&self, id: &str) -> Result<Option<Client>> {
+        match id.parse() {
+            Ok(id) => self.clients.find(id).await,
+            Err(_) => Ok(None),
         }
     }
 }
