@@ -9,6 +9,7 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{agents, audit, credentials, docs, health, oauth, session, tools, users, well_known};
+use crate::authn::oauth::RESOURCE_METADATA;
 use crate::registry::{Definition, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
@@ -125,7 +126,7 @@ fn authorization_server() -> Vec<Route> {
         Route::public(Method::GET, SERVER, oauth::server)
             .about("What OAuth clients can do here (RFC 8414)")
             .gives::<oauth::ServerMetadata>(),
-        Route::public(Method::GET, oauth::RESOURCE_PATH, oauth::resource)
+        Route::public(Method::GET, RESOURCE_METADATA, oauth::resource)
             .about("Which authorization server gives tokens for this API (RFC 9728)")
             .gives::<oauth::ResourceMetadata>(),
         Route::public(Method::POST, "/oauth/register", oauth::register)

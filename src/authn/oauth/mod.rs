@@ -38,6 +38,9 @@ pub use request::{AuthorizationRequest, Back, Prompt, Refusal, client_id};
 pub use resources::Resources;
 pub use tokens::Granted;
 
+/// Where a protected resource without a path has its metadata (RFC 9728 section 3).
+pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+
 /// What the authorization server knows besides who is asking.
 pub struct OAuth {
     pub clients: Clients,
@@ -49,6 +52,8 @@ pub struct OAuth {
     pub url: Origin,
     /// What a client asks for that names no scopes.
     pub default_scopes: BTreeSet<String>,
+    /// Where this API tells which authorization server it believes (RFC 9728).
+    pub resource_metadata_url: Arc<str>,
 }
 
 impl OAuth {
@@ -60,6 +65,7 @@ impl OAuth {
             consents: Consents::new(db, clock),
             resources: Resources::new(&auth.audience, &url.to_string(), &auth.resources),
             issuer: auth.issuer.clone(),
+            resource_metadata_url: format!("{url}{RESOURCE_METADATA}").into(),
             url,
             default_scopes: auth.default_scopes.iter().cloned().collect(),
         }

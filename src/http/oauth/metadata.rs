@@ -13,8 +13,6 @@ use super::super::routes;
 use super::token::GRANTS;
 use crate::{App, Result};
 
-/// Where the metadata of this API as a protected resource is.
-pub const RESOURCE_PATH: &str = "/.well-known/oauth-protected-resource";
 const FRESH: HeaderValue = HeaderValue::from_static("public, max-age=300");
 const AUTH_METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"];
 

@@ -22,7 +22,7 @@ pub use authorize::{AUTHORIZE, authorize};
 pub use browser::Fields;
 pub use consent::consent;
 pub use fault::TokenError;
-pub use metadata::{RESOURCE_PATH, ResourceMetadata, ServerMetadata, resource, server};
+pub use metadata::{ResourceMetadata, ServerMetadata, resource, server};
 pub use register::{Registration, register};
 pub use sign_in::{form as sign_in_form, second_factor, submit as sign_in};
 pub use token::{TokenAnswer, TokenForm, token};

@@ -21,7 +21,7 @@ pub async fn form(app: Arc<App>, call: Call) -> Result<Response> {
     let answer = async {
         call.query().end()?;
         let browser = Browser::of(&app, &call.headers)?;
-        let page = page(&app, &browser, None, "", None)?;
+        let page = page(&browser, None, "", None)?;
         Ok::<_, Stop>(browser.keep(&app, page)?)
     };
     let answer = answer.await;
@@ -60,7 +60,7 @@ async fn password(app: &App, call: &Call) -> Result<Response, Stop> {
         },
         Err(error) => {
             let text = told(error)?;
-            Ok(page(app, &browser, ask.as_ref(), username, Some(&text))?)
+            Ok(page(&browser, ask.as_ref(), username, Some(&text))?)
         }
     }
 }
@@ -76,7 +76,7 @@ async fn factor(app: &App, call: &Call) -> Result<Response, Stop> {
         Ok(opening) => open(app, call, &browser, ask.as_ref(), opening).await,
         Err(error @ Error::Unauthenticated(Unproven::BadMfaToken)) => {
             let text = told(error)?;
-            Ok(page(app, &browser, ask.as_ref(), "", Some(&text))?)
+            Ok(page(&browser, ask.as_ref(), "", Some(&text))?)
         }
         Err(error) => Ok(factor_page(&browser, &token, query, Some(&told(error)?))?),
     }
@@ -99,7 +99,6 @@ async fn open(
 
 /// The page that asks for name and password.
 pub fn page(
-    _: &App,
     browser: &Browser,
     ask: Option<&Ask>,
     username: &str,
