@@ -220,8 +220,13 @@ impl Authn {
     }
 
     /// The one answer to a second factor that did not fit.
-    pub(crate) async fn refuse_factor_of(&self, caller: &Caller, event: &'static str) -> Error {
-        self.refuse(event, caller.principal().actor(), "wrong_code", caller.origin()).await
+    pub(crate) async fn refuse_factor_of(
+        &self,
+        caller: &Caller,
+        event: &'static str,
+        reason: &str,
+    ) -> Error {
+        self.refuse(event, caller.principal().actor(), reason, caller.origin()).await
     }
 
     /// The answer to a sign-in that waits no more.
@@ -255,7 +260,7 @@ impl Authn {
         let session = self.clock.new_id();
         statements.push(self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)?);
         let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(outrun)?;
         Ok(pair)
     }
 
@@ -386,24 +391,20 @@ impl Authn {
         statements: Vec<Statement>,
     ) -> Result<AccessToken> {
         let (caller, _, _, warrant) = permit.spend();
-        let Some(session) = caller.session().id else {
-            return Err(Error::internal("an elevation without a session"));
-        };
+        let session = caller.session().opened()?;
         let scopes = caller.session().scopes.iter().cloned().collect();
         let elevated =
             Session { reauthenticated_at: Some(self.clock.micros()), ..caller.session().clone() };
         let of = (caller.principal(), &elevated);
         let token = self.access_token(&warrant, of, session, scopes, self.rules.elevated_ttl)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(outrun)?;
         Ok(token)
     }
 
     /// Ends the session: its access tokens on the next request, its refresh tokens for good.
     pub async fn sign_out(&self, permit: Permit<SignOut>) -> Result<()> {
         let (caller, _, _, warrant) = permit.spend();
-        let Some(session) = caller.session().id else {
-            return Err(Error::internal("a sign-out without a session"));
-        };
+        let session = caller.session().opened()?;
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await?;
         self.revoked.add(session, self.clock.micros());
         Ok(())
@@ -551,6 +552,14 @@ fn refresh_token() -> Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
     Ok(format!("gwr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+}
+
+/// A proof that works once, and worked for somebody else between our look and our commit.
+fn outrun(error: Error) -> Error {
+    match error {
+        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadSecret),
+        other => other,
+    }
 }
 
 fn json(proof: &Proof) -> Result<String> {

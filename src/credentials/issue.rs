@@ -82,7 +82,6 @@ impl Action for RequestCredential {
         Particulars::Credential {
             usage: NOTHING_USED,
             ask: Ask { scopes: self.scopes.clone(), ttl_seconds: self.ttl_seconds(tool) },
-            delegation: None,
             approval: None,
         }
     }

@@ -1,7 +1,9 @@
-//! Users, agents and the roles they are in, and the snapshot of them that decisions read.
+//! Users, agents, the roles they are in and the mandates between them, and the snapshot of all this
+//! that decisions read.
 
 mod actions;
 mod agents;
+mod mandates;
 mod name;
 mod principal;
 mod snapshot;
@@ -21,6 +23,9 @@ pub use actions::{
     RevokeUserRole, RoleChange, ShowAgent, ShowUser, SuspendAgent, SuspendUser,
 };
 pub use agents::{Agent, AgentSecret, NewAgent, RegisterAgent};
+pub use mandates::{
+    AgentRef, GiveMandate, ListMandates, Mandate, NewMandate, RevokeMandate, ShowMandate,
+};
 pub use name::{NoPrincipalName, PrincipalName};
 pub use principal::{Groups, Kind, Lifecycle, Principal, Roles};
 pub use snapshot::Snapshot;
@@ -43,6 +48,10 @@ impl Directory {
         }
         for agent in agents::all(&*db).await? {
             snapshot.put_agent(Arc::new(agent));
+        }
+        let now = clock.micros();
+        for mandate in mandates::unexpired(&*db, now).await? {
+            snapshot.put_mandate(&Arc::new(mandate), now);
         }
         Ok(Directory { snapshot: ArcSwap::from_pointee(snapshot), db, ledger, clock })
     }

@@ -7,6 +7,7 @@ mod clients;
 mod codes;
 mod consents;
 mod metadata;
+mod metadata_document;
 mod parameters;
 mod pkce;
 mod redirect;
@@ -18,9 +19,9 @@ mod tokens;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::Result;
 use crate::audit::Ledger;
 use crate::clock::Clock;
+use crate::net::outbound::Outbound;
 use crate::settings::{Origin, Settings};
 use crate::store::Database;
 
@@ -31,6 +32,7 @@ pub use clients::{Clients, RegisterClient};
 pub use codes::{AuthorizeClient, RedeemCode, Redemption};
 pub use consents::Consents;
 pub use metadata::{BadMetadata, ClientKeys, ClientMetadata, Grant, ProofMethod};
+pub use metadata_document::{BadClientUrl, ClientUrl, MetadataDocuments};
 pub use parameters::Parameters;
 pub use pkce::Challenge;
 pub use redirect::RedirectUri;
@@ -44,6 +46,7 @@ pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 /// What the authorization server knows besides who is asking.
 pub struct OAuth {
     pub clients: Clients,
+    pub documents: MetadataDocuments,
     pub consents: Consents,
     pub resources: Resources,
     /// In whose name it answers (RFC 9207).
@@ -57,25 +60,24 @@ pub struct OAuth {
 }
 
 impl OAuth {
-    pub fn new(settings: &Settings, db: Arc<dyn Database>, ledger: Ledger, clock: Clock) -> OAuth {
+    pub fn new(
+        settings: &Settings,
+        db: Arc<dyn Database>,
+        ledger: Ledger,
+        outbound: Arc<Outbound>,
+        clock: Clock,
+    ) -> OAuth {
         let auth = &settings.auth;
         let url = settings.public_url.clone();
         OAuth {
             clients: Clients::new(db.clone(), ledger, clock.clone()),
+            documents: MetadataDocuments::new(outbound, clock.clone()),
             consents: Consents::new(db, clock),
             resources: Resources::new(&auth.audience, &url.to_string(), &auth.resources),
             issuer: auth.issuer.clone(),
             resource_metadata_url: format!("{url}{RESOURCE_METADATA}").into(),
             url,
             default_scopes: auth.default_scopes.iter().cloned().collect(),
-        }
-    }
-
-    /// The client of this id.
-    pub async fn client(&self, id: &str) -> Result<Option<Client>> {
-        match id.parse() {
-            Ok(id) => self.clients.find(id).await,
-            Err(_) => Ok(None),
         }
     }
 }

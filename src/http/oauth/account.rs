@@ -38,7 +38,7 @@ async fn end(app: &App, call: &Call) -> Result<Response, Stop> {
     let browser = Browser::of(app, &call.headers)?;
     let query = form.one("request");
     browser.expect(&form, "sign-out", query)?;
-    let ask = Ask::carried(app, query).await?;
+    let ask = Ask::carried(app, call, query).await?;
     if let Some(caller) = browser.caller(&app.authn, call).await? {
         let permit = app.authz.authorize(caller, SignOut).await?;
         app.authn.sign_out(permit).await?;

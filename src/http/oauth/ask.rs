@@ -4,6 +4,8 @@
 use warp::http::StatusCode;
 use warp::reply::{Reply as _, Response};
 
+use super::super::call::{Call, split_query};
+use super::find::{self, NoClient};
 use super::pages;
 use crate::authn::oauth::{
     AuthorizationRequest, Back, Client, Parameters, Prompt, Refusal, client_id,
@@ -42,6 +44,17 @@ impl<T: Into<Error>> From<T> for Stop {
     }
 }
 
+impl From<NoClient> for Stop {
+    fn from(it: NoClient) -> Stop {
+        let here = |text: String| Stop::Refused(Refusal::Here(text));
+        match it {
+            NoClient::Unknown => here("The application is not known here.".into()),
+            NoClient::Document(why) => here(format!("The application cannot be known: {why}.")),
+            NoClient::Failed(error) => Stop::Failed(error),
+        }
+    }
+}
+
 impl From<Refusal> for Stop {
     fn from(it: Refusal) -> Stop {
         Stop::Refused(it)
@@ -55,11 +68,10 @@ impl From<Back> for Stop {
 }
 
 impl Ask {
-    pub async fn read(app: &App, pairs: &[(String, String)]) -> Result<Ask, Stop> {
+    pub async fn read(app: &App, call: &Call, pairs: &[(String, String)]) -> Result<Ask, Stop> {
         let parameters = Parameters::new(pairs);
         let id = client_id(parameters)?;
-        let unknown = || Refusal::Here("The application is not known here.".into());
-        let client = app.oauth.client(id).await?.ok_or_else(unknown)?;
+        let client = find::client(app, id, call.origin.ip).await?;
         let request = AuthorizationRequest::read(parameters, &client, &app.oauth.resources)?;
         let query = serde_urlencoded::to_string(pairs).map_err(anyhow::Error::from)?;
         if query.len() > QUERY_BYTES_MAX {
@@ -69,12 +81,12 @@ impl Ask {
     }
 
     /// Reads the query that a form carried on; none where the form was for nothing but itself.
-    pub async fn carried(app: &App, query: &str) -> Result<Option<Ask>, Stop> {
+    pub async fn carried(app: &App, call: &Call, query: &str) -> Result<Option<Ask>, Stop> {
         if query.is_empty() {
             return Ok(None);
         }
-        let pairs = super::super::call::split_query(query)?;
-        Ask::read(app, &pairs).await.map(Some)
+        let pairs = split_query(query)?;
+        Ask::read(app, call, &pairs).await.map(Some)
     }
 
     /// What a person knows the client by.
@@ -84,7 +96,7 @@ impl Ask {
 
     /// Where the request goes on once the person has signed in.
     pub fn after_sign_in(&self) -> Result<String> {
-        let mut pairs = super::super::call::split_query(&self.query)?;
+        let mut pairs = split_query(&self.query)?;
         if self.request.prompt != Prompt::AsNeeded {
             pairs.retain(|(name, _)| name != "prompt");
             let left = self.request.prompt.after_sign_in();

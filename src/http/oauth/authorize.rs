@@ -39,7 +39,7 @@ pub async fn authorize(app: Arc<App>, call: Call) -> Result<Response> {
 }
 
 async fn go(app: &App, call: &Call) -> Result<Response, Stop> {
-    let ask = Ask::read(app, &call.query).await?;
+    let ask = Ask::read(app, call, &call.query).await?;
     let browser = Browser::of(app, &call.headers)?;
     let prompt = ask.request.prompt;
     let caller = browser.caller(&app.authn, call).await?;

@@ -6,6 +6,7 @@ use warp::http::{HeaderMap, HeaderValue, header};
 
 use super::super::call::{Call, decoded};
 use super::fault::Fault;
+use super::find::{self, NoClient};
 use crate::App;
 use crate::authn::Caller;
 use crate::authn::oauth::{Client, ProofMethod};
@@ -40,7 +41,7 @@ pub async fn recognise(app: &App, call: &Call, given: Presented<'_>) -> Result<A
     let (address, origin) = (call.origin.ip, call.origin.clone());
     match shown(&call.headers, given)? {
         Shown::Secret { id, secret } => {
-            let Some(client) = client(app, &id).await? else {
+            let Some(client) = client(app, call, &id).await? else {
                 app.sign_in_limits.admit(address, &id)?;
                 let agent = app.authn.prove_client(&id, &secret, origin).await?;
                 return Ok(Asker::Agent(Box::new(agent)));
@@ -51,7 +52,7 @@ pub async fn recognise(app: &App, call: &Call, given: Presented<'_>) -> Result<A
             app.sign_in_limits.admit(address, &id)?;
             Err(app.authn.refuse_client(&client.id, "wrong_secret", &origin).await.into())
         }
-        Shown::Id(id) => match client(app, &id).await? {
+        Shown::Id(id) => match client(app, call, &id).await? {
             Some(it) if it.metadata.proof == ProofMethod::None => Ok(Asker::Client(Box::new(it))),
             known => {
                 app.sign_in_limits.admit_address(address)?;
@@ -63,12 +64,17 @@ pub async fn recognise(app: &App, call: &Call, given: Presented<'_>) -> Result<A
 }
 
 /// An agent is never looked up in the store: there may be many requests of many agents.
-async fn client(app: &App, id: &str) -> Result<Option<Client>, Fault> {
+async fn client(app: &App, call: &Call, id: &str) -> Result<Option<Client>, Fault> {
     let is_agent = |id| app.directory.snapshot().agent(id).is_some();
     if id.parse().is_ok_and(is_agent) {
         return Ok(None);
     }
-    Ok(app.oauth.client(id).await?)
+    match find::client(app, id, call.origin.ip).await {
+        Ok(it) => Ok(Some(it)),
+        Err(NoClient::Unknown) => Ok(None),
+        Err(NoClient::Document(why)) => Err(Fault::new("invalid_client", why.to_string())),
+        Err(NoClient::Failed(error)) => Err(error.into()),
+    }
 }
 
 /// The client's name and secret, by one way and not by two.

@@ -25,7 +25,7 @@ async fn go(app: &App, call: &Call) -> Result<Response, Stop> {
     let query = form.one("request");
     browser.expect(&form, "consent", query)?;
     let nothing = || Error::Malformed("the form carries no request".into());
-    let ask = Ask::carried(app, query).await?.ok_or_else(nothing)?;
+    let ask = Ask::carried(app, call, query).await?.ok_or_else(nothing)?;
     let Some(caller) = browser.caller(&app.authn, call).await? else {
         let ended = Some("Your sign-in has ended. Sign in again to go on.");
         return Ok(sign_in::page(&browser, Some(&ask), "", ended)?);

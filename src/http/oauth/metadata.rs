@@ -38,6 +38,7 @@ pub struct ServerMetadata {
     code_challenge_methods_supported: [&'static str; 1],
     /// RFC 9207.
     authorization_response_iss_parameter_supported: bool,
+    client_id_metadata_document_supported: bool,
     request_parameter_supported: bool,
     request_uri_parameter_supported: bool,
     service_documentation: String,
@@ -74,6 +75,7 @@ pub async fn server(app: Arc<App>, _: Call) -> Result<Response> {
         token_endpoint_auth_methods_supported: AUTH_METHODS.into(),
         code_challenge_methods_supported: ["S256"],
         authorization_response_iss_parameter_supported: true,
+        client_id_metadata_document_supported: true,
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
         service_documentation: at("/docs"),

@@ -7,6 +7,7 @@ mod browser;
 mod client_auth;
 mod consent;
 mod fault;
+mod find;
 mod grants;
 mod metadata;
 pub mod pages;

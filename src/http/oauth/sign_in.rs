@@ -43,7 +43,7 @@ async fn password(app: &App, call: &Call) -> Result<Response, Stop> {
     let browser = Browser::of(app, &call.headers)?;
     let query = form.one("request");
     browser.expect(&form, "sign-in", query)?;
-    let ask = Ask::carried(app, query).await?;
+    let ask = Ask::carried(app, call, query).await?;
     let username = form.one("username");
     let proven = async {
         app.sign_in_limits.admit(call.origin.ip, username)?;
@@ -70,7 +70,7 @@ async fn factor(app: &App, call: &Call) -> Result<Response, Stop> {
     let browser = Browser::of(app, &call.headers)?;
     let (query, token) = (form.one("request"), SecretString::from(form.one("mfa_token")));
     browser.expect(&form, "second-factor", &about(&token, query))?;
-    let ask = Ask::carried(app, query).await?;
+    let ask = Ask::carried(app, call, query).await?;
     let otp = SecretString::from(form.one("otp"));
     match app.second_factor(&token, &otp, call.origin.clone()).await {
         Ok(opening) => open(app, call, &browser, ask.as_ref(), opening).await,
