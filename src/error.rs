@@ -6,6 +6,8 @@ use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::authn::NotHolder;
+use crate::authn::proofs::BadAssertion;
 use crate::authz::facts::Risk;
 use crate::store;
 
@@ -65,7 +67,7 @@ pub enum Error {
 }
 
 /// What the proof of who is asking lacked: says what to do, never what was wrong with a secret.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unproven {
     #[error("send an access token as `Authorization: Bearer …`")]
     NoToken,
@@ -79,6 +81,10 @@ pub enum Unproven {
     BadGrant,
     #[error("this sign-in waits no longer for a second factor; sign in again")]
     BadMfaToken,
+    #[error(transparent)]
+    Assertion(BadAssertion),
+    #[error(transparent)]
+    NotHolder(NotHolder),
 }
 
 /// What a sign-in that lacks its second factor is told.
@@ -200,6 +206,12 @@ impl Error {
             Error::Internal(_) => "Internal error",
             Error::Unavailable { .. } => "Something that is needed is down",
         }
+    }
+}
+
+impl From<Unproven> for Error {
+    fn from(it: Unproven) -> Error {
+        Error::Unauthenticated(it)
     }
 }
 

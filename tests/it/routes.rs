@@ -65,7 +65,6 @@ const AWAITING: &[&str] = &[
     "rollback_policy",
     "rotate_api_key",
     "transfer_tool",
-    "update_agent",
     "view_api_key",
     "view_approval",
     "view_mandate",
