@@ -267,7 +267,7 @@ impl Agent {
             created_at: row.int(6)?,
             updated_at: row.int(7)?,
             groups: row.json(8)?,
-            keys: stored_keys(row.json(9)?)?,
+            keys: stored_keys(&row.json(9)?)?,
             known_by: KnownBy::from_row(row, 10)?,
             entity: Entity::with_uid(uid(Kind::Agent, "")),
             attested: Entity::with_uid(uid(Kind::Agent, "")),
@@ -308,8 +308,8 @@ fn insert(agent: &Agent) -> Statement {
     agent.known_by.bound_to(insert)
 }
 
-fn stored_keys(set: serde_json::Value) -> Result<Arc<KeySet>> {
-    let keys = KeySet::parse(&set, "");
+fn stored_keys(set: &serde_json::Value) -> Result<Arc<KeySet>> {
+    let keys = KeySet::parse(set, "");
     keys.map(Arc::new).map_err(|_| Error::internal("the stored keys of an agent are damaged"))
 }
 
