@@ -25,6 +25,7 @@ use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::http::proxies::Proxies;
 use crate::keys;
+use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::Registry;
 use crate::settings::Settings;
@@ -49,6 +50,7 @@ pub struct App {
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
+    pub places: Arc<Places>,
     pub figures: PrometheusHandle,
     /// Whether figures have a listener of their own.
     pub figures_elsewhere: bool,
@@ -65,6 +67,7 @@ impl App {
         bundle: Arc<Bundle>,
         clock: Clock,
     ) -> anyhow::Result<Arc<App>> {
+        let places = Arc::new(places(settings)?);
         let db = store::open(&settings.database.url)?;
         db.migrate().await.context("bringing the store's schema up to date")?;
         let signer = audit_signer(settings)?;
@@ -101,7 +104,7 @@ impl App {
         };
         let authz = Authz::new(
             bundle,
-            surroundings(settings),
+            surroundings(settings, places.clone()),
             Quota::load(&*db, clock.micros()).await?,
             ledger.clone(),
             clock.clone(),
@@ -125,6 +128,7 @@ impl App {
             audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
+            places,
             figures: metrics::install()?,
             figures_elsewhere: settings.metrics.listen.is_some(),
             clock,
@@ -248,12 +252,17 @@ fn token_rules(settings: &Settings) -> TokenRules {
     }
 }
 
-fn surroundings(settings: &Settings) -> Surroundings {
+fn places(settings: &Settings) -> anyhow::Result<Places> {
+    let file = settings.risk.geoip_db.as_deref();
+    Ok(file.map(Places::open).transpose().context("`risk.geoip_db`")?.unwrap_or_default())
+}
+
+fn surroundings(settings: &Settings, places: Arc<Places>) -> Surroundings {
     let named = settings.risk.zones.iter();
     let mut zones: BTreeMap<_, _> = named.map(|(name, it)| (name.clone(), it.0.clone())).collect();
     let blocked: &mut Vec<ipnet::IpNet> = zones.entry(BLOCKED_ZONE.to_owned()).or_default();
     blocked.extend(settings.risk.blocked_networks.iter().copied());
-    Surroundings { home: settings.policy.home_time_zone.clone(), zones }
+    Surroundings { home: settings.policy.home_time_zone.clone(), zones, places }
 }
 
 fn proxies(settings: &Settings) -> Proxies {

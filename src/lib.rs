@@ -33,6 +33,7 @@ pub mod policy;
 pub mod registry;
 pub mod settings;
 pub mod sign_in;
+mod stamp;
 pub mod store;
 pub mod watch;
 

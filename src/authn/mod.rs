@@ -15,6 +15,7 @@ pub mod proofs;
 mod prune;
 mod request;
 mod revoked;
+pub mod risk;
 mod session;
 pub mod single_use;
 mod standing;

@@ -41,7 +41,7 @@ pub enum BadAssertion {
     Time,
     #[error("the client assertion must have a `jti` of 1 to {ID_CHARS_MAX} characters")]
     Id,
-    #[error("the client assertion was used before")]
+    #[error("the client assertion was used before; make a new one")]
     Used,
 }
 
