@@ -288,6 +288,24 @@ fn machines() -> Vec<Route> {
         .gives::<agents::AgentView>(),
         Route::guarded(
             Method::PUT,
+            "/api/v1/agents/{agent}/keys",
+            agents::parse_keys,
+            agents::set_keys,
+        )
+        .about("Put other public keys in place of an agent's; one that is gone ends its sessions")
+        .takes::<agents::JwkSet>()
+        .gives::<agents::AgentView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/agents/{agent}/secret",
+            agents::parse_rotate,
+            agents::rotate,
+        )
+        .about("Give an agent a new client secret, shown this once")
+        .takes::<agents::RotateBody>()
+        .gives::<agents::Rotated>(),
+        Route::guarded(
+            Method::PUT,
             "/api/v1/agents/{agent}/roles/{role}",
             agents::parse_grant,
             agents::grant,
