@@ -19,9 +19,13 @@ mod tokens;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use url::Url;
+
+use super::jwks::PublishedKeys;
+use super::proofs::{Assertion, KeySet};
 use crate::audit::Ledger;
 use crate::clock::Clock;
-use crate::net::outbound::Outbound;
+use crate::net::outbound::{Failure, Outbound, Reach};
 use crate::settings::{Origin, Settings};
 use crate::store::Database;
 
@@ -47,6 +51,8 @@ pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 pub struct OAuth {
     pub clients: Clients,
     pub documents: MetadataDocuments,
+    /// Kept apart from those of issuers, which clients must not crowd out.
+    published_keys: PublishedKeys,
     pub consents: Consents,
     pub resources: Resources,
     /// In whose name it answers (RFC 9207).
@@ -71,7 +77,8 @@ impl OAuth {
         let url = settings.public_url.clone();
         OAuth {
             clients: Clients::new(db.clone(), ledger, clock.clone()),
-            documents: MetadataDocuments::new(outbound, clock.clone()),
+            documents: MetadataDocuments::new(outbound.clone(), clock.clone()),
+            published_keys: PublishedKeys::new(outbound, clock.clone()),
             consents: Consents::new(db, clock),
             resources: Resources::new(&auth.audience, &url.to_string(), &auth.resources),
             issuer: auth.issuer.clone(),
@@ -79,5 +86,19 @@ impl OAuth {
             url,
             default_scopes: auth.default_scopes.iter().cloned().collect(),
         }
+    }
+
+    /// The keys that a client publishes at `url`, with the one that the assertion names if there is
+    /// such a one.
+    ///
+    /// # Errors
+    /// There are none to be had.
+    pub async fn keys_at(
+        &self,
+        url: &Url,
+        assertion: &Assertion<'_>,
+    ) -> Result<Arc<KeySet>, Arc<Failure>> {
+        let (key_id, algorithm) = assertion.made_with();
+        self.published_keys.with_key(url, Reach::Public, key_id, algorithm).await
     }
 }

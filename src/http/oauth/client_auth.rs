@@ -1,69 +1,47 @@
-//! How a client shows at an OAuth endpoint that it is itself (OAuth 2.1 section 2.4).
+//! Who asks at an OAuth endpoint: a machine that acts for itself, or a program that acts for people.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use secrecy::SecretString;
-use warp::http::{HeaderMap, HeaderValue, header};
 
-use super::super::call::{Call, decoded};
+use super::super::call::Call;
+use super::client::{Fields, NotShown, Shown};
 use super::fault::Fault;
 use super::find::{self, NoClient};
-use crate::App;
 use crate::authn::Caller;
-use crate::authn::oauth::{Client, ProofMethod};
-
-/// What the body of a request holds of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Presented<'a> {
-    pub client_id: Option<&'a str>,
-    pub client_secret: Option<&'a SecretString>,
-}
+use crate::authn::oauth::{Client, ClientKeys, ProofMethod};
+use crate::authn::proofs::{Assertion, KeySet};
+use crate::store::Statement;
+use crate::{App, Result, Unproven};
 
 /// Who asks.
-pub enum Asker {
+pub struct Asker {
+    pub kind: AskerKind,
+    /// What uses up the proof of it, for the commit of what is given.
+    pub used: Option<Statement>,
+}
+
+pub enum AskerKind {
     /// A machine that is registered as an agent: a principal itself.
     Agent(Box<Caller>),
     /// A program that acts for people.
     Client(Box<Client>),
 }
 
-/// What is shown, by the one way that the request goes.
-enum Shown {
-    Secret {
-        id: String,
-        secret: SecretString,
-    },
-    /// A public client has nothing but its name.
-    Id(String),
-}
-
 /// Recognises who asks. Guesses are counted; an unknown client is answered like a wrong secret.
-pub async fn recognise(app: &App, call: &Call, given: Presented<'_>) -> Result<Asker, Fault> {
-    let (address, origin) = (call.origin.ip, call.origin.clone());
-    match shown(&call.headers, given)? {
-        Shown::Secret { id, secret } => {
-            let Some(client) = client(app, call, &id).await? else {
-                app.sign_in_limits.admit(address, &id)?;
-                let agent = app.authn.prove_client(&id, &secret, origin).await?;
-                return Ok(Asker::Agent(Box::new(agent)));
-            };
-            if client.knows(&secret) {
-                return Ok(Asker::Client(Box::new(client)));
-            }
-            app.sign_in_limits.admit(address, &id)?;
-            Err(app.authn.refuse_client(&client.id, "wrong_secret", &origin).await.into())
-        }
-        Shown::Id(id) => match client(app, call, &id).await? {
-            Some(it) if it.metadata.proof == ProofMethod::None => Ok(Asker::Client(Box::new(it))),
-            known => {
-                app.sign_in_limits.admit_address(address)?;
-                let name = known.map_or_else(|| "unknown".to_owned(), |it| it.id);
-                Err(app.authn.refuse_client(&name, "no_secret", &origin).await.into())
-            }
-        },
+pub async fn recognise(app: &App, call: &Call, fields: &Fields<'_>) -> Result<Asker, Fault> {
+    let shown = Shown::read(&call.headers, fields).map_err(|fault| match fault {
+        NotShown::Twice => Fault::new("invalid_request", fault.to_string()),
+        _ => Fault::new("invalid_client", fault.to_string()),
+    })?;
+    let client = client(app, call, shown.claimed()).await?;
+    match (client, shown) {
+        (None, shown) => agent(app, call, shown).await,
+        (Some(client), Shown::Secret { secret, .. }) => by_secret(app, call, client, &secret).await,
+        (Some(client), Shown::Assertion(it)) => by_key(app, call, client, it).await,
+        (Some(client), Shown::Id(_)) => by_nothing(app, call, client).await,
     }
 }
 
-/// An agent is never looked up in the store: there may be many requests of many agents.
+/// An agent is never looked for in the store: there may be many requests of many agents.
 async fn client(app: &App, call: &Call, id: &str) -> Result<Option<Client>, Fault> {
     let is_agent = |id| app.directory.snapshot().agent(id).is_some();
     if id.parse().is_ok_and(is_agent) {
@@ -77,43 +55,84 @@ async fn client(app: &App, call: &Call, id: &str) -> Result<Option<Client>, Faul
     }
 }
 
-/// The client's name and secret, by one way and not by two.
-fn shown(headers: &HeaderMap, given: Presented<'_>) -> Result<Shown, Fault> {
-    let twice = || {
-        let how = "prove who you are by HTTP Basic or in the body, not by both";
-        Fault::new("invalid_request", how)
-    };
-    let unreadable = || {
-        let how = "send client_id and client_secret, once: by HTTP Basic or in the body";
-        Fault::new("invalid_client", how)
-    };
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    match (values.next(), given.client_id, given.client_secret) {
-        (Some(_), _, Some(_)) => Err(twice()),
-        (Some(value), id, None) => {
-            let (basic_id, secret) = basic(value).ok_or_else(unreadable)?;
-            let same = values.next().is_none() && id.is_none_or(|it| it == basic_id);
-            same.then_some(Shown::Secret { id: basic_id, secret }).ok_or_else(unreadable)
+async fn agent(app: &App, call: &Call, shown: Shown<'_>) -> Result<Asker, Fault> {
+    app.sign_in_limits.admit(call.origin.ip, shown.claimed())?;
+    let origin = call.origin.clone();
+    let (caller, used) = match shown {
+        Shown::Secret { id, secret } => (app.authn.prove_client(&id, &secret, origin).await?, None),
+        Shown::Assertion(assertion) => {
+            let (caller, used) = app.authn.prove_client_by_key(assertion, origin).await?;
+            (caller, Some(used))
         }
-        (None, Some(id), Some(secret)) => {
-            Ok(Shown::Secret { id: id.to_owned(), secret: secret.clone() })
+        Shown::Id(_) => {
+            return Err(app.authn.refuse_client("unknown", "no_secret", &origin).await.into());
         }
-        (None, Some(id), None) => Ok(Shown::Id(id.to_owned())),
-        (None, None, _) => Err(unreadable()),
+    };
+    Ok(Asker { kind: AskerKind::Agent(Box::new(caller)), used })
+}
+
+async fn by_secret(
+    app: &App,
+    call: &Call,
+    client: Client,
+    secret: &SecretString,
+) -> Result<Asker, Fault> {
+    match client.knows(secret) {
+        true => Ok(Asker::client(client, None)),
+        false => Err(refused(app, call, &client, "wrong_secret").await),
     }
 }
 
-fn basic(value: &HeaderValue) -> Option<(String, SecretString)> {
-    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+async fn by_nothing(app: &App, call: &Call, client: Client) -> Result<Asker, Fault> {
+    match client.metadata.proof {
+        ProofMethod::None => Ok(Asker::client(client, None)),
+        _ => Err(refused(app, call, &client, "no_secret").await),
     }
-    let text = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    Some((form_decoded(id)?, form_decoded(secret)?.into()))
 }
 
-/// Both halves are form-encoded first (RFC 6749 section 2.3.1).
-fn form_decoded(text: &str) -> Option<String> {
-    Some(decoded(&text.replace('+', " "))?.into_owned())
+async fn by_key(
+    app: &App,
+    call: &Call,
+    client: Client,
+    assertion: Assertion<'_>,
+) -> Result<Asker, Fault> {
+    let keys = keys(app, &client, &assertion).await?;
+    match app.authn.check_assertion(assertion, &keys) {
+        Ok(used) => Ok(Asker::client(client, Some(used))),
+        Err(bad) => {
+            let refused = refused(app, call, &client, "wrong_assertion").await;
+            Err(match refused {
+                Fault::Said { .. } => crate::Error::from(Unproven::Assertion(bad)).into(),
+                other => other,
+            })
+        }
+    }
+}
+
+/// The keys that the client registered; a client that registered none has none.
+async fn keys(app: &App, client: &Client, assertion: &Assertion<'_>) -> Result<KeySet, Fault> {
+    let ProofMethod::PrivateKeyJwt(keys) = &client.metadata.proof else {
+        return Ok(KeySet::default());
+    };
+    match keys {
+        ClientKeys::Inline(set) => Ok(KeySet::of_usable(set).unwrap_or_default()),
+        ClientKeys::At(url) => {
+            let found = app.oauth.keys_at(url, assertion).await;
+            let found = found.map_err(|why| Fault::new("invalid_client", why.to_string()))?;
+            Ok(KeySet::clone(&found))
+        }
+    }
+}
+
+async fn refused(app: &App, call: &Call, client: &Client, reason: &str) -> Fault {
+    match app.sign_in_limits.admit(call.origin.ip, &client.id) {
+        Ok(()) => app.authn.refuse_client(&client.id, reason, &call.origin).await.into(),
+        Err(error) => error.into(),
+    }
+}
+
+impl Asker {
+    fn client(client: Client, used: Option<Statement>) -> Asker {
+        Asker { kind: AskerKind::Client(Box::new(client)), used }
+    }
 }

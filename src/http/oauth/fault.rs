@@ -7,6 +7,8 @@ use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response, json};
 
 use super::no_store;
+use crate::authn::NotHolder;
+use crate::http::problem::DPOP_NONCE;
 use crate::{Error, Result, Unproven};
 
 /// RFC 6749 section 5.2.
@@ -19,13 +21,18 @@ pub struct TokenError {
 /// Why an OAuth endpoint does not do what it was asked.
 #[derive(Debug)]
 pub enum Fault {
-    Said { error: &'static str, description: String },
+    Said {
+        error: &'static str,
+        description: String,
+        /// What to make the next DPoP proof with (RFC 9449 section 8).
+        nonce: Option<String>,
+    },
     Other(Error),
 }
 
 impl Fault {
     pub fn new(error: &'static str, description: impl Into<String>) -> Fault {
-        Fault::Said { error, description: description.into() }
+        Fault::Said { error, description: description.into(), nonce: None }
     }
 
     /// A denial by policy is said as `error`; everything else as it is.
@@ -39,8 +46,8 @@ impl Fault {
     /// # Errors
     /// What OAuth has no word for.
     pub fn respond(self) -> Result<Response> {
-        let (error, error_description) = match self {
-            Fault::Said { error, description } => (error, description),
+        let (error, error_description, nonce) = match self {
+            Fault::Said { error, description, nonce } => (error, description, nonce),
             Fault::Other(error) => return Err(error),
         };
         let mut response = json(&TokenError { error, error_description }).into_response();
@@ -50,13 +57,28 @@ impl Fault {
             let challenge = HeaderValue::from_static("Basic realm=\"gatewright\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        if let Some(nonce) = nonce.and_then(|it| HeaderValue::from_str(&it).ok()) {
+            response.headers_mut().insert(DPOP_NONCE, nonce);
+        }
         Ok(no_store(response))
+    }
+}
+
+impl From<NotHolder> for Fault {
+    fn from(fault: NotHolder) -> Fault {
+        let nonce = fault.nonce().map(str::to_owned);
+        let (error, description) = (fault.code(), fault.to_string());
+        match fault.into() {
+            unavailable @ Error::Unavailable { .. } => Fault::Other(unavailable),
+            _ => Fault::Said { error, description, nonce },
+        }
     }
 }
 
 impl From<Error> for Fault {
     fn from(cause: Error) -> Fault {
         let error = match &cause {
+            Error::Unauthenticated(Unproven::NotHolder(fault)) => return fault.clone().into(),
             Error::Malformed(_) | Error::UnsupportedMediaType { .. } => "invalid_request",
             Error::Unauthenticated(Unproven::BadGrant | Unproven::BadRefreshToken) => {
                 "invalid_grant"

@@ -45,7 +45,7 @@ pub struct Registration {
 pub async fn register(app: Arc<App>, call: Call) -> Result<Response> {
     // A registration stays: strangers must not fill the disk with them.
     app.sign_in_limits.admit_address(call.origin.ip)?;
-    let caller = app.identify_or_guest(&call.headers, call.origin.clone())?;
+    let caller = app.identify_or_guest(call.request(), call.origin.clone())?;
     let metadata = match call.json::<Value>() {
         Ok(document) => {
             ClientMetadata::parse(&document).map_err(|why| Fault::new(why.code(), why.to_string()))

@@ -10,6 +10,8 @@ use super::super::call::Call;
 use super::ask::{Ask, Onward, Stop};
 use super::browser::{self, Browser, Form};
 use super::pages;
+use crate::authn::factors::Means;
+use crate::second_factor::{BegunProof, Shown, SignedProof};
 use crate::sign_in::{Opening, Step};
 use crate::{App, Error, Result, Unproven};
 
@@ -55,7 +57,11 @@ async fn password(app: &App, call: &Call) -> Result<Response, Stop> {
             Step::Open(opening) => open(app, call, &browser, ask.as_ref(), opening).await,
             Step::SecondFactor(challenge) => {
                 let token = challenge.token.ok_or_else(|| Error::internal("nothing to go on"))?;
-                Ok(factor_page(&browser, &token, query, None)?)
+                let passkey = match challenge.means.contains(&Means::Passkey) {
+                    true => Some(app.begin_second_factor(&token, call.origin.clone()).await?),
+                    false => None,
+                };
+                Ok(factor_page(&browser, &token, query, passkey.as_ref(), None)?)
             }
         },
         Err(error) => {
@@ -71,15 +77,36 @@ async fn factor(app: &App, call: &Call) -> Result<Response, Stop> {
     let (query, token) = (form.one("request"), SecretString::from(form.one("mfa_token")));
     browser.expect(&form, "second-factor", &about(&token, query))?;
     let ask = Ask::carried(app, call, query).await?;
-    let otp = SecretString::from(form.one("otp"));
-    match app.second_factor(&token, &otp, call.origin.clone()).await {
+    let shown = shown(&form)?;
+    match app.second_factor(&token, &shown, call.origin.clone()).await {
         Ok(opening) => open(app, call, &browser, ask.as_ref(), opening).await,
         Err(error @ Error::Unauthenticated(Unproven::BadMfaToken)) => {
             let text = told(error)?;
             Ok(page(&browser, ask.as_ref(), "", Some(&text))?)
         }
-        Err(error) => Ok(factor_page(&browser, &token, query, Some(&told(error)?))?),
+        Err(error) => {
+            let text = told(error)?;
+            let passkey = match shown {
+                Shown::Passkey(_) => {
+                    Some(app.begin_second_factor(&token, call.origin.clone()).await?)
+                }
+                Shown::Otp(_) => None,
+            };
+            Ok(factor_page(&browser, &token, query, passkey.as_ref(), Some(&text))?)
+        }
     }
+}
+
+/// What was typed, or what a passkey signed.
+fn shown(form: &Form) -> Result<Shown> {
+    let credential = form.one("credential");
+    if credential.is_empty() {
+        return Ok(Shown::Otp(form.one("otp").into()));
+    }
+    let credential = serde_json::from_str(credential)
+        .map_err(|_| Error::Malformed("`credential` is not what a passkey signs".into()))?;
+    let ceremony = form.one("ceremony").into();
+    Ok(Shown::Passkey(Box::new(SignedProof { ceremony, credential })))
 }
 
 /// Opens the browser's session under a new cookie, and goes on to what the sign-in was for.
@@ -120,11 +147,13 @@ fn factor_page(
     browser: &Browser,
     token: &SecretString,
     query: &str,
+    passkey: Option<&BegunProof>,
     fault: Option<&str>,
 ) -> Result<Response> {
     let (field, seal) = browser.seal("second-factor", &about(token, query))?;
     let hidden = [(field, &*seal), ("request", query), ("mfa_token", token.expose_secret())];
-    Ok(with_fault(pages::SecondFactor { fault, hidden: &hidden }.page(), fault))
+    let passkey = passkey.map(|it| (it.ceremony.expose_secret(), &it.options));
+    Ok(with_fault(pages::SecondFactor { fault, hidden: &hidden, passkey }.page(), fault))
 }
 
 fn with_fault(page: pages::Page, fault: Option<&str>) -> Response {

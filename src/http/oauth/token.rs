@@ -8,10 +8,14 @@ use serde::{Deserialize, Serialize};
 use warp::reply::{Reply as _, Response, json};
 
 use super::super::call::Call;
-use super::client_auth::{Asker, Presented, recognise};
+use super::client::Fields;
+use super::client_auth::{Asker, AskerKind, recognise};
 use super::fault::Fault;
 use super::{grants, no_store};
+use crate::authn::NotHolder;
 use crate::authn::oauth::Granted;
+use crate::authn::proofs::KeyProof;
+use crate::store::Statement;
 use crate::{App, Result};
 
 /// The grants there are; see [`grant`].
@@ -24,6 +28,11 @@ pub struct TokenForm {
     pub client_id: Option<String>,
     #[schemars(with = "Option<String>")]
     pub client_secret: Option<SecretString>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`
+    pub client_assertion_type: Option<String>,
+    /// A JWT that the client signed with a key it registered (`private_key_jwt`).
+    #[schemars(with = "Option<String>")]
+    pub client_assertion: Option<SecretString>,
     /// Space-separated; all that policy lets the client hold when left out.
     pub scope: Option<String>,
     /// Whom the token is for (RFC 8707); this service when left out.
@@ -36,6 +45,26 @@ pub struct TokenForm {
     pub redirect_uri: Option<String>,
     #[schemars(with = "Option<String>")]
     pub refresh_token: Option<SecretString>,
+}
+
+impl TokenForm {
+    fn client(&self) -> Fields<'_> {
+        Fields {
+            client_id: self.client_id.as_deref(),
+            client_secret: self.client_secret.as_ref(),
+            client_assertion_type: self.client_assertion_type.as_deref(),
+            client_assertion: self.client_assertion.as_ref(),
+        }
+    }
+}
+
+/// What a client that proved itself brings to a grant.
+pub struct Brought<'a> {
+    pub form: &'a TokenForm,
+    /// What proves the key that the tokens are to be bound to.
+    pub key: Option<KeyProof>,
+    /// What uses up the client's proof.
+    pub used: Option<Statement>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -64,20 +93,18 @@ async fn grant(app: &App, call: &Call) -> Result<Granted, Fault> {
         let how = format!("the grant type must be one of `{known}`");
         return Err(Fault::new("unsupported_grant_type", how));
     }
-    let presented = Presented {
-        client_id: form.client_id.as_deref(),
-        client_secret: form.client_secret.as_ref(),
-    };
-    let asker = recognise(app, call, presented).await?;
-    match (form.grant_type.as_str(), asker) {
-        ("client_credentials", Asker::Agent(caller)) => {
-            grants::client_credentials(app, *caller, &form).await
+    let key = app.authn.key_proof(call.request()).map_err(NotHolder::Proof)?;
+    let Asker { kind, used } = recognise(app, call, &form.client()).await?;
+    let brought = Brought { form: &form, key, used };
+    match (form.grant_type.as_str(), kind) {
+        ("client_credentials", AskerKind::Agent(caller)) => {
+            grants::client_credentials(app, *caller, brought).await
         }
-        ("authorization_code", Asker::Client(client)) => {
-            grants::authorization_code(app, call, &client, &form).await
+        ("authorization_code", AskerKind::Client(client)) => {
+            grants::authorization_code(app, call, &client, brought).await
         }
-        ("refresh_token", Asker::Client(client)) => {
-            grants::refresh_token(app, call, &client, &form).await
+        ("refresh_token", AskerKind::Client(client)) => {
+            grants::refresh_token(app, call, &client, brought).await
         }
         _ => Err(Fault::new("unauthorized_client", "this client may not use this grant")),
     }
@@ -87,7 +114,7 @@ fn answer(granted: &Granted) -> Response {
     let access = &granted.access;
     let answer = TokenAnswer {
         access_token: access.reveal().to_owned(),
-        token_type: "Bearer",
+        token_type: access.kind(),
         expires_in: access.ttl.as_secs(),
         refresh_token: granted.reveal_refresh().map(str::to_owned),
         scope: access.scopes.join(" "),

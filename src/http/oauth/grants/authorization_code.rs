@@ -2,7 +2,7 @@
 
 use super::super::super::call::Call;
 use super::super::fault::Fault;
-use super::super::token::TokenForm;
+use super::super::token::Brought;
 use super::same_resource;
 use crate::App;
 use crate::authn::oauth::{Client, Granted, Redemption};
@@ -11,7 +11,7 @@ pub async fn authorization_code(
     app: &App,
     call: &Call,
     client: &Client,
-    form: &TokenForm,
+    Brought { form, key, used }: Brought<'_>,
 ) -> Result<Granted, Fault> {
     let missing = |name: &str| Fault::new("invalid_request", format!("`{name}` is missing"));
     let code = form.code.as_ref().ok_or_else(|| missing("code"))?;
@@ -23,13 +23,14 @@ pub async fn authorization_code(
         app.sign_in_limits.admit_address(call.origin.ip)?;
     }
     let redirect_uri = form.redirect_uri.as_deref();
-    let sent = Redemption { code, verifier, redirect_uri, key: None };
+    let sent = Redemption { verifier, redirect_uri, key: key.as_ref() };
     let (caller, action) = app.authn.prove_code(found, client, sent, call.origin.clone()).await?;
+    let caller = app.authn.bind(caller, key)?;
     let agreed = caller.session().proof.resource.as_deref();
     same_resource(app, form.resource.as_deref(), agreed)?;
     // Asked anew: who lost a role since the sign-in loses its scopes now.
     let scopes = app.authz.holdable(&caller, action.scopes())?;
     let permit = app.authz.authorize(caller, action).await;
     let permit = permit.map_err(|error| Fault::denied(error, "invalid_grant"))?;
-    Ok(app.authn.redeem(permit, scopes).await?)
+    Ok(app.authn.redeem(permit, scopes, Vec::from_iter(used)).await?)
 }

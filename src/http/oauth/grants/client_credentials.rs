@@ -1,16 +1,17 @@
 //! Client credentials: a token for a machine that acts for itself (RFC 6749 section 4.4).
 
 use super::super::fault::Fault;
-use super::super::token::TokenForm;
+use super::super::token::Brought;
 use super::asked;
-use crate::App;
 use crate::authn::oauth::Granted;
+use crate::authn::proofs::BadAssertion;
 use crate::authn::{Caller, IssueToken};
+use crate::{App, Error};
 
 pub async fn client_credentials(
     app: &App,
     caller: Caller,
-    form: &TokenForm,
+    Brought { form, key, used }: Brought<'_>,
 ) -> Result<Granted, Fault> {
     let refuse = async |caller: &Caller, error, why: String| match app
         .authz
@@ -24,7 +25,7 @@ pub async fn client_credentials(
         Ok(it) => it,
         Err(why) => return Err(refuse(&caller, "invalid_target", why.to_string()).await),
     };
-    if let Err(Fault::Said { error, description }) = asked(form.scope.as_deref()) {
+    if let Err(Fault::Said { error, description, .. }) = asked(form.scope.as_deref()) {
         return Err(refuse(&caller, error, description).await);
     }
     let scopes = app.holdable_scopes(&caller, form.scope.as_deref())?;
@@ -34,7 +35,16 @@ pub async fn client_credentials(
     }
     let rated = app.rate(&caller).await?;
     let caller = app.authn.for_audience(app.authn.rated(caller, rated.risk), audience);
+    let caller = app.authn.bind(caller, key)?;
     let permit = app.authz.authorize(caller, IssueToken).await;
     let permit = permit.map_err(|error| Fault::denied(error, "unauthorized_client"))?;
-    Ok(app.authn.issue(permit, scopes, rated.remember).await?.into())
+    let asserted = used.is_some();
+    let statements = rated.remember.into_iter().chain(used).collect();
+    match app.authn.issue(permit, scopes, statements).await {
+        Ok(token) => Ok(token.into()),
+        Err(Error::Conflict(_)) if asserted => {
+            Err(Fault::new("invalid_client", BadAssertion::Used.to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
 }

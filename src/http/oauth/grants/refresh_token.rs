@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::super::call::Call;
 use super::super::fault::Fault;
-use super::super::token::TokenForm;
+use super::super::token::Brought;
 use super::{asked, same_resource};
 use crate::App;
 use crate::authn::Holder;
@@ -15,7 +15,7 @@ pub async fn refresh_token(
     app: &App,
     call: &Call,
     client: &Client,
-    form: &TokenForm,
+    Brought { form, key, used }: Brought<'_>,
 ) -> Result<Granted, Fault> {
     let token = form.refresh_token.as_ref();
     let token = token.ok_or_else(|| Fault::new("invalid_request", "`refresh_token` is missing"))?;
@@ -24,7 +24,7 @@ pub async fn refresh_token(
     if !known.is_good() {
         app.sign_in_limits.admit_address(call.origin.ip)?;
     }
-    let holder = Holder { client: Some(&client.id), key: None };
+    let holder = Holder { client: Some(&client.id), proof: key };
     let (caller, action) = app.authn.prove_refresh(known, holder, call.origin.clone()).await?;
     let caller = app.authn.settled(caller);
     same_resource(app, form.resource.as_deref(), caller.session().proof.resource.as_deref())?;
@@ -34,7 +34,7 @@ pub async fn refresh_token(
     let scopes = narrowed(&kept, &caller.session().scopes, form.scope.as_deref())?;
     let permit = app.authz.authorize(caller, action).await;
     let permit = permit.map_err(|error| Fault::denied(error, "invalid_grant"))?;
-    Ok(app.authn.refresh(permit, &kept, scopes, Vec::new()).await?.into())
+    Ok(app.authn.refresh(permit, &kept, scopes, Vec::from_iter(used)).await?.into())
 }
 
 /// What the client asks for of what it has; it cannot ask for more.

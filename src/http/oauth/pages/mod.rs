@@ -5,6 +5,7 @@ mod account;
 mod consent;
 mod notice;
 mod onward;
+pub mod passkey;
 mod sign_in;
 
 use std::sync::Arc;
