@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod caller;
+pub mod factors;
 pub mod places;
 pub mod policies;
 pub mod postgres;

@@ -40,6 +40,7 @@ impl World {
             ("{credential}", text(&access["credential"], "credential_id")),
             ("{role}", "user".to_owned()),
             ("{file}", "index.html".to_owned()),
+            ("{factor}", "019aa111-0000-7000-8000-000000000000".to_owned()),
         ];
         let secrets = [
             ("refresh_token", text(&pair, "refresh_token")),
@@ -74,6 +75,19 @@ impl World {
         let body = match (method, template) {
             ("POST", "/api/v1/auth/login") => json!({ "username": ADMIN, "password": PASSWORD }),
             ("POST", "/api/v1/auth/mfa") => json!({ "mfa_token": "gwo_none", "otp": "123456" }),
+            ("POST", "/api/v1/auth/mfa/passkey") => json!({ "mfa_token": "gwo_none" }),
+            ("POST", "/api/v1/auth/mfa/passkey/finish") => {
+                json!({ "mfa_token": "gwo_none", "ceremony": "gwo_none", "credential": samples::signed() })
+            }
+            ("POST", "/api/v1/auth/factors/totp/{factor}/confirm") => json!({ "otp": "123456" }),
+            ("POST", "/api/v1/auth/factors/passkeys") => json!({ "name": "laptop" }),
+            ("POST", "/api/v1/auth/factors/passkeys/finish") => {
+                json!({ "ceremony": "gwo_none", "credential": samples::passkey() })
+            }
+            ("POST", "/oauth/passkey") => {
+                let form = format!("ceremony=gwo_none&credential={}", samples::passkey());
+                return Some(("application/x-www-form-urlencoded", form));
+            }
             ("POST", "/api/v1/register/user") => {
                 json!({ "username": "dora", "password": "A-fine-pass-phrase-3", "role": "user" })
             }
@@ -107,6 +121,10 @@ impl World {
                 return Some(("application/x-www-form-urlencoded", form));
             }
             ("GET" | "PUT" | "DELETE", _) => return None,
+            ("POST", "/api/v1/auth/factors/totp" | "/api/v1/auth/factors/recovery-codes") => {
+                return None;
+            }
+            ("POST", "/api/v1/auth/elevate/passkey") => return None,
             _ if ["suspend", "resume", "activate", "deactivate", "logout"].contains(&last) => {
                 return None;
             }
