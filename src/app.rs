@@ -249,6 +249,7 @@ fn token_rules(settings: &Settings) -> TokenRules {
         access_ttl: seconds(settings.auth.access_token_ttl_seconds),
         refresh_ttl: seconds(settings.auth.refresh_token_ttl_seconds),
         elevated_ttl: seconds(settings.auth.elevated_token_ttl_seconds),
+        server: settings.public_url.clone(),
         bootstrap_token: settings.auth.bootstrap_token.clone(),
     }
 }

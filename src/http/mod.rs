@@ -131,6 +131,8 @@ async fn dispatch(
         route: route.path.to_owned(),
     };
     let call = Call {
+        method: head.method,
+        path: head.path.as_str().to_owned(),
         params,
         query,
         asks: route.about.query,

@@ -13,7 +13,7 @@ use warp::reply::{Reply as _, Response, json};
 use super::call::Call;
 use super::list::{no_content, time};
 use super::passkeys::SignedBody;
-use crate::authn::{Caller, Elevate, Holder, SignOut, TokenPair, ViewSelf};
+use crate::authn::{Caller, Elevate, Holder, NotHolder, SignOut, TokenPair, ViewSelf};
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
 use crate::directory::{Kind, Roles};
@@ -154,7 +154,8 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
     if !known.is_good() {
         app.sign_in_limits.admit_address(call.origin.ip)?;
     }
-    let holder = Holder { client: None, key: None };
+    let proof = app.authn.key_proof(call.request()).map_err(NotHolder::from)?;
+    let holder = Holder { client: None, proof };
     let (caller, action) = app.authn.prove_refresh(known, holder, call.origin.clone()).await?;
     let rated = app.rate(&caller).await?;
     let caller = app.authn.rated(caller, rated.risk);
@@ -219,7 +220,7 @@ pub async fn logout(app: Arc<App>, permit: Permit<SignOut>) -> Result<Response> 
 
 fn tokens(pair: &TokenPair, risk: Risk) -> Response {
     let answer = Tokens {
-        token_type: "Bearer",
+        token_type: pair.access.kind(),
         access_token: pair.access.reveal().to_owned(),
         access_token_expires_at: pair.access.expires_at,
         refresh_token: pair.reveal_refresh().to_owned(),

@@ -134,6 +134,7 @@ fn second_factors() -> Vec<Route> {
             .gives::<factors::FactorsView>(),
         Route::identified(Method::POST, "/api/v1/auth/factors/totp", factors::begin_totp)
             .about("A secret for an authenticator app, shown this once")
+            .takes::<factors::TotpBody>()
             .gives::<factors::TotpView>()
             .with_status(201),
         Route::identified(
@@ -286,6 +287,24 @@ fn machines() -> Vec<Route> {
         )
         .about("Let a suspended agent act again")
         .gives::<agents::AgentView>(),
+        Route::guarded(
+            Method::PUT,
+            "/api/v1/agents/{agent}/keys",
+            agents::parse_keys,
+            agents::set_keys,
+        )
+        .about("Put other public keys in place of an agent's; one that is gone ends its sessions")
+        .takes::<agents::JwkSet>()
+        .gives::<agents::AgentView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/agents/{agent}/secret",
+            agents::parse_rotate,
+            agents::rotate,
+        )
+        .about("Give an agent a new client secret, shown this once")
+        .takes::<agents::RotateBody>()
+        .gives::<agents::Rotated>(),
         Route::guarded(
             Method::PUT,
             "/api/v1/agents/{agent}/roles/{role}",

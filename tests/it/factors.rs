@@ -3,8 +3,11 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::factors::{App, WORDS, confirm, enrolled, held, prove, register, strict};
-use crate::harness::{Answer, Caller, Gate, Setup};
+use crate::harness::address::by_address;
+use crate::harness::enrolled::{
+    App, WORDS, confirm, enrol, enrolled, held, prove, register, sign_in, strict,
+};
+use crate::harness::{Answer, Caller, Gate, PASSWORD, Setup};
 
 const FACTORS: &str = "/api/v1/auth/factors";
 
@@ -32,7 +35,8 @@ async fn whoever_has_no_factor_yet_can_only_enrol_one() {
     alice.get("/api/v1/auth/me").await.problem(403, "denied");
     assert_eq!(pair["scopes"], json!([]));
 
-    let given = alice.act("/api/v1/auth/factors/totp").await.expect(201);
+    let given =
+        alice.post("/api/v1/auth/factors/totp", &json!({ "name": "phone" })).await.expect(201);
     assert!(given["qr_svg"].as_str().unwrap().contains("<svg "));
     let uri = given["provisioning_uri"].as_str().unwrap();
     assert!(uri.starts_with("otpauth://totp/"), "{uri}");
@@ -141,10 +145,10 @@ async fn removing_a_factor_needs_the_password_and_the_factor_again() {
     old.problem(401, "unauthenticated");
     elevate(&alice.caller, codes[0].as_str()).await.expect(200);
 
-    let bob = gate.user("bob", "user").await;
-    let of_bob = with(&gate, &elevate(&bob, None).await.expect(200));
-    of_bob.delete(&path).await.problem(404, "not_found");
-    of_bob.act(&renew).await.problem(409, "conflict");
+    let admin = json!({ "password": PASSWORD });
+    let admin = gate.admin().await.post("/api/v1/auth/elevate", &admin).await.expect(200);
+    with(&gate, &admin).delete(&path).await.problem(404, "not_found");
+    with(&gate, &admin).act(&renew).await.problem(409, "conflict");
     elevated.delete(&path).await.expect(204);
     elevated.delete(&path).await.problem(404, "not_found");
     let listed = alice.caller.get(FACTORS).await.expect(200);
@@ -155,28 +159,29 @@ async fn removing_a_factor_needs_the_password_and_the_factor_again() {
 #[tokio::test]
 async fn another_factor_needs_a_fresh_proof_of_the_one_that_is_there() {
     let gate = Gate::start();
-    let alice = enrolled(&gate, "alice").await;
-    let stolen = gate.sign_in("alice", WORDS).await;
+    register(&gate, "alice").await;
+    let stolen = sign_in(&gate, "alice").await;
+    let alice = enrol(&gate, &sign_in(&gate, "alice").await).await;
     let begin = format!("{FACTORS}/totp");
-    stolen.act(&begin).await.problem(403, "denied");
-    let second = alice.caller.act(&begin).await.expect(201);
+    stolen.post(&begin, &json!({})).await.problem(403, "denied");
+    let second = alice.caller.post(&begin, &json!({})).await.expect(201);
     let app = App::scan(&second);
     confirm(&stolen, &second, &app.code()).await.problem(403, "denied");
     let confirmed = confirm(&alice.caller, &second, &app.code()).await.expect(200);
     assert_eq!(confirmed["recovery_codes"], json!([]), "the first set still holds");
     let elevated = elevate(&stolen, Some(&app.next_code())).await.expect(200);
-    with(&gate, &elevated).act(&begin).await.expect(201);
+    with(&gate, &elevated).post(&begin, &json!({})).await.expect(201);
 }
 
 #[tokio::test]
 async fn what_is_not_pending_for_the_caller_is_not_confirmed() {
     let gate = Gate::start();
     register(&gate, "alice").await;
-    let alice = gate.sign_in("alice", WORDS).await;
-    let bob = gate.user("bob", "user").await;
+    register(&gate, "bob").await;
+    let (alice, bob) = (sign_in(&gate, "alice").await, sign_in(&gate, "bob").await);
     let begin = format!("{FACTORS}/totp");
-    let first = alice.act(&begin).await.expect(201);
-    let second = alice.act(&begin).await.expect(201);
+    let first = alice.post(&begin, &json!({})).await.expect(201);
+    let second = alice.post(&begin, &json!({})).await.expect(201);
     let code = |given: &Value| App::scan(given).code();
     confirm(&alice, &first, &code(&first)).await.problem(404, "not_found");
     confirm(&bob, &second, &code(&second)).await.problem(404, "not_found");
@@ -186,7 +191,7 @@ async fn what_is_not_pending_for_the_caller_is_not_confirmed() {
     }
     confirm(&alice, &second, &code(&second)).await.expect(200);
     let (_, agent) = gate.agent("reckoner", "agent").await;
-    agent.act(&begin).await.problem(403, "denied");
+    agent.post(&begin, &json!({})).await.problem(403, "denied");
     assert_eq!(agent.get(FACTORS).await.expect(200)["items"], json!([]));
 }
 
@@ -214,7 +219,7 @@ async fn of_64_who_use_one_code_at_once_one_gets_in() {
 #[tokio::test]
 async fn the_host_recovers_whoever_lost_every_factor() {
     let mut gate = strict(Setup::new().with("public_url", "http://gate.example"));
-    crate::harness::address::by_address(&mut gate);
+    by_address(&mut gate);
     let alice = enrolled(&gate, "alice").await;
     let tokens =
         prove(&gate, &held(&gate, "alice").await, &alice.app.next_code()).await.expect(200);
@@ -229,15 +234,15 @@ async fn the_host_recovers_whoever_lost_every_factor() {
     let refresh = json!({ "refresh_token": tokens["refresh_token"] });
     let ended = gate.anyone().post("/api/v1/auth/refresh", &refresh).await;
     ended.problem(401, "unauthenticated");
-    let recovered = gate.sign_in("alice", WORDS).await;
-    let given = recovered.act("/api/v1/auth/factors/totp").await.expect(201);
+    let recovered = sign_in(&gate, "alice").await;
+    let given = recovered.post("/api/v1/auth/factors/totp", &json!({})).await.expect(201);
     let app = App::scan(&given);
     let confirmed = confirm(&recovered, &given, &app.code()).await.expect(200);
     assert_eq!(confirmed["recovery_codes"].as_array().unwrap().len(), 10);
     let written = entry(&gate, "system.recover_user").await;
     assert_eq!(written["details"]["username"], "alice");
     gate.restart();
-    crate::harness::address::by_address(&mut gate);
+    by_address(&mut gate);
     let before = with(&gate, &tokens);
     before.get("/api/v1/auth/me").await.problem(401, "unauthenticated");
 }
@@ -256,5 +261,5 @@ async fn a_server_with_another_key_does_not_start_on_sealed_factors() {
     let recovered = gate.command(&["user", "recover", "--username", "alice"]).output().unwrap();
     assert!(recovered.status.success(), "{recovered:?}");
     gate.restart();
-    gate.sign_in("alice", WORDS).await;
+    sign_in(&gate, "alice").await;
 }

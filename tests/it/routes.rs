@@ -43,6 +43,7 @@ const IDENTIFIED: &[(&str, &str)] = &[
     ("POST /api/v1/auth/factors/passkeys", "enroll_factor"),
     ("POST /api/v1/auth/factors/passkeys/finish", "enroll_factor"),
     ("POST /api/v1/auth/elevate/passkey", "elevate"),
+    ("POST /api/v1/api-keys", "create_api_key"),
     ("POST /api/v1/credentials/validate", "introspect_credential"),
 ];
 
@@ -57,7 +58,6 @@ const AWAITING: &[&str] = &[
     "act_for",
     "activate_policy",
     "authorize_client",
-    "create_api_key",
     "decide_approval",
     "delete_agent",
     "draft_policy",
@@ -70,13 +70,9 @@ const AWAITING: &[&str] = &[
     "quarantine_tool",
     "register_client",
     "review_policy",
-    "revoke_api_key",
     "revoke_mandate",
     "rollback_policy",
-    "rotate_api_key",
     "transfer_tool",
-    "update_agent",
-    "view_api_key",
     "view_approval",
     "view_mandate",
     "view_policy",
@@ -84,8 +80,13 @@ const AWAITING: &[&str] = &[
 ];
 
 /// Lists answer whatever policy says, with what it lets be seen.
-const LISTS: &[&str] =
-    &["GET /api/v1/users", "GET /api/v1/agents", "GET /api/v1/tools", "GET /api/v1/credentials"];
+const LISTS: &[&str] = &[
+    "GET /api/v1/users",
+    "GET /api/v1/agents",
+    "GET /api/v1/api-keys",
+    "GET /api/v1/tools",
+    "GET /api/v1/credentials",
+];
 
 const ALMOST_NOTHING: &str = r#"
 @id("only.sign-in") @title("Everybody signs in")
@@ -154,6 +155,7 @@ struct Things {
     tool: String,
     credential: String,
     token: String,
+    key: String,
 }
 
 impl Things {
@@ -166,7 +168,11 @@ impl Things {
         let (agent, caller) = gate.agent("reckoner", "agent").await;
         let path = format!("/api/v1/tools/{}/access", text(&tool["id"]));
         let vended = caller.post(&path, &json!({ "scopes": ["evaluate"] })).await.expect(201);
+        let key = json!({ "name": "ci", "principal": agent["client_id"], "scopes": [] });
+        let elevated = admin.elevated(crate::harness::server::PASSWORD).await;
+        let key = elevated.post("/api/v1/api-keys", &key).await.expect(201);
         let things = Things {
+            key: text(&key["id"]),
             user,
             agent: text(&agent["client_id"]),
             tool: text(&tool["id"]),
@@ -184,6 +190,7 @@ impl Things {
             ("agent", &self.agent),
             ("tool", &self.tool),
             ("credential", &self.credential),
+            ("key", &self.key),
             ("role", "auditor"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),
         ] {
@@ -206,6 +213,7 @@ impl Things {
         let password = "A-fine-pass-phrase-2";
         Some(match line {
             "POST /api/v1/auth/elevate" => json!({ "password": crate::harness::server::PASSWORD }),
+            "POST /api/v1/auth/factors/totp" => json!({}),
             "POST /api/v1/auth/factors/totp/{factor}/confirm" => json!({ "otp": "123456" }),
             "POST /api/v1/auth/factors/passkeys" => json!({ "name": "laptop" }),
             "POST /api/v1/auth/factors/passkeys/finish" => {
@@ -213,6 +221,7 @@ impl Things {
             }
             "POST /api/v1/users" => json!({ "username": "newcomer", "password": password }),
             "POST /api/v1/register/machine" => json!({ "name": "newcomer", "role": "agent" }),
+            "POST /api/v1/api-keys" => json!({ "name": "another", "scopes": [] }),
             "POST /api/v1/tools" => samples::calculate("another"),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
@@ -232,10 +241,12 @@ impl Things {
             format!("/api/v1/agents/{}", self.agent),
             format!("/api/v1/tools/{}", self.tool),
             format!("/api/v1/credentials/{}", self.credential),
+            format!("/api/v1/api-keys/{}", self.key),
             "/api/v1/users".into(),
             "/api/v1/agents".into(),
             "/api/v1/tools".into(),
             "/api/v1/credentials".into(),
+            "/api/v1/api-keys".into(),
         ] {
             found.push(admin.get(&path).await.expect(200));
         }

@@ -1,5 +1,6 @@
 //! `/oauth`: the authorization server as clients and browsers see it.
 
+mod client;
 pub mod pages;
 pub mod passkey;
 mod token;

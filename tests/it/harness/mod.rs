@@ -2,7 +2,8 @@
 
 pub mod address;
 pub mod caller;
-pub mod factors;
+pub mod enrolled;
+pub mod factor;
 pub mod places;
 pub mod policies;
 pub mod postgres;

@@ -1,10 +1,10 @@
-//! An authenticator app, and people who have one.
+//! People who enrol an authenticator app, step by step.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use totp_rs::Totp;
 
+use super::factor::code;
 use super::{Answer, Caller, Gate, Setup, policies};
 
 pub const WORDS: &str = "A-fine-pass-phrase-1";
@@ -27,36 +27,40 @@ pub fn strict(setup: Setup) -> Gate {
 }
 
 /// What a phone shows.
-pub struct App(Totp);
+pub struct App {
+    secret: String,
+}
 
 impl App {
-    /// Reads the `otpauth` URI, as a phone reads the QR code of it.
+    /// Reads what an enrolment gave.
     pub fn scan(given: &Value) -> App {
-        App(Totp::from_url(given["provisioning_uri"].as_str().unwrap()).unwrap())
+        App { secret: given["secret"].as_str().unwrap().to_owned() }
     }
 
     /// The code of now. The next one is good as well, and so is one that has just passed: a test that
     /// takes them in this order never meets a turn of the clock.
     pub fn code(&self) -> String {
-        self.at(0)
+        code(&self.secret, now())
     }
 
     pub fn next_code(&self) -> String {
-        self.at(1)
+        code(&self.secret, now() + Duration::from_secs(30))
     }
 
-    /// A code that was never right and is not about to be.
+    /// A code that is not right and is not about to be.
     pub fn wrong_code(&self) -> String {
-        let right: Vec<String> = (-3..=3).map(|it| self.at(it)).collect();
-        let codes = (0..8).map(|it| format!("{:06}", it * 111_111));
-        codes.into_iter().find(|it| !right.contains(it)).unwrap()
+        let right: Vec<String> = (0..7u64)
+            .map(|it| {
+                code(&self.secret, now() + Duration::from_secs(30 * it) - Duration::from_secs(90))
+            })
+            .collect();
+        (0..8).map(|it| format!("{:06}", it * 111_111)).find(|it| !right.contains(it)).unwrap()
     }
+}
 
-    #[expect(clippy::disallowed_methods, reason = "a phone has a clock of its own")]
-    fn at(&self, steps: i64) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        self.0.generate(now.checked_add_signed(30 * steps).unwrap()).to_string()
-    }
+#[expect(clippy::disallowed_methods, reason = "a phone has a clock of its own")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Somebody who has confirmed an app.
@@ -73,13 +77,25 @@ pub async fn register(gate: &Gate, username: &str) {
     gate.admin().await.post("/api/v1/users", &body).await.expect(201);
 }
 
+/// Signs in with the password alone.
+pub async fn sign_in(gate: &Gate, username: &str) -> Caller {
+    let body = json!({ "username": username, "password": WORDS });
+    let tokens = gate.anyone().post("/api/v1/auth/login", &body).await.expect(200);
+    Caller::new(&gate.url, tokens["access_token"].as_str())
+}
+
 /// Registers a user, who enrols an app. Its code of now is used up.
 pub async fn enrolled(gate: &Gate, username: &str) -> Enrolled {
     register(gate, username).await;
-    let caller = gate.sign_in(username, WORDS).await;
-    let given = caller.act("/api/v1/auth/factors/totp").await.expect(201);
+    let caller = sign_in(gate, username).await;
+    enrol(gate, &caller).await
+}
+
+/// Enrols an app for somebody who has just signed in. Its code of now is used up.
+pub async fn enrol(gate: &Gate, caller: &Caller) -> Enrolled {
+    let given = caller.post("/api/v1/auth/factors/totp", &json!({})).await.expect(201);
     let app = App::scan(&given);
-    let confirmed = confirm(&caller, &given, &app.code()).await.expect(200);
+    let confirmed = confirm(caller, &given, &app.code()).await.expect(200);
     let codes = confirmed["recovery_codes"].as_array().unwrap();
     let recovery_codes = codes.iter().map(|it| it.as_str().unwrap().to_owned()).collect();
     let caller = Caller::new(&gate.url, confirmed["access_token"].as_str());
