@@ -178,6 +178,7 @@ fn second_factors() -> Vec<Route> {
             .gives::<factors::FactorsView>(),
         Route::identified(Method::POST, "/api/v1/auth/factors/totp", factors::begin_totp)
             .about("A secret for an authenticator app, shown this once")
+            .takes::<factors::TotpBody>()
             .gives::<factors::TotpView>()
             .with_status(201),
         Route::identified(

@@ -17,6 +17,7 @@ mod canaries;
 mod cli;
 mod decisions;
 mod dockerfile;
+mod factors;
 mod faults;
 mod figures;
 mod harness;

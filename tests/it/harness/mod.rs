@@ -4,6 +4,7 @@ pub mod address;
 pub mod browser;
 pub mod caller;
 pub mod client;
+pub mod enrolled;
 pub mod factor;
 pub mod places;
 pub mod policies;
