@@ -63,7 +63,6 @@ const AWAITING: &[&str] = &[
     "revoke_mandate",
     "rollback_policy",
     "transfer_tool",
-    "update_agent",
     "view_approval",
     "view_mandate",
     "view_policy",
