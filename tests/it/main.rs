@@ -26,6 +26,7 @@ mod machines;
 mod mutants;
 mod openapi;
 mod outage;
+mod proofs;
 mod registry;
 mod replicas;
 mod routes;

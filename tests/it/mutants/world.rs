@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::damage::Request;
 use crate::harness::server::{ADMIN, PASSWORD};
-use crate::harness::{Caller, Gate, samples};
+use crate::harness::{Caller, Gate, Holder, samples};
 
 /// What the samples speak of.
 pub struct World {
@@ -106,6 +106,8 @@ impl World {
                 );
                 return Some(("application/x-www-form-urlencoded", form));
             }
+            ("PUT", "/api/v1/agents/{agent}/keys") => Holder::ed25519(1).jwks("one"),
+            ("POST", "/api/v1/agents/{agent}/secret") => json!({ "overlap_seconds": 60 }),
             ("GET" | "PUT" | "DELETE", _) => return None,
             _ if ["suspend", "resume", "activate", "deactivate", "logout"].contains(&last) => {
                 return None;
