@@ -7,6 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::authn::NotHolder;
+use crate::authn::factors::Means;
 use crate::authn::proofs::BadAssertion;
 use crate::authz::facts::Risk;
 use crate::store;
@@ -81,6 +82,8 @@ pub enum Unproven {
     BadGrant,
     #[error("this sign-in waits no longer for a second factor; sign in again")]
     BadMfaToken,
+    #[error("the second factor is wrong, or was used before; try the next code")]
+    BadFactor,
     #[error(transparent)]
     Assertion(BadAssertion),
     #[error(transparent)]
@@ -93,6 +96,8 @@ pub struct Challenge {
     /// Goes on where the sign-in stopped; none where the same request may be sent again with a code.
     pub token: Option<SecretString>,
     pub risk: Risk,
+    /// What the factor can be proven with.
+    pub means: Vec<Means>,
 }
 
 /// What a denied caller is told: only what it may see.
@@ -253,7 +258,7 @@ mod tests {
                 fixes: vec![],
             })
         };
-        let waiting = Challenge { token: None, risk: Risk::Medium };
+        let waiting = Challenge { token: None, risk: Risk::Medium, means: Vec::new() };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),

@@ -10,6 +10,7 @@ pub mod jwks;
 mod limits;
 mod machine;
 pub mod oauth;
+mod ongoing;
 mod password;
 pub mod proofs;
 mod prune;
@@ -47,6 +48,7 @@ pub use delegated::ends_sessions_under;
 pub use holder::NotHolder;
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
+pub use ongoing::Proven;
 pub use password::{Passwords, fault as password_fault};
 pub use request::Request;
 pub use session::{

@@ -16,6 +16,7 @@ use crate::audit::entry::Origin;
 use crate::authz::facts::{Particulars, Risk};
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::clock::instant;
+use crate::credentials;
 use crate::directory::{Kind, Principal};
 use crate::store::{Row, Statement};
 use crate::{Error, Result, Unproven};
@@ -214,7 +215,10 @@ impl Authn {
         event: &'static str,
         reason: &str,
     ) -> Error {
-        self.refuse(event, caller.principal().actor(), reason, caller.origin()).await
+        match self.refuse(event, caller.principal().actor(), reason, caller.origin()).await {
+            Error::Unauthenticated(_) => Error::Unauthenticated(Unproven::BadFactor),
+            other => other,
+        }
     }
 
     /// The answer to a sign-in that waits no more.
@@ -395,7 +399,7 @@ impl Authn {
     pub async fn sign_out(&self, permit: Permit<SignOut>) -> Result<()> {
         let (caller, _, _, warrant) = permit.spend();
         let session = caller.session().opened()?;
-        self.ledger.commit(&warrant, vec![self.revoke(session)]).await?;
+        self.ledger.commit(&warrant, self.revoke(session).into()).await?;
         self.revoked.add(session, self.clock.micros());
         Ok(())
     }
@@ -428,13 +432,15 @@ impl Authn {
         warrant.note("principal", of.id().to_string());
         warrant.note("reason", why);
         self.revoked.add(session, self.clock.micros());
-        self.ledger.commit(&warrant, vec![self.revoke(session)]).await
+        self.ledger.commit(&warrant, self.revoke(session).into()).await
     }
 
-    pub(super) fn revoke(&self, session: Uuid) -> Statement {
-        Statement::new("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
-            .bind(session)
-            .bind(self.clock.micros())
+    /// What ends a session, and what was vended in it.
+    pub(super) fn revoke(&self, session: Uuid) -> [Statement; 3] {
+        let now = self.clock.micros();
+        let end = "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+        let [tell, mark] = credentials::of_session(session, now);
+        [Statement::new(end).bind(session).bind(now), tell, mark]
     }
 
     pub(super) fn insert_session(
@@ -551,12 +557,12 @@ fn refresh_token() -> Result<SecretString> {
 /// A proof that works once, and worked for somebody else between our look and our commit.
 fn outrun(error: Error) -> Error {
     match error {
-        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadSecret),
+        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadFactor),
         other => other,
     }
 }
 
-fn json(proof: &Proof) -> Result<String> {
+pub(super) fn json(proof: &Proof) -> Result<String> {
     Ok(serde_json::to_string(proof).map_err(anyhow::Error::from)?)
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
+use crate::authn::factors::Means;
 use crate::authn::proofs::ALGORITHMS;
 use crate::authz::facts::Risk;
 use crate::error::{FieldFault, Fix};
@@ -41,6 +42,9 @@ pub struct Problem {
     pub mfa_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk: Option<Risk>,
+    /// What a second factor can be proven with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_factors: Option<Vec<Means>>,
 }
 
 /// The answer to an error. A server fault is logged here, once, and not told.
@@ -62,6 +66,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         errors: None,
         mfa_token: None,
         risk: None,
+        second_factors: None,
     };
     let mut extra = Vec::new();
     match error {
@@ -72,6 +77,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         Error::SecondFactor(challenge) => {
             problem.mfa_token = challenge.token.map(|it| it.expose_secret().to_owned());
             problem.risk = Some(challenge.risk);
+            problem.second_factors = Some(challenge.means);
             extra.push((header::WWW_AUTHENTICATE, REALM.to_owned()));
         }
         Error::Denied(denial) | Error::RiskBlocked(denial) | Error::QuotaExceeded(denial) => {
@@ -106,6 +112,7 @@ fn challenge(unproven: &Unproven) -> String {
         | Unproven::BadSecret
         | Unproven::BadGrant
         | Unproven::BadMfaToken
+        | Unproven::BadFactor
         | Unproven::Assertion(_) => REALM.to_owned(),
     }
 }

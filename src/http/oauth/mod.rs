@@ -2,6 +2,7 @@
 
 mod client;
 pub mod pages;
+pub mod passkey;
 mod token;
 
 pub use token::{TokenAnswer, TokenError, TokenForm, token};
