@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::Entity;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -130,14 +129,6 @@ impl Caller {
 
     pub fn origin(&self) -> &Origin {
         &self.origin
-    }
-
-    /// The principal as Cedar sees it, with what this session has proven of it.
-    pub fn entity(&self) -> &Entity {
-        match &self.principal {
-            Principal::Agent(it) if self.session.proof.attested => it.attested_entity(),
-            other => other.entity(),
-        }
     }
 
     /// The same caller on a changed proof.
