@@ -10,6 +10,7 @@ mod docs;
 pub mod door;
 mod health;
 mod list;
+mod mandates;
 mod oauth;
 pub mod openapi;
 pub mod problem;
