@@ -13,7 +13,10 @@ use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
-use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
+use crate::authn::factors::Factors;
+use crate::authn::oauth::OAuth;
+use crate::authn::tokens_file::TokensFile;
+use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -22,10 +25,11 @@ use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::http::proxies::Proxies;
 use crate::keys;
+use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::Registry;
 use crate::settings::Settings;
-use crate::store;
+use crate::store::{self, Database};
 use crate::{Error, Result, metrics};
 
 /// A store that takes longer to say where it stands is not ready.
@@ -35,14 +39,18 @@ const BLOCKED_ZONE: &str = "blocked";
 
 pub struct App {
     pub authn: Arc<Authn>,
+    pub standing: Standing,
     pub authz: Authz,
+    pub oauth: OAuth,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
+    pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
+    pub places: Arc<Places>,
     pub figures: PrometheusHandle,
     /// Whether figures have a listener of their own.
     pub figures_elsewhere: bool,
@@ -59,6 +67,7 @@ impl App {
         bundle: Arc<Bundle>,
         clock: Clock,
     ) -> anyhow::Result<Arc<App>> {
+        let places = Arc::new(places(settings)?);
         let db = store::open(&settings.database.url)?;
         db.migrate().await.context("bringing the store's schema up to date")?;
         let signer = audit_signer(settings)?;
@@ -75,6 +84,7 @@ impl App {
             clock.clone(),
         ));
         let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
+        let factors = factors(settings, &db, &clock).await?;
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -85,6 +95,7 @@ impl App {
             &access_key,
         )
         .await?;
+        let oauth = OAuth::new(settings, db.clone(), ledger.clone(), clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -93,7 +104,7 @@ impl App {
         };
         let authz = Authz::new(
             bundle,
-            surroundings(settings),
+            surroundings(settings, places.clone()),
             Quota::load(&*db, clock.micros()).await?,
             ledger.clone(),
             clock.clone(),
@@ -101,14 +112,23 @@ impl App {
         );
         Ok(Arc::new(App {
             authn: Arc::new(authn),
+            standing: Standing::new(
+                api_keys.clone(),
+                tokens_file(settings, &clock)?,
+                directory.clone(),
+                clock.clone(),
+            ),
             authz,
+            oauth,
             directory,
             registry,
             credentials,
             api_keys,
+            factors,
             audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
+            places,
             figures: metrics::install()?,
             figures_elsewhere: settings.metrics.listen.is_some(),
             clock,
@@ -171,7 +191,8 @@ impl App {
         let warrant = Warrant::system("seed_admin", &self.clock);
         let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));
         let new = NewUser { username: username.to_owned(), password, roles };
-        Ok(self.directory.insert_user(&warrant, new, hash).await?)
+        let user = self.directory.new_user(&new)?;
+        Ok(self.directory.insert_user(&warrant, user, hash, Vec::new()).await?)
     }
 
     /// Whether the audit is as it was written, seen from inside.
@@ -198,6 +219,26 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
     Ok(KeyRing::load(path)?)
 }
 
+async fn factors(
+    settings: &Settings,
+    db: &Arc<dyn Database>,
+    clock: &Clock,
+) -> anyhow::Result<Factors> {
+    let path = &settings.auth.factors_key_file;
+    let key = keys::load_or_create_seed(path)?;
+    let factors = Factors::new(db.clone(), clock.clone(), &key, &settings.public_url)?;
+    factors.check_key().await.with_context(|| {
+        format!("`{}` is not the key that second factors were stored with", path.display())
+    })?;
+    Ok(factors)
+}
+
+fn tokens_file(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Arc<TokensFile>>> {
+    let Some(path) = &settings.auth.tokens_file else { return Ok(None) };
+    let otherwise = settings.auth.tokens_principal.clone();
+    Ok(Some(Arc::new(TokensFile::open(path, otherwise, clock.clone())?)))
+}
+
 fn token_rules(settings: &Settings) -> TokenRules {
     let seconds = |it: u32| Duration::from_secs(it.into());
     TokenRules {
@@ -210,12 +251,17 @@ fn token_rules(settings: &Settings) -> TokenRules {
     }
 }
 
-fn surroundings(settings: &Settings) -> Surroundings {
+fn places(settings: &Settings) -> anyhow::Result<Places> {
+    let file = settings.risk.geoip_db.as_deref();
+    Ok(file.map(Places::open).transpose().context("`risk.geoip_db`")?.unwrap_or_default())
+}
+
+fn surroundings(settings: &Settings, places: Arc<Places>) -> Surroundings {
     let named = settings.risk.zones.iter();
     let mut zones: BTreeMap<_, _> = named.map(|(name, it)| (name.clone(), it.0.clone())).collect();
     let blocked: &mut Vec<ipnet::IpNet> = zones.entry(BLOCKED_ZONE.to_owned()).or_default();
     blocked.extend(settings.risk.blocked_networks.iter().copied());
-    Surroundings { home: settings.policy.home_time_zone.clone(), zones }
+    Surroundings { home: settings.policy.home_time_zone.clone(), zones, places }
 }
 
 fn proxies(settings: &Settings) -> Proxies {

@@ -24,6 +24,7 @@ pub mod credentials;
 pub mod directory;
 mod error;
 pub mod http;
+mod identify;
 pub mod keys;
 pub mod log;
 pub mod metrics;
@@ -32,6 +33,7 @@ pub mod policy;
 pub mod registry;
 pub mod settings;
 pub mod sign_in;
+mod stamp;
 pub mod store;
 pub mod watch;
 

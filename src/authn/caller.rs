@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::audit::entry::Origin;
 use crate::authz::facts::Risk;
 use crate::directory::Principal;
+use crate::{Error, Result};
 
 /// Proof of identity for one request. Made only in `authn`.
 #[derive(Clone, Debug)]
@@ -112,6 +113,15 @@ impl Session {
             false => 1,
         }
     }
+
+    /// The session that somebody opened by signing in.
+    ///
+    /// # Errors
+    /// A conflict for API keys and their like, which have none.
+    pub fn opened(&self) -> Result<Uuid> {
+        let none = "a token that was not signed in for has no session; revoke an API key instead";
+        self.id.ok_or(Error::Conflict(none.into()))
+    }
 }
 
 impl Caller {
@@ -129,6 +139,12 @@ impl Caller {
 
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// The same caller with these scopes and no others.
+    pub(super) fn holding(mut self, scopes: BTreeSet<String>) -> Caller {
+        self.session.scopes = Arc::new(scopes);
+        self
     }
 
     /// The same caller on a changed proof.

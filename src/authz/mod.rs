@@ -28,7 +28,7 @@ use self::quota::Quota;
 use self::scope::ScopeResource;
 use self::verdict::Outcome as Verdict;
 use crate::audit::{Decision, Entry, Ledger, Outcome, Target};
-use crate::authn::Caller;
+use crate::authn::{Caller, Via};
 use crate::clock::Clock;
 use crate::error::Denial;
 use crate::policy::Bundle;
@@ -314,7 +314,7 @@ impl Authz {
     }
 
     fn blank(&self, party: Party<'_>, event: &'static str) -> Entry {
-        let mut details = BTreeMap::new();
+        let mut details = shown(party.caller);
         if let Some(it) = party.behalf {
             it.tell(&mut details);
         }
@@ -334,6 +334,14 @@ impl Authz {
             facts: None,
             details,
         }
+    }
+}
+
+/// Which API key the caller showed: several may stand for the same principal.
+fn shown(caller: &Caller) -> BTreeMap<String, serde_json::Value> {
+    match caller.session().proof.via {
+        Via::ApiKey(id) => [("by_api_key".to_owned(), id.to_string().into())].into(),
+        _ => BTreeMap::new(),
     }
 }
 

@@ -48,6 +48,11 @@ pub struct Auth {
     pub issuer: String,
     /// Whom the tokens are for; the public URL when not set.
     pub audience: String,
+    /// Other services that clients may ask for tokens for (`resource`, RFC 8707), by their address.
+    #[schemars(example = &["https://tools.example/mcp"])]
+    pub resources: Vec<String>,
+    /// What an OAuth client asks for that names no scopes.
+    pub default_scopes: Vec<String>,
 }
 
 impl Default for Auth {
@@ -66,6 +71,8 @@ impl Default for Auth {
             tokens_principal: None,
             issuer: public_url.clone(),
             audience: public_url,
+            resources: Vec::new(),
+            default_scopes: ["read:public", "read:profile"].map(str::to_owned).into(),
         }
     }
 }

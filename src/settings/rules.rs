@@ -17,6 +17,7 @@ pub fn apply(settings: &Settings, all: &mut Gathered, cwd: &Path) {
     let mut rules = Rules { settings, all, cwd };
     rules.pairs();
     rules.lives();
+    rules.resources();
     rules.bootstrap_token();
     rules.listeners();
     if settings.environment.is_production() {
@@ -74,6 +75,14 @@ impl Rules<'_> {
             let problem = "is shorter than the life of an access token";
             let fix = "make it `auth.access_token_ttl_seconds` or more";
             self.refuse("auth.refresh_token_ttl_seconds", problem, fix);
+        }
+    }
+
+    fn resources(&mut self) {
+        let no_target = |it: &&String| !url::Url::parse(it).is_ok_and(|it| it.fragment().is_none());
+        if let Some(text) = self.settings.auth.resources.iter().find(no_target) {
+            let fix = "name absolute addresses, such as `https://tools.example/mcp`";
+            self.refuse("auth.resources", format!("`{text}` is no address of a service"), fix);
         }
     }
 

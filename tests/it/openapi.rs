@@ -210,6 +210,16 @@ async fn people_sign_in(gate: &Gate, witness: &mut Witness) -> Caller {
 }
 
 async fn people(witness: &mut Witness, admin: &Caller) {
+    let path = "/api/v1/register/user";
+    let body = json!({ "username": "dora", "password": "A-fine-pass-phrase-1" });
+    let dora = witness.saw("post", path, &admin.post(path, &body).await);
+    witness.saw("post", path, &admin.post(path, &body).await);
+    let path = "/api/v1/auth/login";
+    let waiting = witness.saw("post", path, &admin.post(path, &body).await);
+    let code = &dora["mfa_setup"]["recovery_codes"][0];
+    let proof = json!({ "mfa_token": waiting["mfa_token"], "otp": code });
+    let path = "/api/v1/auth/mfa";
+    witness.saw("post", path, &admin.post(path, &proof).await);
     let path = "/api/v1/users";
     let body = json!({ "username": "carol", "password": "A-fine-pass-phrase-1" });
     let user = witness.saw("post", path, &admin.post(path, &body).await);

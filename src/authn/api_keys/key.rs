@@ -116,9 +116,9 @@ impl ApiKey {
         self.expires_at.is_some_and(|it| it <= now)
     }
 
-    /// Until when the text that the last rotation replaced is good, if it still is at `now`.
-    pub fn overlaps_until(&self, now: i64) -> Option<i64> {
-        self.previous.map(|it| it.until).filter(|until| now < *until)
+    /// Until when the text that the last rotation replaced is good, or was.
+    pub fn previous_until(&self) -> Option<i64> {
+        self.previous.map(|it| it.until)
     }
 
     pub fn last_used_at(&self) -> Option<i64> {

@@ -45,25 +45,40 @@ impl Factors {
     /// way for it.
     pub async fn begin_totp(&self, user: &User) -> Result<NewTotp> {
         room_for_one_more(&self.of(user.id).await?)?;
+        let mut new = self.new_totp(user, FactorState::Pending)?;
+        let unconfirmed =
+            Statement::new("DELETE FROM factors WHERE user_id = $1 AND state = 'pending'");
+        new.statements.insert(0, unconfirmed.bind(user.id));
+        Ok(new)
+    }
+
+    fn new_totp(&self, user: &User, state: FactorState) -> Result<NewTotp> {
         let (id, secret) = (self.clock.new_id(), TotpSecret::generate()?);
         let factor = Factor {
             id,
             user: user.id,
             kind: FactorKind::Totp,
             name: APP.to_owned(),
-            state: FactorState::Pending,
+            state,
             created_at: self.clock.micros(),
             used_at: None,
             body: self.seal.seal(FactorKind::Totp.purpose(id, user.id), secret.as_bytes())?,
             last_step: 0,
         };
-        let unconfirmed =
-            Statement::new("DELETE FROM factors WHERE user_id = $1 AND state = 'pending'");
         Ok(NewTotp {
             id,
             provisioning: secret.provisioning(&self.issuer, &user.username)?,
-            statements: vec![unconfirmed.bind(user.id), factor.insert(None)],
+            statements: vec![factor.insert(None)],
         })
+    }
+
+    /// An app for somebody who registers: they are shown the secret before anybody else can sign in
+    /// as them, so it counts at once. With a set of recovery codes.
+    pub fn with_registration(&self, user: &User) -> Result<(NewTotp, RecoverySet)> {
+        let mut new = self.new_totp(user, FactorState::Active)?;
+        let mut codes = self.new_recovery(user.id)?;
+        new.statements.append(&mut codes.statements);
+        Ok((new, codes))
     }
 
     /// Makes a pending app an active factor by its first code; none when the code does not fit.

@@ -138,6 +138,13 @@ impl KeySet {
         if faults.is_empty() { Ok(KeySet(read)) } else { Err(Error::Invalid(faults)) }
     }
 
+    /// The keys of a set that somebody else publishes, as far as they count here; keys of other
+    /// kinds and for other purposes are passed over (RFC 7517 section 5). None when it is no set.
+    pub fn of_usable(set: &Value) -> Option<KeySet> {
+        let keys = set.get("keys")?.as_array()?;
+        Some(KeySet(keys.iter().filter_map(|it| PublicKey::parse(it).ok()).collect()))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -20,7 +21,7 @@ pub type Digest = [u8; 32];
 pub struct Line {
     pub principal: PrincipalName,
     /// No more than these; all that the principal may hold when the line names none.
-    pub scopes: Option<BTreeSet<String>>,
+    pub scopes: Option<Arc<BTreeSet<String>>>,
 }
 
 /// What is wrong with one line. Never shows the line: it may hold a token.
@@ -85,7 +86,7 @@ fn line(text: &str, otherwise: Option<&PrincipalName>) -> Result<(Digest, Line),
     if scopes.len() > SCOPES_MAX || !scopes.iter().all(|it| is_word(it)) {
         return Err(format!("has more than {SCOPES_MAX} scopes, or one that is none"));
     }
-    let scopes = (!scopes.is_empty()).then_some(scopes);
+    let scopes = (!scopes.is_empty()).then(|| Arc::new(scopes));
     Ok((Sha256::digest(token).into(), Line { principal, scopes }))
 }
 
@@ -110,7 +111,7 @@ mod tests {
         assert_eq!(line(A).scopes, None);
         assert_eq!(line(B).principal.to_string(), "user:alice");
         let scopes = ["agent:calc", "read:public"].map(str::to_owned);
-        assert_eq!(line(B).scopes, Some(scopes.into()));
+        assert_eq!(line(B).scopes, Some(Arc::new(scopes.into())));
     }
 
     #[test]

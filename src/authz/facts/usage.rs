@@ -46,9 +46,6 @@ pub struct Ask {
 
 impl Ask {
     pub(super) fn expression(&self) -> Result<RestrictedExpression> {
-        record([
-            ("scopes", scopes(&self.scopes)),
-            ("ttl", seconds(self.ttl_seconds)),
-        ])
+        record([("scopes", scopes(&self.scopes)), ("ttl", seconds(self.ttl_seconds))])
     }
 }

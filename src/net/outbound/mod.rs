@@ -8,6 +8,8 @@ mod address;
 mod answer;
 mod documents;
 mod failure;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod resolver;
 mod target;
 #[cfg(test)]

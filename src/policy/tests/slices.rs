@@ -148,8 +148,7 @@ fn facts() -> impl Strategy<Value = (Facts, Usage, bool, bool)> {
             let session = SessionFacts { aal, age: Age::ZERO, mfa_age, reauth_age };
             let particulars = Particulars::Base;
             let delegation = None;
-            let facts =
-                Facts { clock, net, session, risk, token_scopes, delegation, particulars };
+            let facts = Facts { clock, net, session, risk, token_scopes, delegation, particulars };
             (facts, usage, delegated, approved)
         },
     )

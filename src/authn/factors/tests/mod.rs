@@ -41,8 +41,19 @@ impl World {
             password: "unused".into(),
             roles: Roles::new(),
         });
-        let alice = directory.insert_user(&warrant(&clock), alice, String::new()).await.unwrap();
-        let bob = directory.insert_user(&warrant(&clock), bob, String::new()).await.unwrap();
+        let alice = directory
+            .insert_user(
+                &warrant(&clock),
+                directory.new_user(&alice).unwrap(),
+                String::new(),
+                vec![],
+            )
+            .await
+            .unwrap();
+        let bob = directory
+            .insert_user(&warrant(&clock), directory.new_user(&bob).unwrap(), String::new(), vec![])
+            .await
+            .unwrap();
         World { factors, clock, alice, bob, db, ledger }
     }
 
