@@ -84,7 +84,7 @@ impl App {
             clock.clone(),
         ));
         let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
-        let factors = factors(settings, &db, &clock).await?;
+        let factors = factors(settings, &db, &ledger, &clock).await?;
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -222,11 +222,13 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
 async fn factors(
     settings: &Settings,
     db: &Arc<dyn Database>,
+    ledger: &Ledger,
     clock: &Clock,
 ) -> anyhow::Result<Factors> {
     let path = &settings.auth.factors_key_file;
     let key = keys::load_or_create_seed(path)?;
-    let factors = Factors::new(db.clone(), clock.clone(), &key, &settings.public_url)?;
+    let (db, ledger, clock) = (db.clone(), ledger.clone(), clock.clone());
+    let factors = Factors::new(db, ledger, clock, &key, &settings.public_url)?;
     factors.check_key().await.with_context(|| {
         format!("`{}` is not the key that second factors were stored with", path.display())
     })?;
@@ -247,6 +249,7 @@ fn token_rules(settings: &Settings) -> TokenRules {
         access_ttl: seconds(settings.auth.access_token_ttl_seconds),
         refresh_ttl: seconds(settings.auth.refresh_token_ttl_seconds),
         elevated_ttl: seconds(settings.auth.elevated_token_ttl_seconds),
+        server: settings.public_url.clone(),
         bootstrap_token: settings.auth.bootstrap_token.clone(),
     }
 }

@@ -89,3 +89,9 @@ pub fn of_principal(principal: Uuid, now: i64) -> [Statement; 2] {
 pub fn of_mandate(mandate: Uuid, now: i64) -> [Statement; 2] {
     revoke_where!("mandate_id = $1", mandate, now)
 }
+
+/// What revokes every live credential that was vended in a session, or with an API key, for the
+/// commit that ends it.
+pub fn of_session(root: Uuid, now: i64) -> [Statement; 2] {
+    revoke_where!("session_id = $1", root, now)
+}

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod caller;
+pub mod factor;
 pub mod places;
 pub mod policies;
 pub mod postgres;
