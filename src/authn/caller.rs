@@ -88,6 +88,9 @@ pub struct Delegated {
     pub user: Uuid,
     /// From the agent that has the mandate to the one that acts now.
     pub chain: Vec<Uuid>,
+    /// The sessions that this one was opened on, the nearest last: it ends with each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub under: Vec<Uuid>,
 }
 
 impl Default for Proof {

@@ -62,7 +62,8 @@ impl Behalf {
                 };
                 let mandate = known.mandate_between(user, agent.id, now).cloned();
                 let id = mandate.as_ref().map_or(Uuid::nil(), |it| it.id);
-                let delegated = Delegated { mandate: id, user, chain: vec![agent.id] };
+                let (chain, under) = (vec![agent.id], Vec::new());
+                let delegated = Delegated { mandate: id, user, chain, under };
                 Ok(Some(Behalf::new(delegated, mandate, known, now)))
             }
         }

@@ -9,8 +9,8 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    agents, api_keys, audit, credentials, docs, factors, health, mandates, oauth, passkeys, session,
-    tools, users, well_known,
+    agents, api_keys, audit, credentials, docs, factors, health, mandates, oauth, passkeys,
+    session, tools, users, well_known,
 };
 use crate::registry::{Definition, ToolPatch};
 
