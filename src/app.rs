@@ -25,6 +25,7 @@ use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::http::proxies::Proxies;
 use crate::keys;
+use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::Registry;
@@ -95,7 +96,9 @@ impl App {
             &access_key,
         )
         .await?;
-        let oauth = OAuth::new(settings, db.clone(), ledger.clone(), clock.clone());
+        let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
+        let oauth =
+            OAuth::new(settings, db.clone(), ledger.clone(), outbound.clone(), clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
