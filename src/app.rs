@@ -12,7 +12,11 @@ use tokio::time::timeout;
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
-use crate::authn::{Authn, Caller, SignInLimits, TokenRules, password_fault};
+use crate::authn::api_keys::ApiKeys;
+use crate::authn::factors::Factors;
+use crate::authn::oauth::OAuth;
+use crate::authn::tokens_file::TokensFile;
+use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -24,7 +28,7 @@ use crate::keys;
 use crate::policy::Bundle;
 use crate::registry::Registry;
 use crate::settings::Settings;
-use crate::store;
+use crate::store::{self, Database};
 use crate::{Error, Result, metrics};
 
 /// A store that takes longer to say where it stands is not ready.
@@ -33,11 +37,15 @@ const CHECK_TIME_MAX: Duration = Duration::from_secs(1);
 const BLOCKED_ZONE: &str = "blocked";
 
 pub struct App {
-    pub authn: Authn,
+    pub authn: Arc<Authn>,
+    pub standing: Standing,
     pub authz: Authz,
+    pub oauth: OAuth,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
+    pub factors: Factors,
+    pub api_keys: Arc<ApiKeys>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
@@ -72,6 +80,8 @@ impl App {
             ledger.clone(),
             clock.clone(),
         ));
+        let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
+        let factors = factors(settings, &db, &clock).await?;
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -82,10 +92,12 @@ impl App {
             &access_key,
         )
         .await?;
+        let oauth = OAuth::new(settings, db.clone(), ledger.clone(), clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
             credentials: credentials.clone(),
+            api_keys: api_keys.clone(),
         };
         let authz = Authz::new(
             bundle,
@@ -96,11 +108,20 @@ impl App {
             world,
         );
         Ok(Arc::new(App {
-            authn,
+            authn: Arc::new(authn),
+            standing: Standing::new(
+                api_keys.clone(),
+                tokens_file(settings, &clock)?,
+                directory.clone(),
+                clock.clone(),
+            ),
             authz,
+            oauth,
             directory,
             registry,
             credentials,
+            api_keys,
+            factors,
             audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
@@ -166,7 +187,8 @@ impl App {
         let warrant = Warrant::system("seed_admin", &self.clock);
         let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));
         let new = NewUser { username: username.to_owned(), password, roles };
-        Ok(self.directory.insert_user(&warrant, new, hash).await?)
+        let user = self.directory.new_user(&new)?;
+        Ok(self.directory.insert_user(&warrant, user, hash, Vec::new()).await?)
     }
 
     /// Whether the audit is as it was written, seen from inside.
@@ -191,6 +213,26 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
         tracing::warn!(path = %path.display(), "made a new root key; keep it safe");
     }
     Ok(KeyRing::load(path)?)
+}
+
+async fn factors(
+    settings: &Settings,
+    db: &Arc<dyn Database>,
+    clock: &Clock,
+) -> anyhow::Result<Factors> {
+    let path = &settings.auth.factors_key_file;
+    let key = keys::load_or_create_seed(path)?;
+    let factors = Factors::new(db.clone(), clock.clone(), &key, &settings.public_url)?;
+    factors.check_key().await.with_context(|| {
+        format!("`{}` is not the key that second factors were stored with", path.display())
+    })?;
+    Ok(factors)
+}
+
+fn tokens_file(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Arc<TokensFile>>> {
+    let Some(path) = &settings.auth.tokens_file else { return Ok(None) };
+    let otherwise = settings.auth.tokens_principal.clone();
+    Ok(Some(Arc::new(TokensFile::open(path, otherwise, clock.clone())?)))
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {

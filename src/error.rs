@@ -75,6 +75,8 @@ pub enum Unproven {
     BadRefreshToken,
     #[error("the name or the secret is wrong")]
     BadSecret,
+    #[error("the code is not valid, or not for this client, address and verifier; begin again")]
+    BadGrant,
     #[error("this sign-in waits no longer for a second factor; sign in again")]
     BadMfaToken,
 }

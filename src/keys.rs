@@ -1,4 +1,4 @@
-//! Signing keys that live in files of their own: 32 random bytes in hexadecimal, owner-only.
+//! Keys that live in files of their own: 32 random bytes in hexadecimal, owner-only.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -10,8 +10,16 @@ use ed25519_dalek::SigningKey;
 use rand::TryRngCore as _;
 use zeroize::Zeroizing;
 
-/// Reads the key at `path`, making it when there is none.
+/// 32 secret bytes, gone from memory when they are dropped.
+pub type Seed = Zeroizing<[u8; 32]>;
+
+/// Reads the signing key at `path`, making it when there is none.
 pub fn load_or_create(path: &Path) -> anyhow::Result<SigningKey> {
+    Ok(SigningKey::from_bytes(&*load_or_create_seed(path)?))
+}
+
+/// Reads the bytes at `path`, for keys of other kinds, making them when there are none.
+pub fn load_or_create_seed(path: &Path) -> anyhow::Result<Seed> {
     if !path.exists() {
         create(path).with_context(|| format!("cannot make the key file `{}`", path.display()))?;
     }
@@ -28,26 +36,26 @@ pub fn make_folder_of(path: &Path) -> std::io::Result<()> {
 
 fn create(path: &Path) -> anyhow::Result<()> {
     make_folder_of(path)?;
-    let mut seed = Zeroizing::new([0u8; 32]);
+    let mut seed = Seed::default();
     rand::rngs::OsRng.try_fill_bytes(&mut *seed)?;
     let text = Zeroizing::new(format!("{}\n", hex::encode(*seed)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
-    tracing::warn!(path = %path.display(), "made a new signing key; keep it safe");
+    tracing::warn!(path = %path.display(), "made a new key; keep it safe");
     Ok(file.sync_all()?)
 }
 
-fn load(path: &Path) -> anyhow::Result<SigningKey> {
+fn load(path: &Path) -> anyhow::Result<Seed> {
     let file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode();
     anyhow::ensure!(mode & 0o077 == 0, "others than its owner may read it: `chmod 600` it");
     let mut text = Zeroizing::new(String::new());
     file.take(1024).read_to_string(&mut text)?;
-    let mut seed = Zeroizing::new([0u8; 32]);
+    let mut seed = Seed::default();
     // The decoder's own words would show what stands in the file.
     hex::decode_to_slice(text.trim(), &mut *seed)
         .map_err(|_| anyhow::anyhow!("it does not hold 64 hexadecimal digits"))?;
-    Ok(SigningKey::from_bytes(&seed))
+    Ok(seed)
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub mod credentials;
 pub mod directory;
 mod error;
 pub mod http;
+mod identify;
 pub mod keys;
 pub mod log;
 pub mod metrics;
@@ -33,6 +34,7 @@ pub mod registry;
 pub mod settings;
 pub mod sign_in;
 pub mod store;
+pub mod watch;
 
 pub use app::App;
 pub use error::{Challenge, Denial, Error, FieldFault, Fix, Result, Unproven};

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audit::entry::Origin;
+use crate::authn::factors::Tried;
 use crate::authn::single_use::Kind as Use;
 use crate::authn::{Caller, SignIn, Via, ViewSelf};
 use crate::authz::facts::{Particulars, Risk};
 use crate::authz::{Action as _, Permit, TheRegistry};
-use crate::directory::Kind;
+use crate::directory::{Kind, Principal};
 use crate::error::Challenge;
 use crate::store::Statement;
 use crate::{App, Error, Result, Unproven};
@@ -151,9 +152,11 @@ impl App {
         Ok(Rated { risk: Risk::Low, remember: Vec::new() })
     }
 
-    /// Provisional until factors are kept.
-    async fn has_factor(&self, _: &Caller) -> Result<bool> {
-        Ok(false)
+    async fn has_factor(&self, caller: &Caller) -> Result<bool> {
+        match caller.principal() {
+            Principal::User(it) => Ok(self.factors.of(it.id).await?.is_active()),
+            Principal::Agent(_) => Ok(false),
+        }
     }
 
     /// What an elevation has to prove besides the password: a factor, where one is enrolled.
@@ -172,14 +175,24 @@ impl App {
         }
     }
 
-    /// Proves a factor, which counts as a try; provisional until factors are kept.
+    /// Proves a second factor by what was typed. What is proven counts with the commit of the
+    /// statements.
     pub async fn with_factor(
         &self,
         caller: Caller,
-        _otp: &SecretString,
+        otp: &SecretString,
         event: &'static str,
     ) -> Result<(Caller, Vec<Statement>)> {
-        Err(self.authn.refuse_factor_of(&caller, event).await)
+        let tried = match caller.principal() {
+            Principal::User(it) => self.factors.prove(it.id, otp).await?,
+            Principal::Agent(_) => Tried::Wrong,
+        };
+        let reason = match tried {
+            Tried::Proven(it) => return Ok((self.authn.with_factor_proven(caller), it.statements)),
+            Tried::Used => "used_code",
+            Tried::Wrong => "wrong_code",
+        };
+        Err(self.authn.refuse_factor_of(&caller, event, reason).await)
     }
 }
 

@@ -8,6 +8,7 @@ use ed25519_dalek::SigningKey;
 use gatewright::audit::Ledger;
 use gatewright::audit::checkpoint::Signer;
 use gatewright::audit::entry::Origin;
+use gatewright::authn::api_keys::ApiKeys;
 use gatewright::authn::{Authn, Caller, IssueToken, SignIn, TokenRules};
 use gatewright::authz::quota::Quota;
 use gatewright::authz::{Authz, Surroundings, Warrant, World};
@@ -97,6 +98,7 @@ impl Place {
                 ledger.clone(),
                 clock.clone(),
             )),
+            api_keys: Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await.unwrap()),
         };
         let key = SigningKey::from_bytes(&[2; 32]);
         let authn = Authn::load(

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::audit::entry::Origin;
 use crate::authz::facts::Risk;
 use crate::directory::Principal;
+use crate::{Error, Result};
 
 /// Proof of identity for one request. Made only in `authn`.
 #[derive(Clone, Debug)]
@@ -113,6 +114,15 @@ impl Session {
             false => 1,
         }
     }
+
+    /// The session that somebody opened by signing in.
+    ///
+    /// # Errors
+    /// A conflict for API keys and their like, which have none.
+    pub fn opened(&self) -> Result<Uuid> {
+        let none = "a token that was not signed in for has no session; revoke an API key instead";
+        self.id.ok_or(Error::Conflict(none.into()))
+    }
 }
 
 impl Caller {
@@ -138,6 +148,12 @@ impl Caller {
             Principal::Agent(it) if self.session.proof.attested => it.attested_entity(),
             other => other.entity(),
         }
+    }
+
+    /// The same caller with these scopes and no others.
+    pub(super) fn holding(mut self, scopes: BTreeSet<String>) -> Caller {
+        self.session.scopes = Arc::new(scopes);
+        self
     }
 
     /// The same caller on a changed proof.

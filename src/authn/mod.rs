@@ -1,17 +1,22 @@
 //! Proving who is asking. Proof makes a [`Caller`]; what a caller may do is not decided here.
 
 mod access_token;
+pub mod api_keys;
 mod caller;
+pub mod factors;
 pub mod jwks;
 mod limits;
 mod machine;
 pub mod oauth;
 mod password;
 pub mod proofs;
+mod prune;
 mod revoked;
 mod session;
 pub mod single_use;
+mod standing;
 mod token_pair;
+pub mod tokens_file;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +43,9 @@ pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use password::{Passwords, fault as password_fault};
 pub use session::{
-    Elevate, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
+    Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
 };
+pub use standing::Standing;
 pub use token_pair::{AccessToken, TokenPair};
 
 /// How long tokens live, and in whose name they are given.
@@ -95,13 +101,9 @@ impl Authn {
         })
     }
 
-    /// Who sent this request, or a guest where it carries no proof at all. A bad proof is refused
-    /// here as everywhere.
-    pub fn identify_or_guest(&self, headers: &HeaderMap, origin: Arc<Origin>) -> Result<Caller> {
-        match headers.contains_key(http::header::AUTHORIZATION) {
-            true => self.identify(headers, origin),
-            false => Ok(self.fresh(Principal::guest()?, Via::Nothing, origin)),
-        }
+    /// Somebody who shows nothing.
+    pub fn guest(&self, origin: Arc<Origin>) -> Result<Caller> {
+        Ok(self.fresh(Principal::guest()?, Via::Nothing, origin))
     }
 
     /// Who sent this request, by its access token.

@@ -119,6 +119,28 @@ impl RecalledRefresh {
     }
 }
 
+/// Who sends a refresh token.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// The OAuth client that proved itself; none for our own sign-in.
+    pub client: Option<&'a str>,
+    /// The thumbprint of the key that it proved (RFC 9449).
+    pub key: Option<&'a str>,
+}
+
+impl Holder<'_> {
+    /// Whose token it is not.
+    fn fault(self, proof: &Proof) -> Option<&'static str> {
+        if proof.client.as_deref() != self.client {
+            Some("of_another_client")
+        } else if proof.key.is_some() && proof.key.as_deref() != self.key {
+            Some("wrong_key")
+        } else {
+            None
+        }
+    }
+}
+
 impl Authn {
     /// Checks a password. A wrong one is written down, and answered like an unknown name.
     pub async fn prove_password(
@@ -188,8 +210,13 @@ impl Authn {
     }
 
     /// The one answer to a second factor that did not fit.
-    pub(crate) async fn refuse_factor_of(&self, caller: &Caller, event: &'static str) -> Error {
-        self.refuse(event, caller.principal().actor(), "wrong_code", caller.origin()).await
+    pub(crate) async fn refuse_factor_of(
+        &self,
+        caller: &Caller,
+        event: &'static str,
+        reason: &str,
+    ) -> Error {
+        self.refuse(event, caller.principal().actor(), reason, caller.origin()).await
     }
 
     /// The answer to a sign-in that waits no more.
@@ -223,7 +250,7 @@ impl Authn {
         let session = self.clock.new_id();
         statements.push(self.insert_session(session, &caller, &scopes, self.rules.refresh_ttl)?);
         let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(outrun)?;
         Ok(pair)
     }
 
@@ -261,6 +288,7 @@ impl Authn {
     pub async fn prove_refresh(
         &self,
         recalled: RecalledRefresh,
+        holder: Holder<'_>,
         origin: Arc<Origin>,
     ) -> Result<(Caller, RefreshSession)> {
         let good = recalled.is_good();
@@ -281,8 +309,12 @@ impl Authn {
         if used && !ended {
             self.end(session, &principal, "refresh_token_reused").await?;
         }
-        if !good {
-            let reason = if used { "reused" } else { "ended" };
+        let reason = match (good, used) {
+            (false, true) => Some("reused"),
+            (false, false) => Some("ended"),
+            (true, _) => holder.fault(&proof),
+        };
+        if let Some(reason) = reason {
             return Err(self.refuse_refresh(principal.actor(), reason, &origin).await);
         }
         let authenticated = Session {
@@ -302,10 +334,12 @@ impl Authn {
         }
     }
 
-    /// Rotates the refresh token: the old one is spent in the commit that stores the new one.
+    /// Rotates the refresh token: the old one is spent in the commit that stores the new one. The
+    /// session keeps `kept`; the access token holds `scopes`, which may be fewer.
     pub async fn refresh(
         &self,
         permit: Permit<RefreshSession>,
+        kept: &[String],
         scopes: Vec<String>,
         mut statements: Vec<Statement>,
     ) -> Result<TokenPair> {
@@ -323,7 +357,7 @@ impl Authn {
              WHERE id = $1 AND revoked_at IS NULL",
         )
         .bind(session)
-        .bind(serde_json::json!(scopes).to_string())
+        .bind(serde_json::json!(kept).to_string())
         .bind(now + micros(self.rules.refresh_ttl))
         .bind(json(&*caller.session().proof)?)
         .expect_rows(1);
@@ -347,24 +381,20 @@ impl Authn {
         statements: Vec<Statement>,
     ) -> Result<AccessToken> {
         let (caller, _, _, warrant) = permit.spend();
-        let Some(session) = caller.session().id else {
-            return Err(Error::internal("an elevation without a session"));
-        };
+        let session = caller.session().opened()?;
         let scopes = caller.session().scopes.iter().cloned().collect();
         let elevated =
             Session { reauthenticated_at: Some(self.clock.micros()), ..caller.session().clone() };
         let of = (caller.principal(), &elevated);
         let token = self.access_token(&warrant, of, session, scopes, self.rules.elevated_ttl)?;
-        self.ledger.commit(&warrant, statements).await?;
+        self.ledger.commit(&warrant, statements).await.map_err(outrun)?;
         Ok(token)
     }
 
     /// Ends the session: its access tokens on the next request, its refresh tokens for good.
     pub async fn sign_out(&self, permit: Permit<SignOut>) -> Result<()> {
         let (caller, _, _, warrant) = permit.spend();
-        let Some(session) = caller.session().id else {
-            return Err(Error::internal("a sign-out without a session"));
-        };
+        let session = caller.session().opened()?;
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await?;
         self.revoked.add(session, self.clock.micros());
         Ok(())
@@ -392,7 +422,7 @@ impl Authn {
         clippy::disallowed_methods,
         reason = "nobody asked for it: the service protects itself"
     )]
-    async fn end(&self, session: Uuid, of: &Principal, why: &'static str) -> Result<()> {
+    pub(super) async fn end(&self, session: Uuid, of: &Principal, why: &'static str) -> Result<()> {
         let warrant = Warrant::system("end_session", &self.clock);
         warrant.note("session", session.to_string());
         warrant.note("principal", of.id().to_string());
@@ -401,7 +431,7 @@ impl Authn {
         self.ledger.commit(&warrant, vec![self.revoke(session)]).await
     }
 
-    fn revoke(&self, session: Uuid) -> Statement {
+    pub(super) fn revoke(&self, session: Uuid) -> Statement {
         Statement::new("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
             .bind(session)
             .bind(self.clock.micros())
@@ -433,7 +463,7 @@ impl Authn {
         Ok(insert)
     }
 
-    fn pair(
+    pub(super) fn pair(
         &self,
         warrant: &Warrant,
         caller: &Caller,
@@ -512,6 +542,14 @@ fn refresh_token() -> Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
     Ok(format!("gwr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+}
+
+/// A proof that works once, and worked for somebody else between our look and our commit.
+fn outrun(error: Error) -> Error {
+    match error {
+        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadSecret),
+        other => other,
+    }
 }
 
 fn json(proof: &Proof) -> Result<String> {

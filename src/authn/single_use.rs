@@ -88,6 +88,18 @@ impl SingleUse {
         Ok((token, insert))
     }
 
+    /// The session that came of using what was found, by now.
+    pub async fn outcome(&self, found: &Found) -> Result<Option<Uuid>> {
+        let rows = self
+            .db
+            .query(
+                "SELECT session_id FROM single_use WHERE kind = $1 AND hash = $2",
+                vec![found.kind.as_str().into(), found.hash.to_vec().into()],
+            )
+            .await?;
+        Ok(rows.first().map(|row| row.opt_uuid(0)).transpose()?.flatten())
+    }
+
     /// What the token names, whether or not it may still be used.
     pub async fn recall(&self, kind: Kind, token: &SecretString) -> Result<Option<Found>> {
         let hash = hash(token);

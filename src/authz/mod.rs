@@ -13,7 +13,7 @@ pub mod uid;
 pub mod verdict;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -24,7 +24,7 @@ use self::quota::Quota;
 use self::scope::ScopeResource;
 use self::verdict::Outcome as Verdict;
 use crate::audit::{Decision, Entry, Ledger, Outcome, Target};
-use crate::authn::Caller;
+use crate::authn::{Caller, Via};
 use crate::clock::Clock;
 use crate::error::Denial;
 use crate::policy::Bundle;
@@ -289,8 +289,16 @@ impl Authz {
             bundle: None,
             request: Some(caller.origin().clone()),
             facts: None,
-            details: Default::default(),
+            details: shown(caller),
         }
+    }
+}
+
+/// Which API key the caller showed: several may stand for the same principal.
+fn shown(caller: &Caller) -> BTreeMap<String, serde_json::Value> {
+    match caller.session().proof.via {
+        Via::ApiKey(id) => [("by_api_key".to_owned(), id.to_string().into())].into(),
+        _ => BTreeMap::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::authn::api_keys::ApiKeys;
 use crate::credentials::Credentials;
 use crate::directory::Directory;
 use crate::registry::Registry;
@@ -11,4 +12,5 @@ pub struct World {
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
+    pub api_keys: Arc<ApiKeys>,
 }

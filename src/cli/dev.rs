@@ -75,6 +75,7 @@ fn settings(listen: SocketAddr, folder: &Path, password: &SecretString) -> Setti
     settings.auth.audience = settings.public_url.to_string();
     settings.database.url = DatabaseUrl::SqliteFile(folder.join("gatewright.db"));
     settings.auth.key_file = folder.join("access.key");
+    settings.auth.factors_key_file = folder.join("factors.key");
     settings.credentials.key_file = folder.join("credentials.key");
     settings.audit.key_file = folder.join("audit.key");
     settings.auth.bootstrap_admin_username = Some(ADMIN.to_owned());

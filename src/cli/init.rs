@@ -28,8 +28,9 @@ pub fn run(args: &InitArgs, clock: &Clock) -> anyhow::Result<ExitCode> {
         write(&folder.join(path), text)?;
     }
     let settings = Settings::default();
-    for path in [&settings.auth.key_file, &settings.audit.key_file] {
-        keys::load_or_create(&folder.join(path))?;
+    let (auth, audit) = (&settings.auth, &settings.audit);
+    for path in [&auth.key_file, &auth.factors_key_file, &audit.key_file] {
+        keys::load_or_create_seed(&folder.join(path))?;
     }
     let path = folder.join(&settings.credentials.key_file);
     if !path.exists() {

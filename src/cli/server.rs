@@ -15,8 +15,9 @@ use crate::http::{figures_only, service};
 use crate::net::host::{Hosts, Origins};
 use crate::net::tls::{Acceptor, Clients, Files, LOOK_EVERY};
 use crate::net::{self, Limits};
-use crate::policy::{Bundle, Fault, Pace, Watch};
+use crate::policy::{self, Bundle, Fault};
 use crate::settings::{Origin, Settings};
+use crate::watch::{Pace, Watch};
 
 /// Serves until it is told to stop.
 pub struct Server {
@@ -25,8 +26,9 @@ pub struct Server {
     pub address: SocketAddr,
     pub settings: Settings,
     stop: CancellationToken,
-    listeners: Vec<JoinHandle<()>>,
-    watch: Option<Watch>,
+    /// Listeners, and what must be finished after them.
+    tasks: Vec<JoinHandle<()>>,
+    watches: Vec<Watch>,
 }
 
 impl Server {
@@ -47,8 +49,7 @@ impl Server {
         let tls = tls(&settings, &stop)?;
         let door = Door::new(warp::service(service(app.clone())), rules);
         let limits = Limits::default;
-        let mut listeners =
-            vec![tokio::spawn(net::serve(listener, tls, limits(), door, stop.clone()))];
+        let mut tasks = vec![tokio::spawn(net::serve(listener, tls, limits(), door, stop.clone()))];
         if let Some(own) = settings.metrics.listen {
             let listener =
                 net::bind(own).with_context(|| format!("cannot listen on {own} for metrics"))?;
@@ -56,19 +57,23 @@ impl Server {
             let rules = Arc::new(rules_for(&settings, own, app.clock.clone())?);
             let door = Door::new(warp::service(figures_only(app.clone())), rules);
             tracing::info!(figures = %own, "serving figures");
-            listeners.push(tokio::spawn(net::serve(listener, None, limits(), door, stop.clone())));
+            tasks.push(tokio::spawn(net::serve(listener, None, limits(), door, stop.clone())));
         }
-        let watch = watch(&settings, &app, &bundle)?;
-        Ok(Server { app, address, settings, stop, listeners, watch })
+        let tokens = app.standing.watch(Pace::default()).context("watching the tokens file")?;
+        let policies = watch(&settings, &app, &bundle)?;
+        let watches = tokens.into_iter().chain(policies).collect();
+        tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
+        tasks.push(tokio::spawn(app.api_keys.clone().keep_uses(stop.clone())));
+        Ok(Server { app, address, settings, stop, tasks, watches })
     }
 
     /// Stops taking connections, lets requests under way finish, and ends.
     pub async fn stop(self) {
-        drop(self.watch);
+        drop(self.watches);
         self.stop.cancel();
-        for listener in self.listeners {
-            // A listener that panicked has stopped, too.
-            let _ = listener.await;
+        for task in self.tasks {
+            // A task that panicked has stopped, too.
+            let _ = task.await;
         }
     }
 }
@@ -142,7 +147,7 @@ fn watch(
         }
     };
     let watch =
-        Watch::start(&policy.schema_dir, &policy.dir, bundle, Pace::default(), changed, broken)
+        policy::watch(&policy.schema_dir, &policy.dir, bundle, Pace::default(), changed, broken)
             .context("watching the policies")?;
     Ok(Some(watch))
 }

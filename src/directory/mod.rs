@@ -2,6 +2,7 @@
 
 mod actions;
 mod agents;
+mod name;
 mod principal;
 mod snapshot;
 mod users;
@@ -20,6 +21,7 @@ pub use actions::{
     RevokeUserRole, RoleChange, ShowAgent, ShowUser, SuspendAgent, SuspendUser,
 };
 pub use agents::{Agent, AgentSecret, NewAgent, RegisterAgent};
+pub use name::{NoPrincipalName, PrincipalName};
 pub use principal::{Groups, Kind, Lifecycle, Principal, Roles};
 pub use snapshot::Snapshot;
 pub use users::{NewUser, RegisterUser, User};

@@ -114,6 +114,13 @@ impl Principal {
         }
     }
 
+    pub fn state(&self) -> Lifecycle {
+        match self {
+            Principal::User(it) => it.state,
+            Principal::Agent(it) => it.state,
+        }
+    }
+
     pub fn roles(&self) -> &Roles {
         match self {
             Principal::User(it) => &it.roles,

@@ -76,21 +76,39 @@ impl Directory {
         password_hash: String,
     ) -> Result<Arc<User>> {
         let (_, action, _, warrant) = permit.spend();
-        self.insert_user(&warrant, action.new, password_hash).await
+        let user = self.new_user(&action.new)?;
+        self.insert_user(&warrant, user, password_hash, Vec::new()).await
+    }
+
+    /// Registers somebody who registers themselves, in one commit with what `also` adds for them.
+    pub async fn register_self(
+        &self,
+        permit: Permit<RegisterUser>,
+        password_hash: String,
+        also: impl FnOnce(&User) -> Result<Vec<Statement>>,
+    ) -> Result<Arc<User>> {
+        let (_, action, _, warrant) = permit.spend();
+        let user = self.new_user(&action.new)?;
+        let also = also(&user)?;
+        self.insert_user(&warrant, user, password_hash, also).await
+    }
+
+    /// Somebody who is registered once [`Directory::insert_user`] says so.
+    pub fn new_user(&self, new: &NewUser) -> Result<User> {
+        User::new(self.clock.new_id(), new, self.clock.micros())
     }
 
     /// Also for the first administrator, whom nobody can register.
     pub async fn insert_user(
         &self,
         warrant: &Warrant,
-        new: NewUser,
+        user: User,
         password_hash: String,
+        also: Vec<Statement>,
     ) -> Result<Arc<User>> {
-        if self.snapshot().user_named(&new.username).is_some() {
-            return Err(taken(&new.username));
+        if self.snapshot().user_named(&user.username).is_some() {
+            return Err(taken(&user.username));
         }
-        let now = self.clock.micros();
-        let user = User::new(self.clock.new_id(), &new, now)?;
         warrant.note("user", user.id.to_string());
         warrant.note("username", user.username.as_str());
         let insert = Statement::new(
@@ -105,9 +123,10 @@ impl Directory {
         .bind(user.state.as_str())
         .bind(names_json(&user.roles))
         .bind(user.revision)
-        .bind(now)
-        .bind(now);
-        self.ledger.commit(warrant, vec![insert]).await.map_err(|error| match error {
+        .bind(user.created_at)
+        .bind(user.updated_at);
+        let statements = std::iter::once(insert).chain(also).collect();
+        self.ledger.commit(warrant, statements).await.map_err(|error| match error {
             Error::Conflict(_) => taken(&user.username),
             other => other,
         })?;

@@ -1,6 +1,7 @@
 //! The API: a table of routes behind one warp filter.
 
 mod agents;
+mod api_keys;
 mod audit;
 mod call;
 mod credentials;

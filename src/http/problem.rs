@@ -97,6 +97,7 @@ fn challenge(unproven: Unproven) -> &'static str {
         Unproven::NoToken
         | Unproven::BadRefreshToken
         | Unproven::BadSecret
+        | Unproven::BadGrant
         | Unproven::BadMfaToken => REALM,
     }
 }

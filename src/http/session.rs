@@ -12,7 +12,7 @@ use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{no_content, time};
-use crate::authn::{Caller, Elevate, SignOut, TokenPair, ViewSelf};
+use crate::authn::{Caller, Elevate, Holder, SignOut, TokenPair, ViewSelf};
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
 use crate::directory::{Kind, Roles};
@@ -136,13 +136,15 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
     if !known.is_good() {
         app.sign_in_limits.admit_address(call.origin.ip)?;
     }
-    let (caller, action) = app.authn.prove_refresh(known, call.origin.clone()).await?;
+    let holder = Holder { client: None, key: None };
+    let (caller, action) = app.authn.prove_refresh(known, holder, call.origin.clone()).await?;
     let rated = app.rate(&caller).await?;
     let caller = app.authn.rated(caller, rated.risk);
     // Asked anew: who lost a role since the sign-in loses its scopes now.
     let scopes = app.holdable_scopes(&caller, None)?;
     let permit = app.authz.authorize(caller, action).await?;
-    Ok(tokens(&app.authn.refresh(permit, scopes, rated.remember).await?, rated.risk))
+    let kept = scopes.clone();
+    Ok(tokens(&app.authn.refresh(permit, &kept, scopes, rated.remember).await?, rated.risk))
 }
 
 /// The password is checked before the decision: proving it is what is asked for.

@@ -8,7 +8,9 @@ use super::credentials::{
 };
 use super::list::Page;
 use super::route::Route;
-use super::{agents, audit, credentials, docs, health, oauth, session, tools, users, well_known};
+use super::{
+    agents, api_keys, audit, credentials, docs, health, oauth, session, tools, users, well_known,
+};
 use crate::registry::{Definition, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
@@ -24,6 +26,7 @@ pub fn routes() -> Vec<Route> {
         ("Sign-in", sign_in()),
         ("Users", people()),
         ("Agents", machines()),
+        ("API keys", keys()),
         ("Tools", registry()),
         ("Credentials", vending()),
         ("Audit", auditing()),
@@ -124,6 +127,11 @@ fn sign_in() -> Vec<Route> {
 
 fn people() -> Vec<Route> {
     vec![
+        Route::public(Method::POST, "/api/v1/register/user", users::register)
+            .about("Register: anyone as a plain user; other roles take an access token or the bootstrap token")
+            .takes::<users::UserBody>()
+            .with_status(201)
+            .gives::<users::RegisteredUser>(),
         Route::guarded(Method::POST, "/api/v1/users", users::parse_create, users::create)
             .about("Register a user")
             .takes::<users::UserBody>()
@@ -222,6 +230,61 @@ fn machines() -> Vec<Route> {
         )
         .about("Take a role away")
         .gives::<agents::AgentView>(),
+    ]
+}
+
+fn keys() -> Vec<Route> {
+    vec![
+        Route::identified(Method::POST, "/api/v1/api-keys", api_keys::create)
+            .about("Make an API key; it is shown this once. Needs an elevated token")
+            .takes::<api_keys::ApiKeyBody>()
+            .gives::<api_keys::ApiKeyMade>()
+            .with_status(201),
+        Route::listed("/api/v1/api-keys", api_keys::parse_list, api_keys::list)
+            .about("The API keys you may see")
+            .gives::<Page<api_keys::ApiKeyView>>()
+            .asks(api_keys::FILTERS),
+        Route::guarded(
+            Method::GET,
+            "/api/v1/api-keys/{key}",
+            api_keys::parse_show,
+            api_keys::get,
+        )
+        .about("One API key")
+        .gives::<api_keys::ApiKeyView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/api-keys/{key}/rotate",
+            api_keys::parse_rotate,
+            api_keys::rotate,
+        )
+        .about("Give a key a new text, shown this once; the old one may overlap. Needs an elevated token")
+        .takes::<api_keys::RotateBody>()
+        .gives::<api_keys::ApiKeyMade>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/api-keys/{key}/disable",
+            api_keys::parse_disable,
+            api_keys::disable,
+        )
+        .about("Make a key good for nothing until it is enabled again")
+        .gives::<api_keys::ApiKeyView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/api-keys/{key}/enable",
+            api_keys::parse_enable,
+            api_keys::enable,
+        )
+        .about("Let a disabled key be used again; needs an elevated token")
+        .gives::<api_keys::ApiKeyView>(),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/api-keys/{key}",
+            api_keys::parse_revoke,
+            api_keys::revoke,
+        )
+        .about("Revoke a key for good")
+        .with_status(204),
     ]
 }
 

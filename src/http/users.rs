@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use warp::http::StatusCode;
-use warp::reply::Response;
+use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{created, page, tagged, time};
+use crate::audit::Outcome;
+use crate::authn::factors::Provisioning;
 use crate::authn::password_fault;
 use crate::authz::{Permit, Visible};
 use crate::directory::{
@@ -30,6 +32,39 @@ pub struct UserView {
     roles: Roles,
     created_at: Timestamp,
     updated_at: Timestamp,
+}
+
+/// What somebody who registered is shown, this once.
+#[derive(Serialize, JsonSchema)]
+pub struct RegisteredUser {
+    #[serde(flatten)]
+    user: UserView,
+    mfa_setup: MfaSetup,
+}
+
+/// The second factor that sign-ins from new places will ask for.
+#[derive(Serialize, JsonSchema)]
+pub struct MfaSetup {
+    /// For typing into an authenticator app: Base32.
+    secret: String,
+    /// The same as an `otpauth` URI.
+    provisioning_uri: String,
+    /// The same as a picture: SVG.
+    qr_svg: String,
+    /// For when the app is lost; each works once.
+    recovery_codes: Vec<String>,
+}
+
+impl MfaSetup {
+    fn new(provisioning: &Provisioning, codes: &[SecretString]) -> MfaSetup {
+        let text = |it: &SecretString| it.expose_secret().to_owned();
+        MfaSetup {
+            secret: text(&provisioning.secret),
+            provisioning_uri: text(&provisioning.uri),
+            qr_svg: text(&provisioning.qr_svg),
+            recovery_codes: codes.iter().map(text).collect(),
+        }
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -62,6 +97,40 @@ pub async fn create(app: Arc<App>, permit: Permit<RegisterUser>) -> Result<Respo
     let user = app.directory.register_user(permit, hash).await?;
     let path = format!("/api/v1/users/{}", user.id);
     Ok(created(show(&user), &path))
+}
+
+/// Registration by whoever asks: guests become plain users, for more policy asks for more. The
+/// secret of a second factor is shown this once.
+pub async fn register(app: Arc<App>, call: Call) -> Result<Response> {
+    let action = parse_create(&call)?;
+    app.sign_in_limits.admit_address(call.origin.ip)?;
+    let caller = app.authn.identify_or_guest(&call.headers, call.origin.clone())?;
+    let permit = app.authz.authorize(caller, action).await?;
+    let record = permit.warrant().record().clone();
+    let answer = registered(&app, permit).await;
+    let outcome = if answer.is_ok() { Outcome::Success } else { Outcome::Failed };
+    app.authz.settle(&record, outcome).await?;
+    answer
+}
+
+async fn registered(app: &App, permit: Permit<RegisterUser>) -> Result<Response> {
+    let hash = app.authn.passwords().hash(permit.action().new.password.clone()).await?;
+    let mut shown = None;
+    let user = app
+        .directory
+        .register_self(permit, hash, |user| {
+            let (mut authenticator, codes) = app.factors.with_registration(user)?;
+            let statements = std::mem::take(&mut authenticator.statements);
+            shown = Some((authenticator.provisioning, codes.codes));
+            Ok(statements)
+        })
+        .await?;
+    let (provisioning, codes) =
+        shown.ok_or_else(|| Error::internal("a registration without a second factor"))?;
+    let answer =
+        RegisteredUser { user: view(&user), mfa_setup: MfaSetup::new(&provisioning, &codes) };
+    let path = format!("/api/v1/users/{}", user.id);
+    Ok(created(json(&answer).into_response(), &path))
 }
 
 pub fn parse_list(call: &Call) -> Result<ListUsers> {

@@ -21,4 +21,4 @@ pub use self::fault::Fault;
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
 pub use self::starter::FILES as STARTER_FILES;
-pub use self::watch::{Pace, Watch};
+pub use self::watch::watch;

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{origin::Origin, secret};
+use crate::directory::PrincipalName;
 
 /// Signing in and access tokens.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -23,6 +24,8 @@ pub struct Auth {
     pub elevated_token_ttl_seconds: u32,
     /// File of the Ed25519 key that signs access tokens.
     pub key_file: PathBuf,
+    /// File of the key that second factors are sealed with in the store; without it they are lost.
+    pub factors_key_file: PathBuf,
     /// Name of the administrator that is made at the first start; needs a password beside it.
     #[schemars(example = &"root")]
     pub bootstrap_admin_username: Option<String>,
@@ -30,15 +33,26 @@ pub struct Auth {
     #[serde(deserialize_with = "secret::deserialize")]
     #[schemars(schema_with = "secret::schema")]
     pub bootstrap_admin_password: Option<SecretString>,
-    /// Token that registers the first people and machines, in place of an access token; production
-    /// asks for 32 characters or more. Leave it out once they are there.
+    /// Token that registers the first people and machines, in place of an access token:
+    /// 32 characters or more. Leave it out once they are there.
     #[serde(deserialize_with = "secret::deserialize")]
     #[schemars(schema_with = "secret::schema")]
     pub bootstrap_token: Option<SecretString>,
+    /// File of tokens for machines, one on each line: `[agent:NAME|user:NAME] TOKEN [SCOPE ...]`.
+    #[schemars(example = &"/run/secrets/gatewright-tokens")]
+    pub tokens_file: Option<PathBuf>,
+    /// Whom a token of that file stands for whose line does not say.
+    #[schemars(example = &"agent:deploy")]
+    pub tokens_principal: Option<PrincipalName>,
     /// Who the tokens say they come from; the public URL when not set.
     pub issuer: String,
     /// Whom the tokens are for; the public URL when not set.
     pub audience: String,
+    /// Other services that clients may ask for tokens for (`resource`, RFC 8707), by their address.
+    #[schemars(example = &["https://tools.example/mcp"])]
+    pub resources: Vec<String>,
+    /// What an OAuth client asks for that names no scopes.
+    pub default_scopes: Vec<String>,
 }
 
 impl Default for Auth {
@@ -49,11 +63,16 @@ impl Default for Auth {
             refresh_token_ttl_seconds: 1_209_600,
             elevated_token_ttl_seconds: 300,
             key_file: PathBuf::from("gatewright-keys/access.key"),
+            factors_key_file: PathBuf::from("gatewright-keys/factors.key"),
             bootstrap_admin_username: None,
             bootstrap_admin_password: None,
             bootstrap_token: None,
+            tokens_file: None,
+            tokens_principal: None,
             issuer: public_url.clone(),
             audience: public_url,
+            resources: Vec::new(),
+            default_scopes: ["read:public", "read:profile"].map(str::to_owned).into(),
         }
     }
 }

@@ -2,16 +2,23 @@
 
 use std::path::Path;
 
+use secrecy::ExposeSecret as _;
+
 use super::Settings;
 use super::faults::Source;
 use super::production;
 use super::sources::Gathered;
+
+const TOKEN_BYTES_MIN: usize = 32;
+const TOKEN_DIFFERENT_MIN: usize = 10;
 
 /// Looks at settings whose values fit one by one, and adds what is wrong with them together.
 pub fn apply(settings: &Settings, all: &mut Gathered, cwd: &Path) {
     let mut rules = Rules { settings, all, cwd };
     rules.pairs();
     rules.lives();
+    rules.resources();
+    rules.bootstrap_token();
     rules.listeners();
     if settings.environment.is_production() {
         production::apply(&mut rules);
@@ -50,6 +57,7 @@ impl Rules<'_> {
         for (key, needs) in [
             ("auth.bootstrap_admin_username", "auth.bootstrap_admin_password"),
             ("auth.bootstrap_admin_password", "auth.bootstrap_admin_username"),
+            ("auth.tokens_principal", "auth.tokens_file"),
             ("tls.cert_file", "tls.key_file"),
             ("tls.key_file", "tls.cert_file"),
             ("tls.client_ca_file", "tls.cert_file"),
@@ -67,6 +75,31 @@ impl Rules<'_> {
             let problem = "is shorter than the life of an access token";
             let fix = "make it `auth.access_token_ttl_seconds` or more";
             self.refuse("auth.refresh_token_ttl_seconds", problem, fix);
+        }
+    }
+
+    fn resources(&mut self) {
+        let no_target = |it: &&String| !url::Url::parse(it).is_ok_and(|it| it.fragment().is_none());
+        if let Some(text) = self.settings.auth.resources.iter().find(no_target) {
+            let fix = "name absolute addresses, such as `https://tools.example/mcp`";
+            self.refuse("auth.resources", format!("`{text}` is no address of a service"), fix);
+        }
+    }
+
+    /// It makes administrators, and no limit stands before it: it must be out of reach of guessing.
+    fn bootstrap_token(&mut self) {
+        let Some(token) = &self.settings.auth.bootstrap_token else { return };
+        let token = token.expose_secret();
+        let mut different: Vec<char> = token.chars().collect();
+        different.sort_unstable();
+        different.dedup();
+        if token.len() < TOKEN_BYTES_MIN || different.len() < TOKEN_DIFFERENT_MIN {
+            let problem = format!("is shorter than {TOKEN_BYTES_MIN} characters, or easy to guess");
+            self.refuse("auth.bootstrap_token", problem, "make one with `openssl rand -hex 32`");
+        }
+        if !token.bytes().all(|it| it.is_ascii_graphic()) {
+            let fix = "make one with `openssl rand -hex 32`";
+            self.refuse("auth.bootstrap_token", "does not fit into a header", fix);
         }
     }
 

@@ -108,8 +108,13 @@ impl Row {
     }
 
     pub fn bytes(&self, index: usize) -> Result<&[u8]> {
+        self.opt_bytes(index)?.ok_or(Error::Column { index, wanted: "bytes" })
+    }
+
+    pub fn opt_bytes(&self, index: usize) -> Result<Option<&[u8]>> {
         match self.0.get(index) {
-            Some(Value::Bytes(it)) => Ok(it),
+            Some(Value::Bytes(it)) => Ok(Some(it)),
+            Some(Value::Null) => Ok(None),
             _ => Err(Error::Column { index, wanted: "bytes" }),
         }
     }

@@ -156,8 +156,9 @@ fn the_image_s_settings_load_and_write_to_its_volume_alone() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings::load(&args, [], folder.path()).unwrap();
     let state = of_image("VOLUME").rest;
-    for file in [&settings.auth.key_file, &settings.credentials.key_file, &settings.audit.key_file]
-    {
+    let (auth, credentials) = (&settings.auth, &settings.credentials);
+    let audit = &settings.audit;
+    for file in [&auth.key_file, &auth.factors_key_file, &credentials.key_file, &audit.key_file] {
         assert!(file.starts_with(&state), "{}", file.display());
     }
     assert!(format!("{:?}", settings.database.url).starts_with(&format!("sqlite:{state}/")));

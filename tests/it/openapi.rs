@@ -197,6 +197,9 @@ async fn people_sign_in(gate: &Gate, witness: &mut Witness) -> Caller {
     let wrong = json!({ "username": ADMIN, "password": "wrong" });
     witness.saw("post", path, &anyone.post(path, &wrong).await);
     witness.saw("post", path, &anyone.post(path, &json!({ "username": 1 })).await);
+    let path = "/api/v1/auth/mfa";
+    let late = json!({ "mfa_token": "gwo_none", "otp": "123456" });
+    witness.saw("post", path, &anyone.post(path, &late).await);
     let path = "/api/v1/auth/refresh";
     let again = json!({ "refresh_token": pair["refresh_token"] });
     let pair = witness.saw("post", path, &anyone.post(path, &again).await);
@@ -207,6 +210,16 @@ async fn people_sign_in(gate: &Gate, witness: &mut Witness) -> Caller {
 }
 
 async fn people(witness: &mut Witness, admin: &Caller) {
+    let path = "/api/v1/register/user";
+    let body = json!({ "username": "dora", "password": "A-fine-pass-phrase-1" });
+    let dora = witness.saw("post", path, &admin.post(path, &body).await);
+    witness.saw("post", path, &admin.post(path, &body).await);
+    let path = "/api/v1/auth/login";
+    let waiting = witness.saw("post", path, &admin.post(path, &body).await);
+    let code = &dora["mfa_setup"]["recovery_codes"][0];
+    let proof = json!({ "mfa_token": waiting["mfa_token"], "otp": code });
+    let path = "/api/v1/auth/mfa";
+    witness.saw("post", path, &admin.post(path, &proof).await);
     let path = "/api/v1/users";
     let body = json!({ "username": "carol", "password": "A-fine-pass-phrase-1" });
     let user = witness.saw("post", path, &admin.post(path, &body).await);

@@ -23,6 +23,7 @@ impl Replicas {
         let other = Setup::new()
             .with("database.url", &url)
             .with("auth.key_file", &key("access.key"))
+            .with("auth.factors_key_file", &key("factors.key"))
             .with("credentials.key_file", &key("credentials.key"))
             .with("audit.key_file", &key("audit.key"))
             .start();

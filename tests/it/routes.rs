@@ -27,6 +27,7 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/mfa",
     "POST /api/v1/auth/refresh",
     "POST /oauth/token",
+    "POST /api/v1/register/user",
 ];
 
 /// Routes that ask themselves, because what is asked stands in the body; and what they ask.

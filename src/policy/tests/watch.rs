@@ -3,7 +3,8 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use crate::policy::{Bundle, Fault, Pace, STARTER_FILES, Watch};
+use crate::policy::{self, Bundle, Fault, STARTER_FILES};
+use crate::watch::{Pace, Watch};
 
 /// How long anything may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ fn watched() -> Watched {
     let bundle = Bundle::load(&schemas, &policies).unwrap();
     let (tell_changed, changed) = mpsc::channel();
     let (tell_broken, broken) = mpsc::channel();
-    let watch = Watch::start(
+    let watch = policy::watch(
         &schemas,
         &policies,
         &bundle,

@@ -36,16 +36,19 @@ CREATE TABLE single_use (
 );
 CREATE INDEX single_use_expiry ON single_use (expires_at);
 
+-- The body is sealed; the fingerprint tells a passkey that was enrolled before, by anybody. The
+-- last step is that of the last code, or the signature counter of a passkey.
 CREATE TABLE factors (
-    id         TEXT PRIMARY KEY,
-    user_id    TEXT NOT NULL REFERENCES users (id),
-    kind       TEXT NOT NULL,
-    name       TEXT NOT NULL,
-    body       BYTEA NOT NULL,
-    state      TEXT NOT NULL,
-    last_step  BIGINT NOT NULL,
-    created_at BIGINT NOT NULL,
-    used_at    BIGINT
+    id          TEXT PRIMARY KEY,
+    user_id     TEXT NOT NULL REFERENCES users (id),
+    kind        TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    body        BYTEA NOT NULL,
+    fingerprint BYTEA UNIQUE,
+    state       TEXT NOT NULL,
+    last_step   BIGINT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    used_at     BIGINT
 );
 CREATE INDEX factors_user ON factors (user_id);
 

@@ -142,7 +142,8 @@ async fn a_newcomer_gets_from_an_empty_folder_to_a_sign_in() {
     let anyone = Caller::new(&url.unwrap(), None);
     let login = json!({ "username": "admin", "password": PASS_PHRASE });
     anyone.post("/api/v1/auth/login", &login).await.expect(200);
-    for name in ["gatewright.db", "gatewright-keys/access.key", "gatewright-keys/credentials.key"] {
+    let keys = ["access", "factors", "credentials"].map(|it| format!("gatewright-keys/{it}.key"));
+    for name in ["gatewright.db".to_owned()].iter().chain(&keys) {
         let mode = fs::metadata(at.join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name} is for its owner only");
     }

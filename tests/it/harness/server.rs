@@ -45,6 +45,7 @@ impl Setup {
             ("policy.schema_dir", there("schemas")),
             ("policy.watch", "false".into()),
             ("auth.key_file", here("access.key")),
+            ("auth.factors_key_file", here("factors.key")),
             ("credentials.key_file", here("credentials.key")),
             ("audit.key_file", here("audit.key")),
             ("auth.bootstrap_admin_username", ADMIN.into()),

@@ -73,6 +73,10 @@ impl World {
         let secret = |it: &str| self.secrets[it].clone();
         let body = match (method, template) {
             ("POST", "/api/v1/auth/login") => json!({ "username": ADMIN, "password": PASSWORD }),
+            ("POST", "/api/v1/auth/mfa") => json!({ "mfa_token": "gwo_none", "otp": "123456" }),
+            ("POST", "/api/v1/register/user") => {
+                json!({ "username": "dora", "password": "A-fine-pass-phrase-3", "role": "user" })
+            }
             ("POST", "/api/v1/auth/refresh") => json!({ "refresh_token": secret("refresh_token") }),
             ("POST", "/api/v1/auth/elevate") => json!({ "password": PASSWORD }),
             ("POST", "/api/v1/users") => {
