@@ -79,6 +79,10 @@ pub enum Unproven {
     BadGrant,
     #[error("this sign-in waits no longer for a second factor; sign in again")]
     BadMfaToken,
+    #[error("the issuer's word is not taken; begin again, or ask an administrator")]
+    Distrusted,
+    #[error("nobody here goes by this account; ask an administrator to let you in")]
+    UnknownPerson,
 }
 
 /// What a sign-in that lacks its second factor is told.

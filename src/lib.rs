@@ -23,6 +23,7 @@ pub mod clock;
 pub mod credentials;
 pub mod directory;
 mod error;
+mod federated;
 pub mod http;
 mod identify;
 pub mod keys;

@@ -4,6 +4,7 @@ mod access_token;
 pub mod api_keys;
 mod caller;
 pub mod factors;
+pub mod federation;
 pub mod jwks;
 mod limits;
 mod machine;

@@ -98,7 +98,9 @@ fn challenge(unproven: Unproven) -> &'static str {
         | Unproven::BadRefreshToken
         | Unproven::BadSecret
         | Unproven::BadGrant
-        | Unproven::BadMfaToken => REALM,
+        | Unproven::BadMfaToken
+        | Unproven::Distrusted
+        | Unproven::UnknownPerson => REALM,
     }
 }
 

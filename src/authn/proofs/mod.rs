@@ -12,6 +12,6 @@ mod tests;
 pub use assertion::{Assertion, BadAssertion, CLIENT_ASSERTION_TYPE, ProvenClient};
 pub use dpop::{BadProof, Dpop, Proof, Target};
 pub use jwk::{BadKey, KeySet, PublicKey};
-pub use jws::{ALGORITHMS, BadJws};
+pub use jws::{ALGORITHMS, BadJws, Claims, Unverified};
 pub use nonce::Nonces;
 pub use replay::{Refused, ReplayMemory, Use};
