@@ -27,6 +27,7 @@ use crate::directory::{Directory, NewUser, Roles, User};
 use crate::http::proxies::Proxies;
 use crate::keys;
 use crate::net::outbound::Outbound;
+use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::Registry;
 use crate::settings::Settings;
@@ -52,6 +53,7 @@ pub struct App {
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
+    pub places: Arc<Places>,
     pub figures: PrometheusHandle,
     /// Whether figures have a listener of their own.
     pub figures_elsewhere: bool,
@@ -68,6 +70,7 @@ impl App {
         bundle: Arc<Bundle>,
         clock: Clock,
     ) -> anyhow::Result<Arc<App>> {
+        let places = Arc::new(places(settings)?);
         let db = store::open(&settings.database.url)?;
         db.migrate().await.context("bringing the store's schema up to date")?;
         let signer = audit_signer(settings)?;
@@ -84,7 +87,7 @@ impl App {
             clock.clone(),
         ));
         let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
-        let factors = factors(settings, &db, &clock).await?;
+        let factors = factors(settings, &db, &ledger, &clock).await?;
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -105,7 +108,7 @@ impl App {
         };
         let authz = Authz::new(
             bundle,
-            surroundings(settings),
+            surroundings(settings, places.clone()),
             Quota::load(&*db, clock.micros()).await?,
             ledger.clone(),
             clock.clone(),
@@ -130,6 +133,7 @@ impl App {
             audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
+            places,
             figures: metrics::install()?,
             figures_elsewhere: settings.metrics.listen.is_some(),
             clock,
@@ -223,11 +227,13 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
 async fn factors(
     settings: &Settings,
     db: &Arc<dyn Database>,
+    ledger: &Ledger,
     clock: &Clock,
 ) -> anyhow::Result<Factors> {
     let path = &settings.auth.factors_key_file;
     let key = keys::load_or_create_seed(path)?;
-    let factors = Factors::new(db.clone(), clock.clone(), &key, &settings.public_url)?;
+    let (db, ledger, clock) = (db.clone(), ledger.clone(), clock.clone());
+    let factors = Factors::new(db, ledger, clock, &key, &settings.public_url)?;
     factors.check_key().await.with_context(|| {
         format!("`{}` is not the key that second factors were stored with", path.display())
     })?;
@@ -248,16 +254,22 @@ fn token_rules(settings: &Settings) -> TokenRules {
         access_ttl: seconds(settings.auth.access_token_ttl_seconds),
         refresh_ttl: seconds(settings.auth.refresh_token_ttl_seconds),
         elevated_ttl: seconds(settings.auth.elevated_token_ttl_seconds),
+        server: settings.public_url.clone(),
         bootstrap_token: settings.auth.bootstrap_token.clone(),
     }
 }
 
-fn surroundings(settings: &Settings) -> Surroundings {
+fn places(settings: &Settings) -> anyhow::Result<Places> {
+    let file = settings.risk.geoip_db.as_deref();
+    Ok(file.map(Places::open).transpose().context("`risk.geoip_db`")?.unwrap_or_default())
+}
+
+fn surroundings(settings: &Settings, places: Arc<Places>) -> Surroundings {
     let named = settings.risk.zones.iter();
     let mut zones: BTreeMap<_, _> = named.map(|(name, it)| (name.clone(), it.0.clone())).collect();
     let blocked: &mut Vec<ipnet::IpNet> = zones.entry(BLOCKED_ZONE.to_owned()).or_default();
     blocked.extend(settings.risk.blocked_networks.iter().copied());
-    Surroundings { home: settings.policy.home_time_zone.clone(), zones }
+    Surroundings { home: settings.policy.home_time_zone.clone(), zones, places }
 }
 
 fn proxies(settings: &Settings) -> Proxies {

@@ -6,6 +6,9 @@ use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::authn::NotHolder;
+use crate::authn::factors::Means;
+use crate::authn::proofs::BadAssertion;
 use crate::authz::facts::Risk;
 use crate::store;
 
@@ -65,7 +68,7 @@ pub enum Error {
 }
 
 /// What the proof of who is asking lacked: says what to do, never what was wrong with a secret.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unproven {
     #[error("send an access token as `Authorization: Bearer …`")]
     NoToken,
@@ -83,6 +86,12 @@ pub enum Unproven {
     Distrusted,
     #[error("nobody here goes by this account; ask an administrator to let you in")]
     UnknownPerson,
+    #[error("the second factor is wrong, or was used before; try the next code")]
+    BadFactor,
+    #[error(transparent)]
+    Assertion(BadAssertion),
+    #[error(transparent)]
+    NotHolder(NotHolder),
 }
 
 /// What a sign-in that lacks its second factor is told.
@@ -91,6 +100,8 @@ pub struct Challenge {
     /// Goes on where the sign-in stopped; none where the same request may be sent again with a code.
     pub token: Option<SecretString>,
     pub risk: Risk,
+    /// What the factor can be proven with.
+    pub means: Vec<Means>,
 }
 
 /// What a denied caller is told: only what it may see.
@@ -207,6 +218,12 @@ impl Error {
     }
 }
 
+impl From<Unproven> for Error {
+    fn from(it: Unproven) -> Error {
+        Error::Unauthenticated(it)
+    }
+}
+
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         match error {
@@ -245,7 +262,7 @@ mod tests {
                 fixes: vec![],
             })
         };
-        let waiting = Challenge { token: None, risk: Risk::Medium };
+        let waiting = Challenge { token: None, risk: Risk::Medium, means: Vec::new() };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),

@@ -22,6 +22,7 @@ pub mod cli;
 pub mod clock;
 pub mod credentials;
 pub mod directory;
+pub mod enrolment;
 mod error;
 mod federated;
 pub mod http;
@@ -32,8 +33,10 @@ pub mod metrics;
 pub mod net;
 pub mod policy;
 pub mod registry;
+pub mod second_factor;
 pub mod settings;
 pub mod sign_in;
+mod stamp;
 pub mod store;
 pub mod watch;
 

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audit::entry::Origin;
-use crate::authn::factors::Tried;
-use crate::authn::single_use::Kind as Use;
+use crate::authn::factors::Enrolled;
+use crate::authn::single_use::{Found, Kind as Use};
 use crate::authn::{Caller, SignIn, Via, ViewSelf};
 use crate::authz::facts::{Particulars, Risk};
 use crate::authz::{Action as _, Permit, TheRegistry};
-use crate::directory::{Kind, Principal};
+use crate::directory::Kind;
 use crate::error::Challenge;
+use crate::second_factor::{BegunProof, Shown, Spent};
 use crate::store::Statement;
 use crate::{App, Error, Result, Unproven};
 
@@ -60,27 +61,49 @@ impl App {
     pub async fn sign_in(&self, proven: Caller, otp: Option<&SecretString>) -> Result<Step> {
         let (caller, rated) = self.rated(proven).await?;
         let (caller, spent) = match otp {
-            Some(otp) => self.with_factor(caller, otp, "auth.login").await?,
-            None => (caller, Vec::new()),
+            Some(otp) => self.with_factor(caller, &Shown::Otp(otp.clone()), "auth.login").await?,
+            None => (caller, Spent::default()),
         };
         if !self.asks_for_factor(&caller)? {
             return self.opening(caller, rated, spent).await.map(Step::Open);
         }
-        if self.has_factor(&caller).await? {
-            return self.hold(caller).await.map(Step::SecondFactor);
+        let enrolled = self.factors.of_principal(caller.principal()).await?;
+        if enrolled.is_active() {
+            return self.hold(caller, &enrolled).await.map(Step::SecondFactor);
         }
         // Nothing can be proven that was never enrolled: policy lets this session do no more than that.
         let unknown = Rated { remember: Vec::new(), ..rated };
         self.opening(caller, unknown, spent).await.map(Step::Open)
     }
 
-    /// The second half of a sign-in that was held: `otp` is a code of an app, or a recovery code.
+    /// The second half of a sign-in that was held.
     pub async fn second_factor(
         &self,
         token: &SecretString,
-        otp: &SecretString,
+        shown: &Shown,
         origin: Arc<Origin>,
     ) -> Result<Opening> {
+        let (held, proven) = self.held(token, origin).await?;
+        let (caller, rated) = self.rated(proven).await?;
+        let (caller, mut spent) = self.with_factor(caller, shown, "auth.mfa").await?;
+        spent.statements.push(held.spend(None));
+        self.opening(caller, rated, spent).await
+    }
+
+    /// Begins the proof of a passkey for a sign-in that was held.
+    pub async fn begin_second_factor(
+        &self,
+        token: &SecretString,
+        origin: Arc<Origin>,
+    ) -> Result<BegunProof> {
+        let (_, proven) = self.held(token, origin).await?;
+        let (caller, _) = self.rated(proven).await?;
+        let permit = self.allowed(caller).await?;
+        self.begin_proof(permit.warrant(), permit.caller()).await
+    }
+
+    /// What the token of a held sign-in stands for. Every look counts as a try.
+    async fn held(&self, token: &SecretString, origin: Arc<Origin>) -> Result<(Found, Caller)> {
         let begun = self.authn.single_use().recall(Use::SecondFactor, token).await?;
         let Some(held) = begun.filter(|it| it.is_good_for(HOLDER)) else {
             return Err(self.authn.refuse_waiting("ended", &origin).await);
@@ -90,20 +113,13 @@ impl App {
         let Some(principal) = self.directory.snapshot().principal(kind, id) else {
             return Err(Error::Unauthenticated(Unproven::BadSecret));
         };
-        let proven = self.authn.resumed(principal, via, authenticated_at, origin);
-        let (caller, rated) = self.rated(proven).await?;
-        let (caller, mut spent) = self.with_factor(caller, otp, "auth.mfa").await?;
-        spent.push(held.spend(None));
-        self.opening(caller, rated, spent).await
+        Ok((held, self.authn.resumed(principal, via, authenticated_at, origin)))
     }
 
-    async fn opening(
-        &self,
-        caller: Caller,
-        rated: Rated,
-        mut statements: Vec<Statement>,
-    ) -> Result<Opening> {
+    async fn opening(&self, caller: Caller, rated: Rated, spent: Spent) -> Result<Opening> {
         let permit = self.allowed(caller).await?;
+        spent.note(permit.warrant());
+        let mut statements = spent.statements;
         statements.extend(rated.remember);
         Ok(Opening { permit, statements })
     }
@@ -126,7 +142,7 @@ impl App {
         Ok(!may(caller)? && may(&self.authn.with_factor_proven(caller.clone()))?)
     }
 
-    async fn hold(&self, caller: Caller) -> Result<Challenge> {
+    async fn hold(&self, caller: Caller, enrolled: &Enrolled) -> Result<Challenge> {
         let (principal, session) = (caller.principal(), caller.session());
         let begun = Begun {
             kind: principal.kind(),
@@ -139,7 +155,7 @@ impl App {
             self.authn.single_use().issue(Use::SecondFactor, HOLDER, &begun, WAIT)?;
         let permit = self.allowed(caller).await?;
         self.authn.hold(permit, insert).await?;
-        Ok(Challenge { token: Some(token), risk })
+        Ok(Challenge { token: Some(token), risk, means: enrolled.means() })
     }
 
     async fn rated(&self, caller: Caller) -> Result<(Caller, Rated)> {
@@ -150,49 +166,6 @@ impl App {
     /// Provisional until histories are kept.
     pub async fn rate(&self, _: &Caller) -> Result<Rated> {
         Ok(Rated { risk: Risk::Low, remember: Vec::new() })
-    }
-
-    async fn has_factor(&self, caller: &Caller) -> Result<bool> {
-        match caller.principal() {
-            Principal::User(it) => Ok(self.factors.of(it.id).await?.is_active()),
-            Principal::Agent(_) => Ok(false),
-        }
-    }
-
-    /// What an elevation has to prove besides the password: a factor, where one is enrolled.
-    pub async fn proven_again(
-        &self,
-        caller: Caller,
-        otp: Option<&SecretString>,
-    ) -> Result<(Caller, Vec<Statement>)> {
-        match otp {
-            Some(otp) => self.with_factor(caller, otp, "auth.elevate").await,
-            None if self.has_factor(&caller).await? => {
-                let risk = caller.session().proof.risk;
-                Err(Error::SecondFactor(Box::new(Challenge { token: None, risk })))
-            }
-            None => Ok((caller, Vec::new())),
-        }
-    }
-
-    /// Proves a second factor by what was typed. What is proven counts with the commit of the
-    /// statements.
-    pub async fn with_factor(
-        &self,
-        caller: Caller,
-        otp: &SecretString,
-        event: &'static str,
-    ) -> Result<(Caller, Vec<Statement>)> {
-        let tried = match caller.principal() {
-            Principal::User(it) => self.factors.prove(it.id, otp).await?,
-            Principal::Agent(_) => Tried::Wrong,
-        };
-        let reason = match tried {
-            Tried::Proven(it) => return Ok((self.authn.with_factor_proven(caller), it.statements)),
-            Tried::Used => "used_code",
-            Tried::Wrong => "wrong_code",
-        };
-        Err(self.authn.refuse_factor_of(&caller, event, reason).await)
     }
 }
 

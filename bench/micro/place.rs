@@ -110,8 +110,11 @@ impl Place {
             &key,
         );
         let quota = Quota::load(&*db, clock.micros()).await.unwrap();
-        let surroundings =
-            Surroundings { home: jiff::tz::TimeZone::UTC, zones: Default::default() };
+        let surroundings = Surroundings {
+            home: jiff::tz::TimeZone::UTC,
+            zones: Default::default(),
+            places: Default::default(),
+        };
         Place {
             authn: authn.await.unwrap(),
             authz: Authz::new(bundle.clone(), surroundings, quota, ledger, clock.clone(), world),

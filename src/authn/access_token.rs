@@ -253,8 +253,15 @@ mod tests {
         let ttl = Duration::from_secs(900);
         let (access_ttl, refresh_ttl, elevated_ttl) = (ttl, ttl, ttl);
         let (issuer, audience) = (issuer.into(), audience.into());
-        let bootstrap_token = None;
-        TokenRules { issuer, audience, access_ttl, refresh_ttl, elevated_ttl, bootstrap_token }
+        TokenRules {
+            issuer,
+            audience,
+            access_ttl,
+            refresh_ttl,
+            elevated_ttl,
+            server: Default::default(),
+            bootstrap_token: None,
+        }
     }
 
     fn claims(iss: &str, aud: &str) -> Claims {

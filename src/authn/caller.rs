@@ -115,6 +115,15 @@ impl Session {
         }
     }
 
+    /// What everything that is given in this session hangs on, and ends with: the session itself,
+    /// or the API key.
+    pub fn root(&self) -> Option<Uuid> {
+        match self.proof.via {
+            Via::ApiKey(key) => Some(key),
+            _ => self.id,
+        }
+    }
+
     /// The session that somebody opened by signing in.
     ///
     /// # Errors

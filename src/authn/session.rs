@@ -9,17 +9,17 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::access_token::{Act, Claims, Confirmation};
-use super::{AccessToken, Authn, Caller, Proof, Session, TokenPair, Via};
+use super::proofs::KeyProof;
+use super::{AccessToken, Authn, Caller, Proof, SECOND, Session, TokenPair, Via};
 use crate::audit::Actor;
 use crate::audit::entry::Origin;
 use crate::authz::facts::{Particulars, Risk};
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::clock::instant;
+use crate::credentials;
 use crate::directory::{Kind, Principal};
 use crate::store::{Row, Statement};
 use crate::{Error, Result, Unproven};
-
-const SECOND: i64 = 1_000_000;
 
 /// Something a principal does about its own session.
 macro_rules! on_session {
@@ -120,23 +120,22 @@ impl RecalledRefresh {
 }
 
 /// Who sends a refresh token.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Holder<'a> {
     /// The OAuth client that proved itself; none for our own sign-in.
     pub client: Option<&'a str>,
-    /// The thumbprint of the key that it proved (RFC 9449).
-    pub key: Option<&'a str>,
+    /// What proves the key that it holds (RFC 9449).
+    pub proof: Option<KeyProof>,
 }
 
 impl Holder<'_> {
     /// Whose token it is not.
-    fn fault(self, proof: &Proof) -> Option<&'static str> {
+    fn fault(&self, proof: &Proof) -> Option<&'static str> {
         if proof.client.as_deref() != self.client {
             Some("of_another_client")
-        } else if proof.key.is_some() && proof.key.as_deref() != self.key {
-            Some("wrong_key")
         } else {
-            None
+            let holds = |key: &String| self.proof.as_ref().is_some_and(|it| it.is_by(key));
+            proof.key.as_ref().filter(|it| !holds(it)).map(|_| "wrong_key")
         }
     }
 }
@@ -216,7 +215,10 @@ impl Authn {
         event: &'static str,
         reason: &str,
     ) -> Error {
-        self.refuse(event, caller.principal().actor(), reason, caller.origin()).await
+        match self.refuse(event, caller.principal().actor(), reason, caller.origin()).await {
+            Error::Unauthenticated(_) => Error::Unauthenticated(Unproven::BadFactor),
+            other => other,
+        }
     }
 
     /// The answer to a sign-in that waits no more.
@@ -284,7 +286,8 @@ impl Authn {
     }
 
     /// Recognises a refresh token. One that was used already ends its whole family: either the
-    /// thief or the owner holds a copy, and nobody can tell which.
+    /// thief or the owner holds a copy, and nobody can tell which. One of a session that is bound
+    /// to a key is good with a proof of that key alone (RFC 9449 section 5).
     pub async fn prove_refresh(
         &self,
         recalled: RecalledRefresh,
@@ -324,7 +327,8 @@ impl Authn {
             reauthenticated_at: None,
             proof: Arc::new(proof),
         };
-        Ok((Caller::new(principal, authenticated, origin), RefreshSession { spent, session }))
+        let caller = self.bind(Caller::new(principal, authenticated, origin), holder.proof)?;
+        Ok((caller, RefreshSession { spent, session }))
     }
 
     async fn refuse_refresh(&self, actor: Actor, reason: &str, origin: &Origin) -> Error {
@@ -395,7 +399,7 @@ impl Authn {
     pub async fn sign_out(&self, permit: Permit<SignOut>) -> Result<()> {
         let (caller, _, _, warrant) = permit.spend();
         let session = caller.session().opened()?;
-        self.ledger.commit(&warrant, vec![self.revoke(session)]).await?;
+        self.ledger.commit(&warrant, self.revoke(session).into()).await?;
         self.revoked.add(session, self.clock.micros());
         Ok(())
     }
@@ -428,13 +432,15 @@ impl Authn {
         warrant.note("principal", of.id().to_string());
         warrant.note("reason", why);
         self.revoked.add(session, self.clock.micros());
-        self.ledger.commit(&warrant, vec![self.revoke(session)]).await
+        self.ledger.commit(&warrant, self.revoke(session).into()).await
     }
 
-    pub(super) fn revoke(&self, session: Uuid) -> Statement {
-        Statement::new("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
-            .bind(session)
-            .bind(self.clock.micros())
+    /// What ends a session, and what was vended in it.
+    pub(super) fn revoke(&self, session: Uuid) -> [Statement; 3] {
+        let now = self.clock.micros();
+        let end = "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+        let [tell, mark] = credentials::of_session(session, now);
+        [Statement::new(end).bind(session).bind(now), tell, mark]
     }
 
     pub(super) fn insert_session(
@@ -522,8 +528,12 @@ impl Authn {
             reauth_time: proven.reauthenticated_at.map(|it| it / SECOND),
             scope: scopes.join(" "),
         };
+        if let Some(key) = &proof.key {
+            warrant.note("key", key.as_str());
+        }
+        let bound = proof.key.is_some();
         let token = self.tokens.sign(warrant, &claims)?.into();
-        Ok(AccessToken { token, expires_at: instant(expires * SECOND), ttl, scopes })
+        Ok(AccessToken { token, bound, expires_at: instant(expires * SECOND), ttl, scopes })
     }
 }
 
@@ -547,12 +557,12 @@ fn refresh_token() -> Result<SecretString> {
 /// A proof that works once, and worked for somebody else between our look and our commit.
 fn outrun(error: Error) -> Error {
     match error {
-        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadSecret),
+        Error::Conflict(_) => Error::Unauthenticated(Unproven::BadFactor),
         other => other,
     }
 }
 
-fn json(proof: &Proof) -> Result<String> {
+pub(super) fn json(proof: &Proof) -> Result<String> {
     Ok(serde_json::to_string(proof).map_err(anyhow::Error::from)?)
 }
 

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 #[derive(Debug)]
 pub struct AccessToken {
     pub(super) token: SecretString,
+    pub(super) bound: bool,
     pub expires_at: Timestamp,
     /// How long it lives from the second in which it was made.
     pub ttl: Duration,
@@ -25,6 +26,11 @@ pub struct TokenPair {
 }
 
 impl AccessToken {
+    /// How it is to be sent (RFC 6749 section 7.1, RFC 9449 section 5).
+    pub fn kind(&self) -> &'static str {
+        if self.bound { "DPoP" } else { "Bearer" }
+    }
+
     /// For the one answer that shows it.
     pub fn reveal(&self) -> &str {
         self.token.expose_secret()

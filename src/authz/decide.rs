@@ -19,6 +19,7 @@ use super::verdict::{Outcome, verdict};
 use crate::Result;
 use crate::authn::Caller;
 use crate::clock::{Clock, instant};
+use crate::net::places::Places;
 use crate::policy::{Bundle, Fix};
 
 /// Microseconds in a second.
@@ -33,6 +34,8 @@ pub struct Surroundings {
     pub home: TimeZone,
     /// Named networks: what policies know as `NetZone`s.
     pub zones: BTreeMap<String, Vec<IpNet>>,
+    /// Where addresses are.
+    pub places: Arc<Places>,
 }
 
 /// One question to Cedar, but for who is asking.
@@ -164,7 +167,7 @@ impl Decider {
         let since = |micros: i64| Age::between(instant(micros), now);
         Facts {
             clock: second.facts.clone(),
-            net: NetFacts::new(caller.origin().ip, self.zones_of(caller.origin().ip), None),
+            net: self.net_facts(caller.origin().ip),
             session: SessionFacts {
                 aal: session.assurance_level(),
                 // A session from the future, after the clock was set back, is as old as can be.
@@ -174,6 +177,7 @@ impl Decider {
             },
             risk: session.proof.risk,
             token_scopes: BTreeSet::clone(&session.scopes),
+            delegation: None,
             particulars,
         }
     }
@@ -201,6 +205,11 @@ impl Decider {
     /// The names of the networks that the settings name.
     pub fn zone_names(&self) -> impl Iterator<Item = &str> {
         self.surroundings.zones.keys().map(String::as_str)
+    }
+
+    fn net_facts(&self, ip: IpAddr) -> NetFacts {
+        let country = self.surroundings.places.country(ip).map(|it| it.to_string());
+        NetFacts::new(ip, self.zones_of(ip), country)
     }
 
     fn zones_of(&self, ip: IpAddr) -> BTreeSet<String> {

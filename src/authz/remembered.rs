@@ -166,6 +166,6 @@ fn is_plain(particulars: &Particulars) -> bool {
         Particulars::Base
             | Particulars::Token
             | Particulars::Admin { approval: None }
-            | Particulars::Find { delegation: None }
+            | Particulars::Find
     )
 }

@@ -12,6 +12,7 @@ mod serve;
 pub mod server;
 mod signals;
 pub mod token;
+mod user;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,9 @@ enum Command {
     Init(init::InitArgs),
     /// Make an administrator in the store; for the host's operator
     SeedAdmin(host::SeedAdminArgs),
+    /// Help a person who cannot sign in; for the host's operator
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Check and test policies
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -99,6 +103,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(settings(&args.settings)?, clock).await,
         Command::Init(args) => init::run(&args, &clock),
         Command::SeedAdmin(args) => host::seed_admin(args, clock).await,
+        Command::User(command) => user::run(command, clock).await,
         Command::Policy(command) => policy::run(&command),
         Command::Token(command) => token::run(command, &clock).await,
         Command::Audit(command) => audit::run(command).await,

@@ -60,8 +60,10 @@ impl Server {
             tasks.push(tokio::spawn(net::serve(listener, None, limits(), door, stop.clone())));
         }
         let tokens = app.standing.watch(Pace::default()).context("watching the tokens file")?;
+        let places = app.places.clone().watch(Pace::default());
+        let places = places.context("watching the GeoIP file")?;
         let policies = watch(&settings, &app, &bundle)?;
-        let watches = tokens.into_iter().chain(policies).collect();
+        let watches = tokens.into_iter().chain(places).chain(policies).collect();
         tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
         tasks.push(tokio::spawn(app.api_keys.clone().keep_uses(stop.clone())));
         Ok(Server { app, address, settings, stop, tasks, watches })

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::attenuate::{ArgumentCheck, AttenuateError, argument_checks};
 use super::mint::{Draft, MintError, Minted, mint};
 use super::{Credential, Credentials};
+use crate::authn::Caller;
 use crate::authz::facts::{Ask, Particulars};
 use crate::authz::quota::NOTHING_USED;
 use crate::authz::uid::{Kind, uid};
@@ -82,7 +83,6 @@ impl Action for RequestCredential {
         Particulars::Credential {
             usage: NOTHING_USED,
             ask: Ask { scopes: self.scopes.clone(), ttl_seconds: self.ttl_seconds(tool) },
-            delegation: None,
             approval: None,
         }
     }
@@ -130,7 +130,7 @@ impl Credentials {
         warrant.note("tool", credential.tool_name.as_str());
         warrant.note("scopes", credential.scopes.iter().cloned().collect::<Vec<_>>());
         warrant.note("expires_at", draft.expires_at.to_string());
-        let insert = insert(&credential, caller.principal(), &tool);
+        let insert = insert(&credential, &caller, &tool);
         self.ledger.commit(&warrant, vec![insert]).await?;
         metrics::vended(started.elapsed());
         Ok(Issued { credential, minted })
@@ -183,24 +183,29 @@ fn record(
 }
 
 /// The row, if the principal and the tool still are what was decided on: whoever was suspended since,
-/// here or by another replica, and revoked of all credentials, must not get one more.
-fn insert(it: &Credential, principal: &Principal, tool: &Tool) -> Statement {
+/// here or by another replica, and revoked of all credentials, must not get one more. The same for a
+/// session or an API key that has ended since.
+fn insert(it: &Credential, caller: &Caller, tool: &Tool) -> Statement {
     macro_rules! insert_while {
         ($principals:literal) => {
             concat!(
                 "INSERT INTO credentials (id, decision_id, tool_id, tool_name, tool_owner,
                                           principal_kind, principal_id, agent_owner, scopes,
-                                          root_key_id, revocation_ids, created_at, expires_at)
+                                          root_key_id, revocation_ids, created_at, expires_at,
+                                          session_id)
                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, CAST($10 AS BIGINT), $11,
-                        CAST($12 AS BIGINT), CAST($13 AS BIGINT)
+                        CAST($12 AS BIGINT), CAST($13 AS BIGINT), $16
                  WHERE EXISTS (SELECT 1 FROM tools WHERE id = $3 AND revision = $14)
                    AND EXISTS (SELECT 1 FROM ",
                 $principals,
-                " WHERE id = $7 AND state = $15)"
+                " WHERE id = $7 AND state = $15)
+                   AND NOT EXISTS (SELECT 1 FROM sessions
+                                   WHERE id = $16 AND revoked_at IS NOT NULL)
+                   AND NOT EXISTS (SELECT 1 FROM api_keys WHERE id = $16 AND state <> 'active')"
             )
         };
     }
-    let (sql, state) = match principal {
+    let (sql, state) = match caller.principal() {
         Principal::Agent(agent) => (insert_while!("agents"), agent.state),
         Principal::User(user) => (insert_while!("users"), user.state),
     };
@@ -220,5 +225,6 @@ fn insert(it: &Credential, principal: &Principal, tool: &Tool) -> Statement {
         .bind(it.expires_at)
         .bind(tool.revision)
         .bind(state.as_str())
+        .bind(caller.session().root())
         .expect_rows(1)
 }

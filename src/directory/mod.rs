@@ -1,7 +1,11 @@
-//! Users, agents and the roles they are in, and the snapshot of them that decisions read.
+//! Users, agents, the roles they are in and the mandates between them, and the snapshot of all this
+//! that decisions read.
 
 mod actions;
+mod agent_proofs;
+mod agent_secret;
 mod agents;
+mod mandates;
 mod name;
 mod principal;
 mod snapshot;
@@ -20,7 +24,12 @@ pub use actions::{
     GrantAgentRole, GrantUserRole, ListAgents, ListUsers, ResumeAgent, ResumeUser, RevokeAgentRole,
     RevokeUserRole, RoleChange, ShowAgent, ShowUser, SuspendAgent, SuspendUser,
 };
-pub use agents::{Agent, AgentSecret, NewAgent, RegisterAgent};
+pub use agent_proofs::{RotateAgentSecret, SetAgentKeys};
+pub use agent_secret::AgentSecret;
+pub use agents::{Agent, NewAgent, RegisterAgent};
+pub use mandates::{
+    AgentRef, GiveMandate, ListMandates, Mandate, NewMandate, RevokeMandate, ShowMandate,
+};
 pub use name::{NoPrincipalName, PrincipalName};
 pub use principal::{Groups, Kind, Lifecycle, Principal, Roles};
 pub use snapshot::Snapshot;
@@ -43,6 +52,10 @@ impl Directory {
         }
         for agent in agents::all(&*db).await? {
             snapshot.put_agent(Arc::new(agent));
+        }
+        let now = clock.micros();
+        for mandate in mandates::unexpired(&*db, now).await? {
+            snapshot.put_mandate(&Arc::new(mandate), now);
         }
         Ok(Directory { snapshot: ArcSwap::from_pointee(snapshot), db, ledger, clock })
     }

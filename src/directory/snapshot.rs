@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use imbl::HashMap;
+use imbl::{HashMap, OrdSet};
 use uuid::Uuid;
 
-use super::{Agent, Kind, Principal, User};
+use super::{Agent, Kind, Mandate, Principal, User};
 
 /// Cheap to clone: copies share all but what changed.
 #[derive(Clone, Default)]
@@ -14,6 +14,12 @@ pub struct Snapshot {
     usernames: HashMap<String, Uuid>,
     agents: HashMap<Uuid, Arc<Agent>>,
     agent_names: HashMap<String, Uuid>,
+    /// Those that have not expired.
+    mandates: HashMap<Uuid, Arc<Mandate>>,
+    /// The same by the user who gave them: agent and id, so that of one agent's the newest is last.
+    given: HashMap<Uuid, OrdSet<(Uuid, Uuid)>>,
+    /// The same by their end.
+    ends: OrdSet<(i64, Uuid)>,
 }
 
 impl Snapshot {
@@ -53,6 +59,50 @@ impl Snapshot {
         let mut all: Vec<_> = self.agents.values().cloned().collect();
         all.sort_unstable_by_key(|it| it.id);
         all
+    }
+
+    /// A mandate that has not expired; it may have been revoked.
+    pub fn mandate(&self, id: Uuid) -> Option<&Arc<Mandate>> {
+        self.mandates.get(&id)
+    }
+
+    /// The newest mandate of this user for this agent that holds at `now`.
+    pub fn mandate_between(&self, user: Uuid, agent: Uuid, now: i64) -> Option<&Arc<Mandate>> {
+        let of_agent = (agent, Uuid::nil())..=(agent, Uuid::max());
+        let mut newest_first = self.given.get(&user)?.range(of_agent).rev();
+        newest_first.find_map(|(_, id)| self.mandate(*id).filter(|it| it.is_live(now)))
+    }
+
+    /// How many mandates a user has given that have not expired at `now`.
+    pub fn mandates_given(&self, user: Uuid, now: i64) -> usize {
+        let given = self.given.get(&user).into_iter().flatten();
+        given.filter_map(|(_, id)| self.mandate(*id)).filter(|it| it.expires_at > now).count()
+    }
+
+    /// Takes the mandate in, and lets go of all that have expired at `now`. What was revoked stays
+    /// so, in whatever order the news comes.
+    pub(super) fn put_mandate(&mut self, mandate: &Arc<Mandate>, now: i64) {
+        while let Some((at, id)) = self.ends.get_min().copied().filter(|(at, _)| *at <= now) {
+            self.forget_mandate(at, id);
+        }
+        let known = self.mandates.get(&mandate.id);
+        if mandate.expires_at <= now || known.is_some_and(|it| it.revoked_at.is_some()) {
+            return;
+        }
+        self.ends.insert((mandate.expires_at, mandate.id));
+        self.given.entry(mandate.user).or_default().insert((mandate.agent, mandate.id));
+        self.mandates.insert(mandate.id, mandate.clone());
+    }
+
+    fn forget_mandate(&mut self, end: i64, id: Uuid) {
+        self.ends.remove(&(end, id));
+        let Some(gone) = self.mandates.remove(&id) else { return };
+        if let Some(given) = self.given.get_mut(&gone.user) {
+            given.remove(&(gone.agent, id));
+            if given.is_empty() {
+                self.given.remove(&gone.user);
+            }
+        }
     }
 
     /// Takes the user in, unless a later revision is already here.

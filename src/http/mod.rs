@@ -9,10 +9,12 @@ pub mod describe;
 pub mod distinct;
 mod docs;
 pub mod door;
+mod factors;
 mod health;
 mod list;
 mod oauth;
 pub mod openapi;
+mod passkeys;
 pub mod problem;
 pub mod proxies;
 pub mod route;
@@ -129,6 +131,8 @@ async fn dispatch(
         route: route.path.to_owned(),
     };
     let call = Call {
+        method: head.method,
+        path: head.path.as_str().to_owned(),
         params,
         query,
         asks: route.about.query,

@@ -6,11 +6,14 @@ use serde::Serialize;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
+use crate::authn::factors::Means;
+use crate::authn::proofs::ALGORITHMS;
 use crate::authz::facts::Risk;
 use crate::error::{FieldFault, Fix};
 use crate::{Error, Unproven};
 
 const REALM: &str = "Bearer realm=\"gatewright\"";
+pub const DPOP_NONCE: header::HeaderName = header::HeaderName::from_static("dpop-nonce");
 
 /// How long a client should wait for a dependency to come back, in seconds.
 const RETRY_SECONDS: u64 = 2;
@@ -39,6 +42,9 @@ pub struct Problem {
     pub mfa_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk: Option<Risk>,
+    /// What a second factor can be proven with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_factors: Option<Vec<Means>>,
 }
 
 /// The answer to an error. A server fault is logged here, once, and not told.
@@ -60,15 +66,18 @@ pub fn render(error: Error, request_id: &str) -> Response {
         errors: None,
         mfa_token: None,
         risk: None,
+        second_factors: None,
     };
     let mut extra = Vec::new();
     match error {
         Error::Unauthenticated(unproven) => {
-            extra.push((header::WWW_AUTHENTICATE, challenge(unproven).to_owned()));
+            extra.extend(nonce(&unproven));
+            extra.push((header::WWW_AUTHENTICATE, challenge(&unproven)));
         }
         Error::SecondFactor(challenge) => {
             problem.mfa_token = challenge.token.map(|it| it.expose_secret().to_owned());
             problem.risk = Some(challenge.risk);
+            problem.second_factors = Some(challenge.means);
             extra.push((header::WWW_AUTHENTICATE, REALM.to_owned()));
         }
         Error::Denied(denial) | Error::RiskBlocked(denial) | Error::QuotaExceeded(denial) => {
@@ -91,17 +100,29 @@ pub fn render(error: Error, request_id: &str) -> Response {
 }
 
 /// RFC 6750 section 3: an error is named only where a token was sent.
-fn challenge(unproven: Unproven) -> &'static str {
+fn challenge(unproven: &Unproven) -> String {
     match unproven {
-        Unproven::BadToken => "Bearer realm=\"gatewright\", error=\"invalid_token\"",
+        Unproven::BadToken => format!("{REALM}, error=\"invalid_token\""),
+        Unproven::NotHolder(fault) => {
+            let (code, algorithms) = (fault.code(), ALGORITHMS.join(" "));
+            format!("DPoP realm=\"gatewright\", error=\"{code}\", algs=\"{algorithms}\"")
+        }
         Unproven::NoToken
         | Unproven::BadRefreshToken
         | Unproven::BadSecret
         | Unproven::BadGrant
         | Unproven::BadMfaToken
+        | Unproven::BadFactor
         | Unproven::Distrusted
-        | Unproven::UnknownPerson => REALM,
+        | Unproven::UnknownPerson
+        | Unproven::Assertion(_) => REALM.to_owned(),
     }
+}
+
+/// The nonce that a DPoP proof is to be made with (RFC 9449 section 8).
+fn nonce(unproven: &Unproven) -> Option<(header::HeaderName, String)> {
+    let Unproven::NotHolder(fault) = unproven else { return None };
+    fault.nonce().map(|it| (DPOP_NONCE, it.to_owned()))
 }
 
 fn answer(problem: &Problem, status: u16, extra: Vec<(header::HeaderName, String)>) -> Response {

@@ -12,10 +12,12 @@ use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{no_content, time};
-use crate::authn::{Caller, Elevate, Holder, SignOut, TokenPair, ViewSelf};
+use super::passkeys::SignedBody;
+use crate::authn::{Caller, Elevate, Holder, NotHolder, SignOut, TokenPair, ViewSelf};
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
 use crate::directory::{Kind, Roles};
+use crate::second_factor::Shown;
 use crate::sign_in::{Opening, Step};
 use crate::{App, Error, Result};
 
@@ -53,9 +55,23 @@ pub struct RefreshBody {
 pub struct ElevateBody {
     #[schemars(with = "String")]
     password: SecretString,
-    /// A code of the second factor; needed where one is enrolled.
+    /// A code of the second factor; this or a passkey is needed where one is enrolled.
     #[schemars(with = "Option<String>")]
     otp: Option<SecretString>,
+    /// What the browser signed with a passkey.
+    passkey: Option<SignedBody>,
+}
+
+impl ElevateBody {
+    fn shown(&mut self) -> Result<Option<Shown>> {
+        match (self.otp.take(), self.passkey.take()) {
+            (Some(_), Some(_)) => {
+                Err(Error::field("/passkey", "is one proof too many beside `otp`"))
+            }
+            (Some(otp), None) => Ok(Some(Shown::Otp(otp))),
+            (None, passkey) => Ok(passkey.map(SignedBody::shown)),
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -116,11 +132,13 @@ pub async fn login(app: Arc<App>, call: Call) -> Result<Response> {
 /// The second half of a sign-in that was answered with `mfa_required`.
 pub async fn mfa(app: Arc<App>, call: Call) -> Result<Response> {
     let body: MfaBody = call.json()?;
-    let opening = app.second_factor(&body.mfa_token, &body.otp, call.origin.clone()).await?;
+    let shown = Shown::Otp(body.otp);
+    let opening = app.second_factor(&body.mfa_token, &shown, call.origin.clone()).await?;
     open(&app, opening).await
 }
 
-async fn open(app: &App, Opening { permit, statements }: Opening) -> Result<Response> {
+/// The tokens of a sign-in that has gone all the way.
+pub async fn open(app: &App, Opening { permit, statements }: Opening) -> Result<Response> {
     let (scopes, risk) = (app.holdable_scopes(permit.caller(), None)?, risk(permit.caller()));
     Ok(tokens(&app.authn.open(permit, scopes, statements).await?, risk))
 }
@@ -136,7 +154,8 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
     if !known.is_good() {
         app.sign_in_limits.admit_address(call.origin.ip)?;
     }
-    let holder = Holder { client: None, key: None };
+    let proof = app.authn.key_proof(call.request()).map_err(NotHolder::from)?;
+    let holder = Holder { client: None, proof };
     let (caller, action) = app.authn.prove_refresh(known, holder, call.origin.clone()).await?;
     let rated = app.rate(&caller).await?;
     let caller = app.authn.rated(caller, rated.risk);
@@ -149,13 +168,15 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
 
 /// The password is checked before the decision: proving it is what is asked for.
 pub async fn elevate(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
-    let body: ElevateBody = call.json()?;
+    let mut body: ElevateBody = call.json()?;
     // By id: strangers who try the name at the door must not use up its owner's tries in here.
     app.sign_in_limits.admit(call.origin.ip, &caller.principal().id().to_string())?;
+    let shown = body.shown()?;
     app.authn.prove_again(&caller, body.password).await?;
-    let (caller, spent) = app.proven_again(caller, body.otp.as_ref()).await?;
+    let (caller, spent) = app.proven_again(caller, shown.as_ref()).await?;
     let permit = app.authz.authorize(caller, Elevate).await?;
-    let token = app.authn.elevate(permit, spent).await?;
+    spent.note(permit.warrant());
+    let token = app.authn.elevate(permit, spent.statements).await?;
     let answer = Elevated {
         access_token: token.reveal().to_owned(),
         access_token_expires_at: token.expires_at,
@@ -199,7 +220,7 @@ pub async fn logout(app: Arc<App>, permit: Permit<SignOut>) -> Result<Response> 
 
 fn tokens(pair: &TokenPair, risk: Risk) -> Response {
     let answer = Tokens {
-        token_type: "Bearer",
+        token_type: pair.access.kind(),
         access_token: pair.access.reveal().to_owned(),
         access_token_expires_at: pair.access.expires_at,
         refresh_token: pair.reveal_refresh().to_owned(),

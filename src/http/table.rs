@@ -9,7 +9,8 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    agents, api_keys, audit, credentials, docs, health, oauth, session, tools, users, well_known,
+    agents, api_keys, audit, credentials, docs, factors, health, oauth, passkeys, session, tools,
+    users, well_known,
 };
 use crate::registry::{Definition, ToolPatch};
 
@@ -24,6 +25,7 @@ pub fn routes() -> Vec<Route> {
         ("Health", health_and_docs()),
         ("Keys and feeds", keys_and_feeds()),
         ("Sign-in", sign_in()),
+        ("Second factors", second_factors()),
         ("Users", people()),
         ("Agents", machines()),
         ("API keys", keys()),
@@ -125,6 +127,76 @@ fn sign_in() -> Vec<Route> {
     ]
 }
 
+fn second_factors() -> Vec<Route> {
+    vec![
+        Route::guarded(Method::GET, "/api/v1/auth/factors", factors::parse_list, factors::list)
+            .about("Your second factors")
+            .gives::<factors::FactorsView>(),
+        Route::identified(Method::POST, "/api/v1/auth/factors/totp", factors::begin_totp)
+            .about("A secret for an authenticator app, shown this once")
+            .gives::<factors::TotpView>()
+            .with_status(201),
+        Route::identified(
+            Method::POST,
+            "/api/v1/auth/factors/totp/{factor}/confirm",
+            factors::confirm_totp,
+        )
+        .about("Make the app a factor by its first code; recovery codes come with the first factor")
+        .takes::<factors::ConfirmBody>()
+        .gives::<factors::NewFactorView>(),
+        Route::identified(Method::POST, "/api/v1/auth/factors/passkeys", passkeys::begin_enrolment)
+            .about("Begin to enrol a passkey")
+            .takes::<passkeys::PasskeyBody>()
+            .gives::<passkeys::CeremonyView>(),
+        Route::identified(
+            Method::POST,
+            "/api/v1/auth/factors/passkeys/finish",
+            passkeys::finish_enrolment,
+        )
+        .about("Enrol the passkey that the browser has made")
+        .takes::<passkeys::MadeBody>()
+        .gives::<factors::NewFactorView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/auth/factors/recovery-codes",
+            factors::parse_renew,
+            factors::renew_recovery,
+        )
+        .about("New recovery codes, which end the old ones; needs an elevated token")
+        .gives::<factors::RecoveryCodes>(),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/auth/factors/{factor}",
+            factors::parse_remove,
+            factors::remove,
+        )
+        .about("Remove a second factor; needs an elevated token")
+        .with_status(204),
+        Route::public(Method::GET, "/oauth/passkey", oauth::passkey::page)
+            .about("The page on which a browser makes the passkey of an enrolment that was begun")
+            .gives_text("text/html")
+            .asks(&[("ceremony", "What `POST /api/v1/auth/factors/passkeys` gave.")]),
+        Route::public(Method::POST, "/oauth/passkey", oauth::passkey::enrol)
+            .about("What that page sends")
+            .takes_form::<oauth::passkey::EnrolmentForm>()
+            .gives_text("text/html"),
+        Route::public(Method::GET, "/oauth/passkey.js", oauth::passkey::script)
+            .about("The script of pages that know passkeys")
+            .gives_text("text/javascript"),
+        Route::public(Method::POST, "/api/v1/auth/mfa/passkey", passkeys::begin_mfa)
+            .about("Begin to prove a passkey for a sign-in that asks for a second factor")
+            .takes::<passkeys::HeldBody>()
+            .gives::<passkeys::CeremonyView>(),
+        Route::public(Method::POST, "/api/v1/auth/mfa/passkey/finish", passkeys::finish_mfa)
+            .about("Go on with that sign-in by what the passkey signed")
+            .takes::<passkeys::HeldSignedBody>()
+            .gives::<session::Tokens>(),
+        Route::identified(Method::POST, "/api/v1/auth/elevate/passkey", passkeys::begin_elevation)
+            .about("Begin to prove a passkey for an elevated token")
+            .gives::<passkeys::CeremonyView>(),
+    ]
+}
+
 fn people() -> Vec<Route> {
     vec![
         Route::public(Method::POST, "/api/v1/register/user", users::register)
@@ -214,6 +286,24 @@ fn machines() -> Vec<Route> {
         )
         .about("Let a suspended agent act again")
         .gives::<agents::AgentView>(),
+        Route::guarded(
+            Method::PUT,
+            "/api/v1/agents/{agent}/keys",
+            agents::parse_keys,
+            agents::set_keys,
+        )
+        .about("Put other public keys in place of an agent's; one that is gone ends its sessions")
+        .takes::<agents::JwkSet>()
+        .gives::<agents::AgentView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/agents/{agent}/secret",
+            agents::parse_rotate,
+            agents::rotate,
+        )
+        .about("Give an agent a new client secret, shown this once")
+        .takes::<agents::RotateBody>()
+        .gives::<agents::Rotated>(),
         Route::guarded(
             Method::PUT,
             "/api/v1/agents/{agent}/roles/{role}",

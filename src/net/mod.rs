@@ -4,6 +4,7 @@
 pub mod body;
 pub mod host;
 pub mod outbound;
+pub mod places;
 pub mod tls;
 
 mod connection;

@@ -1,7 +1,6 @@
 //! TLS 1.3 for callers, with certificates that can change while the server runs.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +17,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
+
+use crate::stamp::Stamp;
 
 /// How often the files are looked at. A look is three `stat` calls.
 pub const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -124,8 +125,8 @@ impl Acceptor {
     }
 }
 
-/// What tells one state of the files from another without reading them; none for a missing file.
-type Stamps = Vec<Option<(u64, u64, i64, i64)>>;
+/// One for each file; none for a missing one.
+type Stamps = Vec<Option<Stamp>>;
 
 impl Files {
     fn stamps(&self) -> Stamps {
@@ -133,7 +134,11 @@ impl Files {
             Clients::Unasked => None,
             Clients::Optional(it) | Clients::Required(it) => Some(it),
         };
-        [&self.certificate, &self.key].into_iter().chain(authorities).map(|it| stamp(it)).collect()
+        [&self.certificate, &self.key]
+            .into_iter()
+            .chain(authorities)
+            .map(|it| Stamp::of(it))
+            .collect()
     }
 
     fn config(&self) -> Result<ServerConfig, Error> {
@@ -173,11 +178,6 @@ impl Clients {
 enum Demand {
     May,
     Must,
-}
-
-fn stamp(path: &Path) -> Option<(u64, u64, i64, i64)> {
-    let it = path.metadata().ok()?;
-    Some((it.ino(), it.size(), it.ctime(), it.ctime_nsec()))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {

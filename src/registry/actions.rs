@@ -48,7 +48,7 @@ macro_rules! on_tool {
     };
 }
 
-on_tool!(ShowTool {}, "view_tool", "tool.show", Particulars::Find { delegation: None });
+on_tool!(ShowTool {}, "view_tool", "tool.show", Particulars::Find);
 on_tool!(
     UpdateTool { patch: ToolPatch, if_match: Option<i64> },
     "update_tool", "tool.update", Particulars::Admin { approval: None }
@@ -97,7 +97,7 @@ impl Listing for ListTools {
     }
 
     fn particulars(&self) -> Particulars {
-        Particulars::Find { delegation: None }
+        Particulars::Find
     }
 
     fn page_size(&self) -> usize {

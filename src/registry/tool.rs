@@ -165,6 +165,6 @@ impl Resource for Arc<Tool> {
     }
 
     fn view(&self) -> Option<View> {
-        Some(View { action: "view_tool", particulars: || Particulars::Find { delegation: None } })
+        Some(View { action: "view_tool", particulars: || Particulars::Find })
     }
 }

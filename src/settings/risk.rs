@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -9,7 +10,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 /// Where requests come from. A network is written `10.8.0.0/16`, or as one address.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Risk {
     /// Networks from which nobody signs in.
@@ -25,6 +26,29 @@ pub struct Risk {
     /// Named networks that policies speak of, such as `vpn` or `office`.
     #[schemars(with = "BTreeMap<String, Vec<String>>", example = zones_example())]
     pub zones: BTreeMap<String, Networks>,
+    /// File that tells countries by address (MaxMind DB format, such as GeoLite2 or DB-IP), read
+    /// again when it changes. Without one, every country is unknown, and an unknown country is
+    /// outside of every list of countries. With positions in it, sign-ins that nobody could travel
+    /// between are refused.
+    #[schemars(example = &"/var/lib/GeoIP/GeoLite2-City.mmdb")]
+    pub geoip_db: Option<PathBuf>,
+    /// Days after which an address or a user agent that its owner has not signed in with is new
+    /// again.
+    #[schemars(range(min = 1, max = 3650))]
+    pub known_for_days: u32,
+}
+
+impl Default for Risk {
+    fn default() -> Risk {
+        Risk {
+            blocked_networks: Vec::new(),
+            trust_proxy_headers: false,
+            trusted_proxies: Vec::new(),
+            zones: BTreeMap::new(),
+            geoip_db: None,
+            known_for_days: 180,
+        }
+    }
 }
 
 /// The networks of one zone.

@@ -9,6 +9,7 @@
 )]
 
 mod access_tokens;
+mod api_keys;
 mod attacks;
 mod audit;
 mod bad_input;
@@ -34,4 +35,5 @@ mod server;
 mod store;
 mod tampering;
 mod tls;
+mod tokens_file;
 mod vending;

@@ -327,11 +327,33 @@ async fn audit(gate: &Gate, witness: &mut Witness, admin: &Caller) {
     witness.saw("get", path, &admin.get(&format!("{path}?from=1")).await);
 }
 
+async fn keys(witness: &mut Witness, admin: &Caller) {
+    let path = "/api/v1/api-keys";
+    let expires_at = "2100-01-01T00:00:00Z";
+    let body = json!({ "name": "ci", "scopes": ["read:public"], "expires_at": expires_at });
+    let made = witness.saw("post", path, &admin.post(path, &body).await);
+    let wrong = json!({ "name": "ci", "scopes": ["agent:calc"] });
+    witness.saw("post", path, &admin.post(path, &wrong).await);
+    witness.saw("get", path, &admin.get(path).await);
+    let (template, one) =
+        ("/api/v1/api-keys/{key}", format!("{path}/{}", made["id"].as_str().unwrap()));
+    witness.saw("get", template, &admin.get(&one).await);
+    let overlap = json!({ "overlap_seconds": 60 });
+    let rotated = admin.post(&format!("{one}/rotate"), &overlap).await;
+    witness.saw("post", "/api/v1/api-keys/{key}/rotate", &rotated);
+    for verb in ["disable", "enable"] {
+        let answer = admin.act(&format!("{one}/{verb}")).await;
+        witness.saw("post", &format!("{template}/{verb}"), &answer);
+    }
+    witness.saw("delete", template, &admin.delete(&one).await);
+}
+
 async fn endings(gate: &Gate, witness: &mut Witness, admin: &Caller, tool: &str) {
     let path = "/api/v1/auth/elevate";
     let proof = json!({ "password": PASSWORD });
     let elevated = witness.saw("post", path, &admin.post(path, &proof).await);
     let elevated = Caller::new(&gate.url, elevated["access_token"].as_str());
+    keys(witness, &elevated).await;
     let (template, one) = ("/api/v1/tools/{tool}", format!("/api/v1/tools/{tool}"));
     let stale = elevated.request(Method::DELETE, &one).header(header::IF_MATCH, "\"0\"");
     witness.saw("delete", template, &send(stale).await);

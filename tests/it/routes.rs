@@ -33,6 +33,7 @@ const PUBLIC: &[&str] = &[
 /// Routes that ask themselves, because what is asked stands in the body; and what they ask.
 const IDENTIFIED: &[(&str, &str)] = &[
     ("POST /api/v1/auth/elevate", "elevate"),
+    ("POST /api/v1/api-keys", "create_api_key"),
     ("POST /api/v1/credentials/validate", "introspect_credential"),
 ];
 
@@ -45,7 +46,6 @@ const AWAITING: &[&str] = &[
     "activate_policy",
     "add_factor",
     "authorize_client",
-    "create_api_key",
     "decide_approval",
     "delete_agent",
     "draft_policy",
@@ -60,13 +60,9 @@ const AWAITING: &[&str] = &[
     "register_client",
     "remove_factor",
     "review_policy",
-    "revoke_api_key",
     "revoke_mandate",
     "rollback_policy",
-    "rotate_api_key",
     "transfer_tool",
-    "update_agent",
-    "view_api_key",
     "view_approval",
     "view_mandate",
     "view_policy",
@@ -74,8 +70,13 @@ const AWAITING: &[&str] = &[
 ];
 
 /// Lists answer whatever policy says, with what it lets be seen.
-const LISTS: &[&str] =
-    &["GET /api/v1/users", "GET /api/v1/agents", "GET /api/v1/tools", "GET /api/v1/credentials"];
+const LISTS: &[&str] = &[
+    "GET /api/v1/users",
+    "GET /api/v1/agents",
+    "GET /api/v1/api-keys",
+    "GET /api/v1/tools",
+    "GET /api/v1/credentials",
+];
 
 const ALMOST_NOTHING: &str = r#"
 @id("only.sign-in") @title("Everybody signs in")
@@ -144,6 +145,7 @@ struct Things {
     tool: String,
     credential: String,
     token: String,
+    key: String,
 }
 
 impl Things {
@@ -156,7 +158,11 @@ impl Things {
         let (agent, caller) = gate.agent("reckoner", "agent").await;
         let path = format!("/api/v1/tools/{}/access", text(&tool["id"]));
         let vended = caller.post(&path, &json!({ "scopes": ["evaluate"] })).await.expect(201);
+        let key = json!({ "name": "ci", "principal": agent["client_id"], "scopes": [] });
+        let elevated = admin.elevated(crate::harness::server::PASSWORD).await;
+        let key = elevated.post("/api/v1/api-keys", &key).await.expect(201);
         let things = Things {
+            key: text(&key["id"]),
             user,
             agent: text(&agent["client_id"]),
             tool: text(&tool["id"]),
@@ -174,6 +180,7 @@ impl Things {
             ("agent", &self.agent),
             ("tool", &self.tool),
             ("credential", &self.credential),
+            ("key", &self.key),
             ("role", "auditor"),
         ] {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -197,6 +204,7 @@ impl Things {
             "POST /api/v1/auth/elevate" => json!({ "password": crate::harness::server::PASSWORD }),
             "POST /api/v1/users" => json!({ "username": "newcomer", "password": password }),
             "POST /api/v1/register/machine" => json!({ "name": "newcomer", "role": "agent" }),
+            "POST /api/v1/api-keys" => json!({ "name": "another", "scopes": [] }),
             "POST /api/v1/tools" => samples::calculate("another"),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
@@ -216,10 +224,12 @@ impl Things {
             format!("/api/v1/agents/{}", self.agent),
             format!("/api/v1/tools/{}", self.tool),
             format!("/api/v1/credentials/{}", self.credential),
+            format!("/api/v1/api-keys/{}", self.key),
             "/api/v1/users".into(),
             "/api/v1/agents".into(),
             "/api/v1/tools".into(),
             "/api/v1/credentials".into(),
+            "/api/v1/api-keys".into(),
         ] {
             found.push(admin.get(&path).await.expect(200));
         }

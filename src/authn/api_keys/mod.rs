@@ -20,6 +20,7 @@ use self::secret::SecretHash;
 use crate::audit::Ledger;
 use crate::authz::{Permit, Warrant};
 use crate::clock::Clock;
+use crate::credentials;
 use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
@@ -101,7 +102,7 @@ impl ApiKeys {
         warrant.note("api_key", key.id.to_string());
         warrant.note("name", key.name.as_str());
         warrant.note("scopes", Vec::from_iter(key.scopes.iter().cloned()));
-        let insert = key.insert()?;
+        let insert = vec![key.insert()?];
         Ok((self.write(&warrant, insert, key).await?, secret))
     }
 
@@ -123,40 +124,57 @@ impl ApiKeys {
             it.previous = (now < until).then_some(Previous { hash: it.hash, until });
             it.hash = secret.hash();
         });
-        Ok((self.replace(&warrant, next, action.if_match).await?, secret))
+        // Who leaves the old text no time does not trust it, nor what was got with it.
+        let vended = match next.previous {
+            None => credentials::of_session(next.id, now).into(),
+            Some(_) => Vec::new(),
+        };
+        Ok((self.replace(&warrant, next, vended, action.if_match).await?, secret))
     }
 
     pub async fn enable(&self, permit: Permit<EnableApiKey>) -> Result<Arc<ApiKey>> {
         let (_, action, resource, warrant) = permit.spend();
         action.insist(resource.key.revision)?;
         let next = resource.key.changed(self.clock.micros(), |it| it.state = State::Active);
-        self.replace(&warrant, next, action.if_match).await
+        self.replace(&warrant, next, Vec::new(), action.if_match).await
     }
 
-    /// Makes the key good for nothing until somebody enables it.
+    /// Makes the key good for nothing until somebody enables it, and revokes what was vended with
+    /// it.
     pub async fn disable(&self, permit: Permit<DisableApiKey>) -> Result<Arc<ApiKey>> {
         let (_, action, resource, warrant) = permit.spend();
         action.insist(resource.key.revision)?;
-        let next = resource.key.changed(self.clock.micros(), |it| it.state = State::Disabled);
-        self.replace(&warrant, next, action.if_match).await
+        self.end(&warrant, &resource.key, State::Disabled, action.if_match).await
     }
 
-    /// Ends the key for good.
+    /// Ends the key for good, and revokes what was vended with it.
     pub async fn revoke(&self, permit: Permit<RevokeApiKey>) -> Result<()> {
         let (_, action, resource, warrant) = permit.spend();
         action.insist(resource.key.revision)?;
-        let next = resource.key.changed(self.clock.micros(), |it| it.state = State::Revoked);
-        self.replace(&warrant, next, action.if_match).await.map(drop)
+        self.end(&warrant, &resource.key, State::Revoked, action.if_match).await.map(drop)
+    }
+
+    async fn end(
+        &self,
+        warrant: &Warrant,
+        key: &ApiKey,
+        state: State,
+        if_match: Option<i64>,
+    ) -> Result<Arc<ApiKey>> {
+        let now = self.clock.micros();
+        let next = key.changed(now, |it| it.state = state);
+        self.replace(warrant, next, credentials::of_session(key.id, now).into(), if_match).await
     }
 
     async fn replace(
         &self,
         warrant: &Warrant,
         next: ApiKey,
+        mut statements: Vec<Statement>,
         if_match: Option<i64>,
     ) -> Result<Arc<ApiKey>> {
-        let update = next.replace();
-        self.write(warrant, update, next).await.map_err(|error| match (error, if_match) {
+        statements.push(next.replace());
+        self.write(warrant, statements, next).await.map_err(|error| match (error, if_match) {
             // Who insisted on a revision is told that it is gone, however late that was found out.
             (Error::Conflict(_), Some(_)) => Error::PreconditionFailed,
             (other, _) => other,
@@ -166,10 +184,10 @@ impl ApiKeys {
     async fn write(
         &self,
         warrant: &Warrant,
-        statement: Statement,
+        statements: Vec<Statement>,
         key: ApiKey,
     ) -> Result<Arc<ApiKey>> {
-        self.ledger.commit(warrant, vec![statement]).await?;
+        self.ledger.commit(warrant, statements).await?;
         let key = Arc::new(key);
         self.snapshot.rcu(|it| {
             let mut next = Snapshot::clone(it);

@@ -48,7 +48,7 @@ async fn place() -> (Arc<dyn Database>, Ledger, Clock) {
 async fn holding(key: &ApiKey) -> (ApiKeys, Arc<dyn Database>) {
     let (db, ledger, clock) = place().await;
     let keys = ApiKeys { snapshot: ArcSwap::from_pointee(Snapshot::default()), ledger, clock };
-    keys.write(&warrant(&keys), key.insert().unwrap(), key.clone()).await.unwrap();
+    keys.write(&warrant(&keys), vec![key.insert().unwrap()], key.clone()).await.unwrap();
     (keys, db)
 }
 
@@ -78,7 +78,7 @@ async fn a_disabled_key_and_a_revoked_one_are_not_recognised() {
     for state in [State::Disabled, State::Revoked] {
         let (keys, db) = holding(&key(&secret)).await;
         let next = key(&secret).changed(2 * SECOND, |it| it.state = state);
-        keys.replace(&warrant(&keys), next, None).await.unwrap();
+        keys.replace(&warrant(&keys), next, Vec::new(), None).await.unwrap();
         assert!(keys.recognise(&text(&secret), 3 * SECOND).is_none(), "{state:?}");
         let again = ApiKeys::load(&*db, keys.ledger.clone(), keys.clock.clone()).await.unwrap();
         assert!(again.recognise(&text(&secret), 3 * SECOND).is_none(), "{state:?} in the store");
@@ -94,7 +94,7 @@ async fn a_rotated_text_is_good_until_the_overlap_ends() {
         it.previous = Some(Previous { hash: it.hash, until: 9 * SECOND });
         it.hash = new.hash();
     });
-    keys.replace(&warrant(&keys), next, None).await.unwrap();
+    keys.replace(&warrant(&keys), next, Vec::new(), None).await.unwrap();
     let again = ApiKeys::load(&*db, keys.ledger.clone(), keys.clock.clone()).await.unwrap();
     for keys in [&keys, &again] {
         assert!(keys.recognise(&text(&old), 9 * SECOND - 1).is_some());

@@ -27,6 +27,7 @@ pub struct NewTotp {
 /// A factor that has proven itself and is active with the commit of its statements.
 #[derive(Debug)]
 pub struct Confirmed {
+    pub factor: Uuid,
     /// A set for those who had no factor; empty for others.
     pub recovery_codes: Vec<SecretString>,
     pub statements: Vec<Statement>,
@@ -102,11 +103,11 @@ impl Factors {
             return Ok(None);
         };
         let use_step = factor.use_step(step, now);
-        self.with_first_recovery(user, &enrolled, use_step).map(Some)
+        self.with_first_recovery(factor, &enrolled, use_step).map(Some)
     }
 
     /// A set of recovery codes that takes the place of every earlier one.
-    pub fn new_recovery(&self, user: Uuid) -> Result<RecoverySet> {
+    pub(super) fn new_recovery(&self, user: Uuid) -> Result<RecoverySet> {
         let codes = RecoveryCode::new_set()?;
         let mut statements =
             vec![Statement::new("DELETE FROM recovery_codes WHERE user_id = $1").bind(user)];
@@ -119,19 +120,26 @@ impl Factors {
         Ok(RecoverySet { codes: codes.iter().map(RecoveryCode::reveal).collect(), statements })
     }
 
-    /// A factor that `statement` makes active, with recovery codes when it is the first.
+    /// The factor that `statement` makes active, with recovery codes when it is the first. Whoever
+    /// was let enrol it because there was none is refused when there is one by then.
     pub(super) fn with_first_recovery(
         &self,
-        user: Uuid,
+        factor: &Factor,
         enrolled: &Enrolled,
         statement: Statement,
     ) -> Result<Confirmed> {
+        let (factor, user) = (factor.id, factor.user);
         if enrolled.is_active() {
-            return Ok(Confirmed { recovery_codes: Vec::new(), statements: vec![statement] });
+            let (recovery_codes, statements) = (Vec::new(), vec![statement]);
+            return Ok(Confirmed { factor, recovery_codes, statements });
         }
         let RecoverySet { codes: recovery_codes, mut statements } = self.new_recovery(user)?;
-        statements.push(statement);
-        Ok(Confirmed { recovery_codes, statements })
+        let first = Statement::new(
+            "UPDATE users SET id = id WHERE id = $1 AND NOT EXISTS
+             (SELECT 1 FROM factors WHERE user_id = $1 AND state = 'active')",
+        );
+        statements.extend([first.bind(user).expect_rows(1), statement]);
+        Ok(Confirmed { factor, recovery_codes, statements })
     }
 }
 

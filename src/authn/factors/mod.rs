@@ -1,9 +1,9 @@
 //! Second factors: authenticator apps, passkeys, and the recovery codes for when they are lost.
 //!
-//! Nothing here writes. What is to be written is given as statements, for the commit of whatever
-//! the factor was proven or enrolled for; so a code is used up if and only if it was good for
-//! something.
+//! What a proof or an enrolment writes is given as statements, for the commit of whatever it was for;
+//! so a code is used up if and only if it was good for something.
 
+mod actions;
 mod enrol;
 mod passkeys;
 mod recovery;
@@ -15,19 +15,25 @@ mod totp;
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use uuid::Uuid;
 use webauthn_rs::Webauthn;
 
 use self::recovery::RecoveryCode;
 use self::seal::Seal;
 use self::totp::{Code, TotpSecret};
+use crate::audit::Ledger;
+use crate::authz::{Permit, Warrant};
 use crate::clock::Clock;
+use crate::directory::Principal;
 use crate::keys::Seed;
 use crate::settings::Origin;
 use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
+pub use actions::{AddFactor, EnrollFactor, ListFactors, RemoveFactor, RenewRecovery};
 pub use enrol::{Confirmed, NewTotp, RecoverySet};
 pub use passkeys::{Ceremony, CeremonyState};
 pub use stored::{Factor, FactorKind, FactorState};
@@ -36,16 +42,19 @@ pub use totp::Provisioning;
 /// The second factors of all users.
 pub struct Factors {
     db: Arc<dyn Database>,
+    ledger: Ledger,
     clock: Clock,
     seal: Seal,
     /// What an authenticator app shows beside the account.
     issuer: String,
+    /// Where people reach this server.
+    public_url: String,
     /// None where the public URL has no name that a passkey could be bound to.
     relying_party: Option<Webauthn>,
 }
 
 /// What a user has enrolled.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Enrolled {
     /// Oldest first; pending ones, too.
     pub factors: Vec<Factor>,
@@ -71,8 +80,9 @@ pub struct Proven {
     pub statements: Vec<Statement>,
 }
 
-/// What a second factor was proven with; the audit's word for it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a second factor is proven with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Means {
     Totp,
     RecoveryCode,
@@ -80,6 +90,7 @@ pub enum Means {
 }
 
 impl Means {
+    /// The audit's word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Means::Totp => "totp",
@@ -87,6 +98,13 @@ impl Means {
             Means::Passkey => "passkey",
         }
     }
+}
+
+/// Forgets every factor and recovery code of a user who has lost them.
+pub fn forget_all(user: Uuid) -> Vec<Statement> {
+    ["DELETE FROM factors WHERE user_id = $1", "DELETE FROM recovery_codes WHERE user_id = $1"]
+        .map(|sql| Statement::new(sql).bind(user))
+        .into()
 }
 
 impl Enrolled {
@@ -100,6 +118,14 @@ impl Enrolled {
         self.active(FactorKind::Passkey).next().is_some()
     }
 
+    /// What a second factor can be proven with.
+    pub fn means(&self) -> Vec<Means> {
+        let totp = self.active(FactorKind::Totp).next().map(|_| Means::Totp);
+        let passkey = self.has_passkeys().then_some(Means::Passkey);
+        let recovery = (self.recovery_left > 0).then_some(Means::RecoveryCode);
+        [totp, passkey, recovery].into_iter().flatten().collect()
+    }
+
     fn active(&self, kind: FactorKind) -> impl Iterator<Item = &Factor> {
         self.factors.iter().filter(move |it| it.is_active(kind))
     }
@@ -109,6 +135,7 @@ impl Factors {
     /// Takes the key that factors are sealed with and the address that people see in their browser.
     pub fn new(
         db: Arc<dyn Database>,
+        ledger: Ledger,
         clock: Clock,
         key: &Seed,
         public_url: &Origin,
@@ -116,13 +143,26 @@ impl Factors {
         let relying_party = passkeys::relying_party(public_url)?;
         // A colon would end the issuer in an otpauth URI.
         let issuer = format!("Gatewright {}", public_url.host().replace(':', "."));
-        Ok(Factors { db, clock, seal: Seal::new(key), issuer, relying_party })
+        Ok(Factors {
+            db,
+            ledger,
+            clock,
+            seal: Seal::new(key),
+            issuer,
+            public_url: public_url.to_string(),
+            relying_party,
+        })
     }
 
     /// Whether the key is the one that the stored factors were sealed with.
     pub async fn check_key(&self) -> Result<()> {
         let newest = self.select(stored::NEWEST, Vec::new()).await?;
         newest.iter().try_for_each(|it| self.seal.open(it.purpose(), &it.body).map(drop))
+    }
+
+    /// The only address at which browsers will use the passkeys of this server.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     /// What this user has enrolled.
@@ -132,6 +172,14 @@ impl Factors {
         let rows = self.db.query(left, vec![user.into()]).await?;
         let recovery_left = rows.first().map_or(Ok(0), |it| it.int(0))?;
         Ok(Enrolled { factors, recovery_left })
+    }
+
+    /// What this principal has enrolled; machines have no second factors.
+    pub async fn of_principal(&self, principal: &Principal) -> Result<Enrolled> {
+        match principal {
+            Principal::User(user) => self.of(user.id).await,
+            Principal::Agent(_) => Ok(Enrolled::default()),
+        }
     }
 
     /// Tries what somebody typed: the code of an app or a recovery code. The caller counts tries.
@@ -187,8 +235,20 @@ impl Factors {
         Ok(Tried::Proven(Proven { means: Means::RecoveryCode, statements: vec![spend] }))
     }
 
-    /// Removes one factor, and the recovery codes with the last of them.
-    pub async fn remove(&self, user: Uuid, factor: Uuid) -> Result<Vec<Statement>> {
+    /// Writes what a step of an enrolment or of a proof changes.
+    pub async fn write(&self, warrant: &Warrant, statements: Vec<Statement>) -> Result<()> {
+        self.ledger.commit(warrant, statements).await
+    }
+
+    /// Removes one of the caller's factors, and the recovery codes with the last of them.
+    pub async fn remove(&self, permit: Permit<RemoveFactor>) -> Result<()> {
+        let (user, factor) = (permit.caller().principal().id(), permit.action().0);
+        permit.warrant().note("factor", factor.to_string());
+        let statements = self.removal(user, factor).await?;
+        self.ledger.commit(permit.warrant(), statements).await
+    }
+
+    async fn removal(&self, user: Uuid, factor: Uuid) -> Result<Vec<Statement>> {
         let enrolled = self.of(user).await?;
         let factor = enrolled.factors.iter().find(|it| it.id == factor).ok_or(Error::NotFound)?;
         let codes = Statement::new(
@@ -198,11 +258,17 @@ impl Factors {
         Ok(vec![factor.delete(), codes.bind(user)])
     }
 
-    /// Forgets every factor and recovery code of a user who has lost them.
-    pub fn forget_all(&self, user: Uuid) -> Vec<Statement> {
-        ["DELETE FROM factors WHERE user_id = $1", "DELETE FROM recovery_codes WHERE user_id = $1"]
-            .map(|sql| Statement::new(sql).bind(user))
-            .into()
+    /// New recovery codes for the caller; those of before are worth nothing any more.
+    pub async fn renew_recovery(&self, permit: Permit<RenewRecovery>) -> Result<Vec<SecretString>> {
+        let user = permit.caller().principal().id();
+        if !self.of(user).await?.is_active() {
+            return Err(Error::Conflict(
+                "recovery codes stand in for a second factor: enrol one first".into(),
+            ));
+        }
+        let RecoverySet { codes, statements } = self.new_recovery(user)?;
+        self.ledger.commit(permit.warrant(), statements).await?;
+        Ok(codes)
     }
 
     fn secret_of(&self, factor: &Factor) -> Result<TotpSecret> {

@@ -100,7 +100,7 @@ impl Factors {
         };
         let fingerprint = Sha256::digest(passkey.cred_id()).to_vec();
         let insert = factor.insert(Some(fingerprint));
-        self.with_first_recovery(user, &self.of(user).await?, insert)
+        self.with_first_recovery(&factor, &self.of(user).await?, insert)
     }
 
     /// Begins to prove one of the user's passkeys; none when there is none.

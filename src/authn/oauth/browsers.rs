@@ -94,7 +94,7 @@ impl Authn {
         .bind(self.clock.micros().saturating_add(life))
         .expect_rows(1);
         statements.push(insert);
-        statements.extend(replaced.map(|it| self.revoke(it)));
+        statements.extend(replaced.into_iter().flat_map(|it| self.revoke(it)));
         self.ledger.commit(&warrant, statements).await?;
         if let Some(it) = replaced {
             self.revoked.add(it, self.clock.micros());

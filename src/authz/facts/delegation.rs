@@ -7,7 +7,7 @@ use cedar_policy::{Entity, RestrictedExpression};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::express::{count, entity, instant, scopes};
+use super::express::{count, entity, instant, scopes, seconds};
 use crate::authz::uid::{Kind, uid};
 
 /// On whose behalf the request is made.
@@ -20,6 +20,8 @@ pub struct Delegation {
     pub agent: String,
     /// How many agents stand between the user and the tool.
     pub depth: u32,
+    /// How long the mandate still holds.
+    pub remaining_seconds: u64,
     /// What the user allowed; without one, policy denies.
     pub mandate: Option<Mandate>,
 }
@@ -46,6 +48,7 @@ impl Delegation {
             ("user".to_owned(), entity(Kind::User, &self.user)),
             ("agent".to_owned(), entity(Kind::Agent, &self.agent)),
             ("depth".to_owned(), count(u64::from(self.depth))),
+            ("remaining".to_owned(), seconds(self.remaining_seconds)),
         ];
         if let Some(mandate) = &self.mandate {
             fields.push(("mandate".to_owned(), entity(Kind::Mandate, &mandate.id)));

@@ -39,6 +39,10 @@ pub(super) fn milliseconds(ms: u64) -> Expression {
     Expression::new_duration(format!("{ms}ms"))
 }
 
+pub(super) fn seconds(seconds: u64) -> Expression {
+    Expression::new_duration(format!("{seconds}s"))
+}
+
 pub(super) fn instant(at: Timestamp) -> Expression {
     Expression::new_datetime(at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }

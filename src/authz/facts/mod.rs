@@ -47,6 +47,10 @@ pub struct Facts {
     pub risk: Risk,
     /// What the caller's access token holds; Cedar is not told where the shape is `Base`.
     pub token_scopes: BTreeSet<String>,
+    /// In whose name the request is made, when it is not the caller's own; Cedar is not told where
+    /// the shape is `Base`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Delegation>,
     /// What only some actions need.
     pub particulars: Particulars,
 }
@@ -65,21 +69,11 @@ pub enum Particulars {
     /// `RoleCtx`: the role that is given or taken.
     Role { role: String, approval: Option<Approval> },
     /// `FindCtx`.
-    Find { delegation: Option<Delegation> },
+    Find,
     /// `CredCtx`.
-    Credential {
-        usage: Usage,
-        ask: Ask,
-        delegation: Option<Delegation>,
-        approval: Option<Approval>,
-    },
+    Credential { usage: Usage, ask: Ask, approval: Option<Approval> },
     /// `CallCtx`.
-    Call {
-        usage: Usage,
-        call: Box<Call>,
-        delegation: Option<Delegation>,
-        approval: Option<Approval>,
-    },
+    Call { usage: Usage, call: Box<Call>, approval: Option<Approval> },
 }
 
 impl Facts {
@@ -95,6 +89,9 @@ impl Facts {
         told.push(("risk", entity(Kind::RiskLevel, self.risk.as_str())));
         if !matches!(self.particulars, Particulars::Base) {
             told.push(("token", record([("scopes", scopes(&self.token_scopes))])?));
+            if let Some(delegation) = &self.delegation {
+                told.push(("delegation", delegation.expression()?));
+            }
         }
         self.particulars.tell(&mut told)?;
         Context::from_pairs(told.into_iter().map(|(key, value)| (key.to_owned(), value)))
@@ -108,11 +105,10 @@ impl Facts {
     /// As [`Facts::context`].
     pub fn entities(&self) -> Result<Vec<Entity>> {
         let mut entities = vec![self.clock.world_clock()];
-        let (delegation, approval) = self.particulars.delegation_and_approval();
-        if let Some(mandate) = delegation.and_then(|it| it.mandate.as_ref()) {
+        if let Some(mandate) = self.delegation.as_ref().and_then(|it| it.mandate.as_ref()) {
             entities.push(mandate.entity()?);
         }
-        if let Some(approval) = approval {
+        if let Some(approval) = self.particulars.approval() {
             entities.push(approval.entity()?);
         }
         if let Particulars::Call { call, .. } = &self.particulars {
@@ -130,7 +126,7 @@ impl Particulars {
             Particulars::Token => Shape::Token,
             Particulars::Admin { .. } => Shape::Admin,
             Particulars::Role { .. } => Shape::Role,
-            Particulars::Find { .. } => Shape::Find,
+            Particulars::Find => Shape::Find,
             Particulars::Credential { .. } => Shape::Credential,
             Particulars::Call { .. } => Shape::Call,
         }
@@ -141,7 +137,7 @@ impl Particulars {
             Particulars::Base
             | Particulars::Token
             | Particulars::Admin { .. }
-            | Particulars::Find { .. } => {}
+            | Particulars::Find => {}
             Particulars::Role { role, .. } => told.push(("role", entity(Kind::Role, role))),
             Particulars::Credential { usage, ask, .. } => {
                 told.push(("usage", usage.expression()?));
@@ -152,27 +148,19 @@ impl Particulars {
                 told.push(("call", call.expression()?));
             }
         }
-        let (delegation, approval) = self.delegation_and_approval();
-        if let Some(delegation) = delegation {
-            told.push(("delegation", delegation.expression()?));
-        }
-        if let Some(approval) = approval {
+        if let Some(approval) = self.approval() {
             told.push(("approval", entity(Kind::Approval, &approval.id)));
         }
         Ok(())
     }
 
-    fn delegation_and_approval(&self) -> (Option<&Delegation>, Option<&Approval>) {
+    fn approval(&self) -> Option<&Approval> {
         match self {
-            Particulars::Base | Particulars::Token => (None, None),
-            Particulars::Admin { approval } | Particulars::Role { approval, .. } => {
-                (None, approval.as_ref())
-            }
-            Particulars::Find { delegation } => (delegation.as_ref(), None),
-            Particulars::Credential { delegation, approval, .. }
-            | Particulars::Call { delegation, approval, .. } => {
-                (delegation.as_ref(), approval.as_ref())
-            }
+            Particulars::Base | Particulars::Token | Particulars::Find => None,
+            Particulars::Admin { approval }
+            | Particulars::Role { approval, .. }
+            | Particulars::Credential { approval, .. }
+            | Particulars::Call { approval, .. } => approval.as_ref(),
         }
     }
 }

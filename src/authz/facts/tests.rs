@@ -35,6 +35,7 @@ fn facts(particulars: Particulars) -> Facts {
         },
         risk: Risk::Low,
         token_scopes: ["agent:calc".to_owned()].into(),
+        delegation: Some(delegation()),
         particulars,
     }
 }
@@ -75,7 +76,13 @@ fn delegation() -> Delegation {
         max_depth: 2,
         revoked: false,
     };
-    Delegation { user: "uma".to_owned(), agent: "bot".to_owned(), depth: 1, mandate: Some(mandate) }
+    Delegation {
+        user: "uma".to_owned(),
+        agent: "bot".to_owned(),
+        depth: 1,
+        remaining_seconds: 3600,
+        mandate: Some(mandate),
+    }
 }
 
 fn call() -> Box<Call> {
@@ -91,18 +98,18 @@ fn call() -> Box<Call> {
 
 /// Everything that can be told, for one shape.
 fn told(shape: Shape) -> Particulars {
-    let (delegation, approval) = (Some(delegation()), Some(approval()));
+    let approval = Some(approval());
     match shape {
         Shape::Base => Particulars::Base,
         Shape::Token => Particulars::Token,
         Shape::Admin => Particulars::Admin { approval },
         Shape::Role => Particulars::Role { role: "auditor".to_owned(), approval },
-        Shape::Find => Particulars::Find { delegation },
+        Shape::Find => Particulars::Find,
         Shape::Credential => {
             let ask = Ask { scopes: ["read".to_owned()].into(), ttl_seconds: 900 };
-            Particulars::Credential { usage: usage(), ask, delegation, approval }
+            Particulars::Credential { usage: usage(), ask, approval }
         }
-        Shape::Call => Particulars::Call { usage: usage(), call: call(), delegation, approval },
+        Shape::Call => Particulars::Call { usage: usage(), call: call(), approval },
     }
 }
 
@@ -210,7 +217,7 @@ fn money_is_rounded_against_the_spender() {
     let cost = |micros| {
         let usage = Usage { cost_today_micros: micros, ..usage() };
         let ask = Ask { scopes: BTreeSet::new(), ttl_seconds: 1 };
-        let told = Particulars::Credential { usage, ask, delegation: None, approval: None };
+        let told = Particulars::Credential { usage, ask, approval: None };
         context_json(&facts(told))["usage"]["cost_today"]["__extn"]["arg"].clone()
     };
     assert_eq!(cost(10_000_000), json!("10.0000"));
@@ -226,7 +233,7 @@ fn what_cedar_cannot_hold_is_an_error() {
     beyond.session.age = Age::from_millis(u64::MAX);
     assert!(beyond.context().is_err());
     let ask = Ask { scopes: BTreeSet::new(), ttl_seconds: u64::MAX };
-    let told = Particulars::Credential { usage: usage(), ask, delegation: None, approval: None };
+    let told = Particulars::Credential { usage: usage(), ask, approval: None };
     assert!(facts(told).context().is_err());
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use cedar_policy::RestrictedExpression;
 use serde::{Deserialize, Serialize};
 
-use super::express::{count, dollars, record, scopes};
+use super::express::{count, dollars, record, scopes, seconds};
 
 /// The counters. All of them include the request being decided: it is reserved before it is
 /// decided, so no two concurrent requests see the same count.
@@ -46,9 +46,6 @@ pub struct Ask {
 
 impl Ask {
     pub(super) fn expression(&self) -> Result<RestrictedExpression> {
-        record([
-            ("scopes", scopes(&self.scopes)),
-            ("ttl", RestrictedExpression::new_duration(format!("{}s", self.ttl_seconds))),
-        ])
+        record([("scopes", scopes(&self.scopes)), ("ttl", seconds(self.ttl_seconds))])
     }
 }

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
+use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response, json};
 
-use super::super::call::{Call, decoded};
-use crate::authn::IssueToken;
+use super::client::{Fields, NotShown, Shown};
+use crate::audit::entry::Origin;
+use crate::authn::proofs::BadAssertion;
+use crate::authn::{Caller, IssueToken, NotHolder};
+use crate::http::call::Call;
+use crate::http::problem::DPOP_NONCE;
+use crate::store::Statement;
 use crate::{App, Error, Result};
 
 /// Each is a decision of its own.
@@ -23,8 +27,24 @@ pub struct TokenForm {
     client_id: Option<String>,
     #[schemars(with = "Option<String>")]
     client_secret: Option<SecretString>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`
+    client_assertion_type: Option<String>,
+    /// A JWT that the client signed with a key it registered (`private_key_jwt`).
+    #[schemars(with = "Option<String>")]
+    client_assertion: Option<SecretString>,
     /// Space-separated; all that policy lets the client hold when left out.
     scope: Option<String>,
+}
+
+impl TokenForm {
+    fn client(&self) -> Fields<'_> {
+        Fields {
+            client_id: self.client_id.as_deref(),
+            client_secret: self.client_secret.as_ref(),
+            client_assertion_type: self.client_assertion_type.as_deref(),
+            client_assertion: self.client_assertion.as_ref(),
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -52,16 +72,19 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
         let known = "the grant type must be `client_credentials`".to_owned();
         return Ok(refuse(400, "unsupported_grant_type", known));
     }
-    if call.headers.contains_key(header::AUTHORIZATION) && form.client_secret.is_some() {
-        let twice = "prove who you are by HTTP Basic or in the body, not by both".to_owned();
-        return Ok(refuse(400, "invalid_request", twice));
-    }
-    let Some((id, secret)) = client(&call.headers, &form) else {
-        let how = "send client_id and client_secret, once: by HTTP Basic or in the body".to_owned();
-        return Ok(refuse(401, "invalid_client", how));
+    let proof = match app.authn.key_proof(call.request()) {
+        Ok(it) => it,
+        Err(bad) => return not_holder(NotHolder::Proof(bad)),
     };
-    app.sign_in_limits.admit(call.origin.ip, &id)?;
-    let caller = match app.authn.prove_client(&id, &secret, call.origin.clone()).await {
+    let shown = match Shown::read(&call.headers, &form.client()) {
+        Ok(it) => it,
+        Err(NotShown::Twice) => {
+            return Ok(refuse(400, "invalid_request", NotShown::Twice.to_string()));
+        }
+        Err(fault) => return Ok(refuse(401, "invalid_client", fault.to_string())),
+    };
+    app.sign_in_limits.admit(call.origin.ip, shown.claimed())?;
+    let (caller, used) = match prove(&app, shown, &call.origin).await {
         Ok(it) => it,
         Err(Error::Unauthenticated(unproven)) => {
             return Ok(refuse(401, "invalid_client", unproven.to_string()));
@@ -81,6 +104,10 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
     }
     let rated = app.rate(&caller).await?;
     let caller = app.authn.rated(caller, rated.risk);
+    let caller = match app.authn.bind(caller, proof) {
+        Ok(it) => it,
+        Err(fault) => return not_holder(fault),
+    };
     let permit = match app.authz.authorize(caller, IssueToken).await {
         Ok(it) => it,
         Err(Error::Denied(denial)) => {
@@ -88,37 +115,53 @@ pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
         }
         Err(error) => return Err(error),
     };
-    let token = app.authn.issue(permit, scopes, rated.remember).await?;
+    let asserted = used.is_some();
+    let statements = rated.remember.into_iter().chain(used).collect();
+    let token = match app.authn.issue(permit, scopes, statements).await {
+        Err(Error::Conflict(_)) if asserted => {
+            return Ok(refuse(401, "invalid_client", BadAssertion::Used.to_string()));
+        }
+        other => other?,
+    };
     let answer = TokenAnswer {
         access_token: token.reveal().to_owned(),
-        token_type: "Bearer",
+        token_type: token.kind(),
         expires_in: token.ttl.as_secs(),
         scope: token.scopes.join(" "),
     };
     Ok(json(&answer).into_response())
 }
 
-/// The client's name and secret, by one way and not by two (RFC 6749 section 2.3.1).
-fn client(headers: &HeaderMap, form: &TokenForm) -> Option<(String, SecretString)> {
-    match (headers.get(header::AUTHORIZATION), &form.client_id, &form.client_secret) {
-        (Some(value), id, None) => {
-            let (basic_id, secret) = basic(value)?;
-            let same = id.as_ref().is_none_or(|it| *it == basic_id);
-            same.then_some((basic_id, secret))
+/// The caller that was shown, and what uses up the proof of it.
+async fn prove(
+    app: &App,
+    shown: Shown<'_>,
+    origin: &Arc<Origin>,
+) -> Result<(Caller, Option<Statement>)> {
+    match shown {
+        Shown::Secret { id, secret } => {
+            let caller = app.authn.prove_client(&id, &secret, origin.clone()).await?;
+            Ok((caller, None))
         }
-        (None, Some(id), Some(secret)) => Some((id.clone(), secret.clone())),
-        _ => None,
+        Shown::Assertion(assertion) => {
+            let (caller, used) = app.authn.prove_client_by_key(assertion, origin.clone()).await?;
+            Ok((caller, Some(used)))
+        }
     }
 }
 
-fn basic(value: &HeaderValue) -> Option<(String, SecretString)> {
-    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+/// RFC 9449 sections 5 and 8.
+fn not_holder(fault: NotHolder) -> Result<Response> {
+    let nonce = fault.nonce().map(HeaderValue::from_str);
+    let (code, description) = (fault.code(), fault.to_string());
+    if let unavailable @ Error::Unavailable { .. } = fault.into() {
+        return Err(unavailable);
     }
-    let text = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    Some((decoded(id)?.into_owned(), decoded(secret)?.into_owned().into()))
+    let mut response = refuse(400, code, description);
+    if let Some(Ok(nonce)) = nonce {
+        response.headers_mut().insert(DPOP_NONCE, nonce);
+    }
+    Ok(response)
 }
 
 fn refuse(status: u16, error: &'static str, error_description: String) -> Response {

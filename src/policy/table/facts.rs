@@ -83,6 +83,7 @@ pub(super) fn facts(
         },
         risk: told.risk,
         token_scopes: told.token.clone(),
+        delegation: told.delegation.clone(),
         particulars: told.particulars(shape)?,
     })
 }
@@ -96,7 +97,7 @@ impl Told {
             failures_last_hour: self.failures_last_hour,
             calls_ever: self.calls_ever,
         };
-        let (delegation, approval) = (self.delegation, self.approval);
+        let approval = self.approval;
         Ok(match shape {
             Shape::Base => Particulars::Base,
             Shape::Token => Particulars::Token,
@@ -105,15 +106,13 @@ impl Told {
                 Some(role) => Particulars::Role { role, approval },
                 None => bail!("the action is about a `role`, and none is given"),
             },
-            Shape::Find => Particulars::Find { delegation },
+            Shape::Find => Particulars::Find,
             Shape::Credential => {
                 let ask = Ask { scopes: self.ask, ttl_seconds: self.ttl_seconds };
-                Particulars::Credential { usage, ask, delegation, approval }
+                Particulars::Credential { usage, ask, approval }
             }
             Shape::Call => match self.call {
-                Some(call) => {
-                    Particulars::Call { usage, call: Box::new(call), delegation, approval }
-                }
+                Some(call) => Particulars::Call { usage, call: Box::new(call), approval },
                 None => bail!("the world tells no `call`"),
             },
         })
@@ -185,13 +184,12 @@ pub(super) fn merge(target: &mut Value, patch: &Value) {
 fn is_told(key: &str, shape: Shape) -> bool {
     let uses = matches!(shape, Shape::Credential | Shape::Call);
     match key {
-        "token" => shape != Shape::Base,
+        "token" | "delegation" => shape != Shape::Base,
         "role" => shape == Shape::Role,
         "ask" | "ttl_seconds" => shape == Shape::Credential,
         "calls_last_minute" | "calls_today" | "cost_today_micros" | "failures_last_hour"
         | "calls_ever" => uses,
         "approval" => uses || matches!(shape, Shape::Admin | Shape::Role),
-        "delegation" => uses || shape == Shape::Find,
         "call" => shape == Shape::Call,
         _ => true,
     }

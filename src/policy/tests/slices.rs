@@ -147,7 +147,8 @@ fn facts() -> impl Strategy<Value = (Facts, Usage, bool, bool)> {
             let clock = Arc::new(ClockFacts::at(now, &TimeZone::UTC, zones).unwrap());
             let session = SessionFacts { aal, age: Age::ZERO, mfa_age, reauth_age };
             let particulars = Particulars::Base;
-            let facts = Facts { clock, net, session, risk, token_scopes, particulars };
+            let delegation = None;
+            let facts = Facts { clock, net, session, risk, token_scopes, delegation, particulars };
             (facts, usage, delegated, approved)
         },
     )
@@ -158,7 +159,6 @@ fn particulars(
     tool: &str,
     now: Timestamp,
     usage: Usage,
-    delegation: Option<Delegation>,
     approval: Option<Approval>,
 ) -> Particulars {
     match shape {
@@ -166,11 +166,11 @@ fn particulars(
         Shape::Token => Particulars::Token,
         Shape::Admin => Particulars::Admin { approval },
         Shape::Role => Particulars::Role { role: "auditor".to_owned(), approval },
-        Shape::Find => Particulars::Find { delegation },
+        Shape::Find => Particulars::Find,
         Shape::Credential => {
             let scopes = ["calculate".to_owned()].into();
             let ask = Ask { scopes, ttl_seconds: now.as_second().unsigned_abs() % 4000 };
-            Particulars::Credential { usage, ask, delegation, approval }
+            Particulars::Credential { usage, ask, approval }
         }
         Shape::Call => {
             let version = ToolVersion {
@@ -185,7 +185,7 @@ fn particulars(
                 confirmed: usage.calls_ever.is_multiple_of(2),
                 arguments: serde_json::json!({ "url": "http://localhost/", "n": 7, "b": true }),
             };
-            Particulars::Call { usage, call: Box::new(call), delegation, approval }
+            Particulars::Call { usage, call: Box::new(call), approval }
         }
     }
 }
@@ -203,7 +203,8 @@ fn delegation(now: Timestamp) -> Delegation {
         max_depth: 1,
         revoked: false,
     };
-    Delegation { user: names.0, agent: names.1, depth: 1, mandate: Some(mandate) }
+    let (user, agent) = names;
+    Delegation { user, agent, depth: 1, remaining_seconds: 3600, mandate: Some(mandate) }
 }
 
 fn approval(tool: &str) -> Approval {
@@ -235,12 +236,12 @@ proptest! {
         let (resource, resource_entity) = pick(env.resource(), resource);
         let now = facts.clock.now();
         let tool = resource.id().unescaped();
+        facts.delegation = delegated.then(|| delegation(now));
         facts.particulars = particulars(
             WORLD.bundle.shape(env.action()).unwrap(),
             tool,
             now,
             usage,
-            delegated.then(|| delegation(now)),
             approved.then(|| approval(tool)),
         );
 

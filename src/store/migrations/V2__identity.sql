@@ -77,6 +77,9 @@ CREATE TABLE known_hours (
     PRIMARY KEY (principal_id, hour)
 );
 
+-- People whose first sign-in sets what is known of them: those made on the host itself.
+CREATE TABLE trusted_first_uses (principal_id TEXT PRIMARY KEY);
+
 CREATE TABLE api_keys (
     id             TEXT PRIMARY KEY,
     principal_kind TEXT NOT NULL,

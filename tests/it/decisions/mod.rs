@@ -1,6 +1,7 @@
 //! Policies deciding real requests, and fixes that help when they are followed.
 
 mod bundles;
+mod countries;
 mod hours;
 mod lifetimes;
 mod networks;

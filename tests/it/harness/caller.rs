@@ -1,7 +1,7 @@
 //! Somebody who calls the API.
 
 use reqwest::{Method, RequestBuilder, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Calls one server, with or without a token.
 #[derive(Clone)]
@@ -58,6 +58,14 @@ impl Caller {
             .build()
             .unwrap();
         Caller { http, url: url.to_owned(), token: token.map(str::to_owned) }
+    }
+
+    /// The same user, with the password proven again.
+    pub async fn elevated(&self, password: &str) -> Caller {
+        let elevated =
+            self.post("/api/v1/auth/elevate", &json!({ "password": password })).await.expect(200);
+        let token = elevated["access_token"].as_str().map(str::to_owned);
+        Caller { token, ..self.clone() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -2,6 +2,8 @@
 
 pub mod address;
 pub mod caller;
+pub mod factor;
+pub mod places;
 pub mod policies;
 pub mod postgres;
 pub mod proxy;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::caller::Caller;
+use super::factor::{Pockets, enrol};
 use super::postgres;
 
 const START_TIME_MAX: Duration = Duration::from_secs(60);
@@ -29,6 +30,7 @@ pub struct Gate {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     settings: Vec<(String, String)>,
+    pub pockets: Pockets,
 }
 
 impl Setup {
@@ -79,7 +81,7 @@ impl Setup {
     pub fn start(self) -> Gate {
         let Setup { folder, settings } = self;
         let (child, log, url) = spawn(folder.path(), &settings);
-        Gate { url, folder, child, log, settings }
+        Gate { url, folder, child, log, settings, pockets: Pockets::default() }
     }
 }
 
@@ -98,10 +100,38 @@ impl Gate {
         self.sign_in(ADMIN, PASSWORD).await
     }
 
+    /// Signs in as people do: whoever is asked for a second factor proves it, and whoever has none
+    /// enrols one first.
     pub async fn sign_in(&self, username: &str, password: &str) -> Caller {
         let body = json!({ "username": username, "password": password });
-        let tokens = self.anyone().post("/api/v1/auth/login", &body).await.expect(200);
+        let answer = self.anyone().post("/api/v1/auth/login", &body).await;
+        if answer.status == 401 {
+            return self.prove(username, &answer.problem(401, "mfa_required")).await;
+        }
+        let tokens = answer.expect(200);
+        let caller = Caller::new(&self.url, tokens["access_token"].as_str());
+        match tokens["risk"].as_str() {
+            Some("low") => caller,
+            _ => enrol(&self.pockets, username, &caller).await,
+        }
+    }
+
+    /// Goes on with a sign-in that waits for a second factor.
+    pub async fn prove(&self, username: &str, waiting: &Value) -> Caller {
+        let proof = json!({
+            "mfa_token": waiting["mfa_token"], "otp": self.pockets.proof(username),
+        });
+        let tokens = self.anyone().post("/api/v1/auth/mfa", &proof).await.expect(200);
         Caller::new(&self.url, tokens["access_token"].as_str())
+    }
+
+    /// The body that elevates this person: the password again, and a factor where there is one.
+    pub fn proof_again(&self, username: &str, password: &str) -> Value {
+        match username {
+            // Trusted on first use, from one address and with one agent: never asked for more.
+            ADMIN => json!({ "password": password }),
+            _ => json!({ "password": password, "otp": self.pockets.proof(username) }),
+        }
     }
 
     /// A new user with this role, signed in.

@@ -8,6 +8,10 @@ use super::damage::Request;
 use crate::harness::server::{ADMIN, PASSWORD};
 use crate::harness::{Caller, Gate, samples};
 
+/// The last words of paths that take no body.
+const WITHOUT_BODY: &[&str] =
+    &["suspend", "resume", "activate", "deactivate", "disable", "enable", "logout"];
+
 /// What the samples speak of.
 pub struct World {
     pub gate: Gate,
@@ -33,7 +37,11 @@ impl World {
         let access = agent.post(&path, &json!({ "scopes": ["read"] })).await.expect(201);
         let login = json!({ "username": ADMIN, "password": PASSWORD });
         let pair = gate.anyone().post("/api/v1/auth/login", &login).await.expect(200);
+        let key = json!({ "name": "ci", "principal": victim["client_id"], "scopes": [] });
+        let elevated = admin.elevated(PASSWORD).await;
+        let key = elevated.post("/api/v1/api-keys", &key).await.expect(201);
         let ids = [
+            ("{key}", text(&key, "id")),
             ("{tool}", text(&tool, "id")),
             ("{user}", text(&user, "id")),
             ("{agent}", text(&victim, "client_id")),
@@ -85,6 +93,11 @@ impl World {
             ("POST", "/api/v1/register/machine") => {
                 json!({ "name": "scout", "role": "agent", "owner": self.ids["{user}"] })
             }
+            ("POST", "/api/v1/api-keys") => {
+                json!({ "name": "mutant", "principal": self.ids["{agent}"], "scopes": ["agent:calc"],
+                        "expires_at": "2100-01-01T00:00:00Z" })
+            }
+            ("POST", "/api/v1/api-keys/{key}/rotate") => json!({ "overlap_seconds": 60 }),
             ("POST", "/api/v1/tools") => samples::translate("mutant"),
             ("PATCH", "/api/v1/tools/{tool}") => {
                 json!({ "description": "Another", "tags": ["a"], "cost_per_call": 0.5 })
@@ -107,7 +120,7 @@ impl World {
                 return Some(("application/x-www-form-urlencoded", form));
             }
             ("GET" | "PUT" | "DELETE", _) => return None,
-            _ if ["suspend", "resume", "activate", "deactivate", "logout"].contains(&last) => {
+            _ if WITHOUT_BODY.contains(&last) => {
                 return None;
             }
             _ => panic!("say here what a good request for {method} {template} is"),
@@ -118,7 +131,7 @@ impl World {
     /// How many there are of what lists show.
     pub async fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
-        for list in ["tools", "users", "agents", "credentials"] {
+        for list in ["tools", "users", "agents", "credentials", "api-keys"] {
             counts.insert(list.to_owned(), self.list(list).await.len());
         }
         counts

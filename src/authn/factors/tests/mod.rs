@@ -35,7 +35,7 @@ impl World {
         let signer = Signer::new("gate.example/audit", &SigningKey::from_bytes(&[7; 32])).unwrap();
         let ledger = Ledger::start(db.clone(), Arc::new(signer), clock.clone()).await.unwrap();
         let directory = Directory::load(db.clone(), ledger.clone(), clock.clone()).await.unwrap();
-        let factors = factors(&db, &clock, 9, public_url);
+        let factors = factors(&db, &ledger, &clock, 9, public_url);
         let [alice, bob] = ["alice", "bob"].map(|username| NewUser {
             username: username.to_owned(),
             password: "unused".into(),
@@ -103,9 +103,15 @@ fn warrant(clock: &Clock) -> Warrant {
     Warrant::system("test", clock)
 }
 
-fn factors(db: &Arc<dyn Database>, clock: &Clock, key: u8, public_url: &str) -> Factors {
+fn factors(
+    db: &Arc<dyn Database>,
+    ledger: &Ledger,
+    clock: &Clock,
+    key: u8,
+    public_url: &str,
+) -> Factors {
     let origin = public_url.parse().unwrap();
-    Factors::new(db.clone(), clock.clone(), &Seed::new([key; 32]), &origin).unwrap()
+    Factors::new(db.clone(), ledger.clone(), clock.clone(), &Seed::new([key; 32]), &origin).unwrap()
 }
 
 async fn world() -> World {
@@ -204,9 +210,9 @@ async fn the_last_factor_takes_the_recovery_codes_with_it() {
     for (left, codes_left) in [(1, 10), (0, 0)] {
         let enrolled = world.factors.of(world.alice.id).await.unwrap();
         let first = enrolled.factors[0].id;
-        let of_bob = world.factors.remove(world.bob.id, first).await;
+        let of_bob = world.factors.removal(world.bob.id, first).await;
         assert!(matches!(of_bob, Err(Error::NotFound)));
-        let statements = world.factors.remove(world.alice.id, first).await.unwrap();
+        let statements = world.factors.removal(world.alice.id, first).await.unwrap();
         world.commit(statements).await.unwrap();
         let enrolled = world.factors.of(world.alice.id).await.unwrap();
         assert_eq!((enrolled.factors.len(), enrolled.recovery_left), (left, codes_left));
@@ -219,7 +225,7 @@ async fn whoever_lost_everything_begins_anew() {
     let world = world().await;
     let (app, codes) = world.enrolled().await;
     world.clock.advance(60);
-    world.commit(world.factors.forget_all(world.alice.id)).await.unwrap();
+    world.commit(forget_all(world.alice.id)).await.unwrap();
     assert!(!world.factors.of(world.alice.id).await.unwrap().is_active());
     for otp in [&world.code(&app, 0), &codes[0]] {
         assert!(matches!(world.prove(otp).await, Tried::Wrong));
@@ -239,7 +245,7 @@ async fn the_store_holds_no_secret_and_opens_to_one_key() {
     let rows = world.db.query("SELECT hash FROM recovery_codes", vec![]).await.unwrap();
     assert!(rows.iter().all(|it| it.bytes(0).unwrap() != code.as_bytes()));
     assert!(world.factors.check_key().await.is_ok());
-    let other = factors(&world.db, &world.clock, 8, "https://gate.example");
+    let other = factors(&world.db, &world.ledger, &world.clock, 8, "https://gate.example");
     assert!(other.check_key().await.is_err());
     assert!(other.prove(world.alice.id, &world.code(&app, 1)).await.is_err(), "doubt never passes");
 }

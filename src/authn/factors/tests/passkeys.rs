@@ -130,7 +130,7 @@ async fn a_removed_passkey_proves_nothing_even_in_a_ceremony_that_began_before()
     let (world, key) = (world().await, Authenticator::new(ORIGIN));
     enrol(&world, &world.alice, &key).await.unwrap();
     let begun = begun(&world).await;
-    world.commit(world.factors.forget_all(world.alice.id)).await.unwrap();
+    world.commit(forget_all(world.alice.id)).await.unwrap();
     let tried = finished(&world, &begun.state, key.get(&begun.options)).await;
     assert!(matches!(tried, Tried::Wrong), "{tried:?}");
 }

@@ -4,6 +4,7 @@
 mod consent;
 mod notice;
 mod onward;
+pub mod passkey;
 mod sign_in;
 
 use std::sync::Arc;

@@ -1,0 +1,62 @@
+//! The authenticator apps and recovery codes of the people in the tests.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use totp_rs::{Builder, Secret};
+
+use super::Caller;
+
+/// What each person has in their pocket, by name.
+#[derive(Default)]
+pub struct Pockets(Mutex<HashMap<String, Pocket>>);
+
+struct Pocket {
+    secret: String,
+    recovery_codes: Vec<String>,
+}
+
+impl Pockets {
+    /// Keeps what an enrolment or a registration showed.
+    pub fn keep(&self, name: &str, secret: &Value, recovery_codes: &Value) {
+        let codes = recovery_codes.as_array().unwrap().iter();
+        let recovery_codes = codes.map(|it| it.as_str().unwrap().to_owned()).collect();
+        let pocket = Pocket { secret: secret.as_str().unwrap().to_owned(), recovery_codes };
+        self.0.lock().unwrap().insert(name.to_owned(), pocket);
+    }
+
+    /// A proof that has not been used yet: codes of the app work once in 30 seconds, recovery codes
+    /// work at once.
+    pub fn proof(&self, name: &str) -> String {
+        let mut pockets = self.0.lock().unwrap();
+        let pocket = pockets.get_mut(name).unwrap_or_else(|| panic!("{name} has no factor"));
+        pocket.recovery_codes.pop().unwrap_or_else(|| panic!("{name} has no recovery code left"))
+    }
+
+    pub fn secret(&self, name: &str) -> String {
+        self.0.lock().unwrap()[name].secret.clone()
+    }
+}
+
+/// Enrols an app for the caller, and gives the caller with the second factor proven.
+pub async fn enrol(pockets: &Pockets, name: &str, caller: &Caller) -> Caller {
+    let path = "/api/v1/auth/factors/totp";
+    let app = caller.post(path, &json!({})).await.expect(201);
+    let code = code(app["secret"].as_str().unwrap(), SystemTime::now());
+    let path = format!("{path}/{}/confirm", app["id"].as_str().unwrap());
+    let confirmed = caller.post(&path, &json!({ "otp": code })).await.expect(200);
+    pockets.keep(name, &app["secret"], &confirmed["recovery_codes"]);
+    let mut stronger = caller.clone();
+    stronger.token = confirmed["access_token"].as_str().map(str::to_owned);
+    stronger
+}
+
+/// What an app with this secret (Base32) shows at `time`.
+pub fn code(secret: &str, time: SystemTime) -> String {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let secret = Secret::try_from_base32(secret).unwrap();
+    let app = Builder::new().with_secret(secret).build().unwrap();
+    app.generate(seconds).to_string()
+}
