@@ -99,7 +99,8 @@ impl App {
         )
         .await?;
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
-        let oauth = OAuth::new(settings, db.clone(), ledger.clone(), clock.clone());
+        let oauth =
+            OAuth::new(settings, db.clone(), ledger.clone(), outbound.clone(), clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),

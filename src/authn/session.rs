@@ -197,6 +197,16 @@ impl Authn {
         caller.proving(|it| it.risk = risk)
     }
 
+    /// A client goes on without the person, whose address and browser cannot be rated anew. What was
+    /// unknown at the sign-in is known since the second factor was proven there.
+    pub(crate) fn settled(&self, caller: Caller) -> Caller {
+        caller.proving(|it| {
+            if it.mfa_at.is_some() && it.risk == Risk::Medium {
+                it.risk = Risk::Low;
+            }
+        })
+    }
+
     /// The caller as it is, or would be, with a second factor proven now.
     pub(crate) fn with_factor_proven(&self, caller: Caller) -> Caller {
         caller.proving(|it| it.mfa_at = Some(self.clock.micros()))

@@ -25,6 +25,7 @@ mod interop;
 mod ledger;
 mod machines;
 mod mutants;
+mod oauth;
 mod openapi;
 mod outage;
 mod registry;

@@ -1,7 +1,9 @@
 //! What the tests stand on.
 
 pub mod address;
+pub mod browser;
 pub mod caller;
+pub mod client;
 pub mod factor;
 pub mod places;
 pub mod policies;
@@ -13,6 +15,7 @@ pub mod stores;
 pub mod traffic;
 pub mod wire;
 
+pub use browser::Browser;
 pub use caller::{Answer, Caller, send};
 pub use server::{ADMIN, Gate, PASSWORD, Setup};
 pub use wire::Wire;
