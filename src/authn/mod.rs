@@ -6,6 +6,7 @@ mod caller;
 mod endings;
 mod exchange;
 pub mod factors;
+pub mod federation;
 mod holder;
 pub mod jwks;
 mod limits;
