@@ -15,6 +15,7 @@ use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
 use crate::authn::factors::Factors;
+use crate::authn::federation::Federation;
 use crate::authn::oauth::OAuth;
 use crate::authn::risk::{Rater, trust_first_use};
 use crate::authn::tokens_file::TokensFile;
@@ -27,6 +28,7 @@ use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::http::proxies::Proxies;
 use crate::keys;
+use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::Registry;
@@ -45,6 +47,7 @@ pub struct App {
     pub standing: Standing,
     pub authz: Authz,
     pub oauth: OAuth,
+    pub federation: Federation,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
@@ -99,7 +102,9 @@ impl App {
             &access_key,
         )
         .await?;
-        let oauth = OAuth::new(settings, db.clone(), ledger.clone(), clock.clone());
+        let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
+        let oauth =
+            OAuth::new(settings, db.clone(), ledger.clone(), outbound.clone(), clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -124,6 +129,7 @@ impl App {
             ),
             authz,
             oauth,
+            federation: Federation::open(settings, &outbound, &clock)?,
             directory,
             registry,
             credentials,
@@ -257,6 +263,7 @@ fn token_rules(settings: &Settings) -> TokenRules {
         access_ttl: seconds(settings.auth.access_token_ttl_seconds),
         refresh_ttl: seconds(settings.auth.refresh_token_ttl_seconds),
         elevated_ttl: seconds(settings.auth.elevated_token_ttl_seconds),
+        server: settings.public_url.clone(),
         bootstrap_token: settings.auth.bootstrap_token.clone(),
     }
 }

@@ -6,7 +6,9 @@ use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::authn::NotHolder;
 use crate::authn::factors::Means;
+use crate::authn::proofs::BadAssertion;
 use crate::authn::risk::{Rating, Reason};
 use crate::authz::facts::Risk;
 use crate::store;
@@ -67,7 +69,7 @@ pub enum Error {
 }
 
 /// What the proof of who is asking lacked: says what to do, never what was wrong with a secret.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unproven {
     #[error("send an access token as `Authorization: Bearer …`")]
     NoToken,
@@ -81,8 +83,16 @@ pub enum Unproven {
     BadGrant,
     #[error("this sign-in waits no longer for a second factor; sign in again")]
     BadMfaToken,
+    #[error("the issuer's word is not taken; begin again, or ask an administrator")]
+    Distrusted,
+    #[error("nobody here goes by this account; ask an administrator to let you in")]
+    UnknownPerson,
     #[error("the second factor is wrong, or was used before; try the next code")]
     BadFactor,
+    #[error(transparent)]
+    Assertion(BadAssertion),
+    #[error(transparent)]
+    NotHolder(NotHolder),
 }
 
 /// What a sign-in that lacks its second factor is told.
@@ -208,6 +218,12 @@ impl Error {
             Error::Internal(_) => "Internal error",
             Error::Unavailable { .. } => "Something that is needed is down",
         }
+    }
+}
+
+impl From<Unproven> for Error {
+    fn from(it: Unproven) -> Error {
+        Error::Unauthenticated(it)
     }
 }
 

@@ -3,8 +3,11 @@
 mod access_token;
 pub mod api_keys;
 mod caller;
-mod delegated;
+mod endings;
+mod exchange;
 pub mod factors;
+pub mod federation;
+mod holder;
 pub mod jwks;
 mod limits;
 mod machine;
@@ -13,6 +16,7 @@ mod ongoing;
 mod password;
 pub mod proofs;
 mod prune;
+mod request;
 mod revoked;
 pub mod risk;
 mod session;
@@ -25,33 +29,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use self::access_token::AccessTokens;
+use self::access_token::{AccessTokens, Checked};
+use self::proofs::Dpop;
 use self::revoked::Revoked;
 use self::single_use::SingleUse;
 use crate::audit::entry::{Decision, Entry, Origin, Outcome, Target};
 use crate::audit::{Actor, Ledger};
 use crate::clock::Clock;
-use crate::directory::{Directory, Principal};
+use crate::directory::{Directory, Principal, Snapshot};
 use crate::store::Database;
 use crate::{Error, Result, Unproven, metrics};
 
 pub use access_token::JwksDocument;
 pub use caller::{Caller, Delegated, Proof, Session, Via};
-pub use delegated::ends_sessions_under;
+pub use endings::{ends_sessions_of, ends_sessions_under};
+pub use exchange::{ActFor, BadSubject, Subject, SubjectToken};
+pub use holder::NotHolder;
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use ongoing::Proven;
 pub use password::{Passwords, fault as password_fault};
-pub use session::{
-    Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
-};
+pub use request::Request;
+pub use session::{Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf};
 pub use standing::Standing;
 pub use token_pair::{AccessToken, TokenPair};
+
+const SECOND: i64 = 1_000_000;
 
 /// How long tokens live, and in whose name they are given.
 #[derive(Clone, Debug)]
@@ -61,6 +68,8 @@ pub struct TokenRules {
     pub access_ttl: Duration,
     pub refresh_ttl: Duration,
     pub elevated_ttl: Duration,
+    /// Where callers reach the service: what they sign names it.
+    pub server: crate::settings::Origin,
     /// What stands for whoever sets the service up.
     pub bootstrap_token: Option<SecretString>,
 }
@@ -75,6 +84,7 @@ pub struct Authn {
     passwords: Passwords,
     revoked: Revoked,
     single_use: SingleUse,
+    dpop: Dpop,
     bootstrap: Option<Digest>,
 }
 
@@ -91,6 +101,7 @@ impl Authn {
         let tokens = AccessTokens::new(key, &rules)?;
         let passwords = Passwords::new();
         let single_use = SingleUse::new(db.clone(), clock.clone());
+        let dpop = Dpop::new(rules.server.clone(), key, clock.micros() / SECOND);
         let bootstrap = rules.bootstrap_token.as_ref().map(digest);
         Ok(Authn {
             directory,
@@ -102,6 +113,7 @@ impl Authn {
             passwords,
             revoked,
             single_use,
+            dpop,
             bootstrap,
         })
     }
@@ -112,27 +124,47 @@ impl Authn {
     }
 
     /// Who sent this request, by its access token.
-    pub fn identify(&self, headers: &HeaderMap, origin: Arc<Origin>) -> Result<Caller> {
-        self.recognise(headers, origin).inspect_err(|_| metrics::unauthenticated())
+    pub fn identify(&self, request: Request<'_>, origin: Arc<Origin>) -> Result<Caller> {
+        self.recognise(request, origin).inspect_err(|_| metrics::unauthenticated())
     }
 
-    fn recognise(&self, headers: &HeaderMap, origin: Arc<Origin>) -> Result<Caller> {
-        let token = bearer(headers)?;
-        if self.bootstrap.is_some_and(|it| bool::from(it.ct_eq(&digest(&token)))) {
+    fn recognise(&self, request: Request<'_>, origin: Arc<Origin>) -> Result<Caller> {
+        let (scheme, token) = request.token()?;
+        let caller = self.bearer_of(&token, origin)?;
+        self.expect_holder(&caller, scheme, &token, request)?;
+        Ok(caller)
+    }
+
+    /// Whom the token stands for, whoever sent it.
+    fn bearer_of(&self, token: &SecretString, origin: Arc<Origin>) -> Result<Caller> {
+        if self.bootstrap.is_some_and(|it| bool::from(it.ct_eq(&digest(token)))) {
             return Ok(self.fresh(Principal::bootstrap()?, Via::Bootstrap, origin));
         }
-        let now = self.clock.micros();
-        let claims = self.tokens.verify(token.expose_secret(), now)?;
-        if self.revoked.contains(claims.sid) {
+        let (checked, principal) = self.checked(token.expose_secret(), self.clock.micros())?;
+        Ok(Caller::new(principal, checked.session(), origin))
+    }
+
+    /// What an access token of ours says, if it is good at `now`, and whose it is.
+    fn checked(&self, token: &str, now: i64) -> Result<(Arc<Checked>, Principal)> {
+        let claims = self.tokens.verify(token, now)?;
+        let known = self.directory.snapshot();
+        let delegation = claims.delegation();
+        if self.revoked.contains(claims.sid)
+            || delegation.is_some_and(|it| self.has_ended(it, &known, now))
+        {
             return Err(Error::Unauthenticated(Unproven::BadToken));
         }
         // Gone since the token was made is as good as never there.
-        let principal = self
-            .directory
-            .snapshot()
+        let principal = known
             .principal(claims.kind, claims.sub)
             .ok_or(Error::Unauthenticated(Unproven::BadToken))?;
-        Ok(Caller::new(principal, claims.session(), origin))
+        Ok((claims, principal))
+    }
+
+    /// Whether the mandate, or a session that the delegation stands on, holds no more.
+    fn has_ended(&self, it: &Delegated, known: &Snapshot, now: i64) -> bool {
+        let holds = known.mandate(it.mandate).is_some_and(|it| it.is_live(now));
+        !holds || it.under.iter().any(|it| self.revoked.contains(*it))
     }
 
     /// The public keys of access tokens (RFC 7517).
@@ -184,18 +216,4 @@ type Digest = [u8; 32];
 
 fn digest(token: &SecretString) -> Digest {
     Sha256::digest(token.expose_secret()).into()
-}
-
-/// The one bearer token of a request (RFC 6750). Two are as bad as none.
-fn bearer(headers: &HeaderMap) -> Result<SecretString> {
-    let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Error::Unauthenticated(Unproven::NoToken));
-    };
-    let text = value.to_str().map_err(|_| Error::Unauthenticated(Unproven::NoToken))?;
-    let (scheme, token) = text.split_once(' ').ok_or(Error::Unauthenticated(Unproven::NoToken))?;
-    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
-        return Err(Error::Unauthenticated(Unproven::NoToken));
-    }
-    Ok(token.trim().into())
 }

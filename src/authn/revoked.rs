@@ -78,6 +78,7 @@ mod tests {
             access_ttl: Duration::from_secs(900),
             refresh_ttl: Duration::from_secs(86_400),
             elevated_ttl: Duration::from_secs(300),
+            server: Default::default(),
             bootstrap_token: None,
         })
     }

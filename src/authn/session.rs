@@ -9,19 +9,19 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::access_token::{Act, Claims, Confirmation};
+use super::endings::ends_session;
+use super::proofs::KeyProof;
 use super::risk::Rating;
-use super::{AccessToken, Authn, Caller, Proof, Session, TokenPair, Via};
+use super::{AccessToken, Authn, Caller, Proof, SECOND, Session, TokenPair, Via};
 use crate::audit::Actor;
 use crate::audit::entry::Origin;
-use crate::authz::facts::Particulars;
+use crate::authz::facts::{Particulars, Risk};
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
 use crate::clock::instant;
 use crate::credentials;
 use crate::directory::{Kind, Principal};
 use crate::store::{Row, Statement};
 use crate::{Error, Result, Unproven};
-
-const SECOND: i64 = 1_000_000;
 
 /// Something a principal does about its own session.
 macro_rules! on_session {
@@ -122,23 +122,22 @@ impl RecalledRefresh {
 }
 
 /// Who sends a refresh token.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Holder<'a> {
     /// The OAuth client that proved itself; none for our own sign-in.
     pub client: Option<&'a str>,
-    /// The thumbprint of the key that it proved (RFC 9449).
-    pub key: Option<&'a str>,
+    /// What proves the key that it holds (RFC 9449).
+    pub proof: Option<KeyProof>,
 }
 
 impl Holder<'_> {
     /// Whose token it is not.
-    fn fault(self, proof: &Proof) -> Option<&'static str> {
+    fn fault(&self, proof: &Proof) -> Option<&'static str> {
         if proof.client.as_deref() != self.client {
             Some("of_another_client")
-        } else if proof.key.is_some() && proof.key.as_deref() != self.key {
-            Some("wrong_key")
         } else {
-            None
+            let holds = |key: &String| self.proof.as_ref().is_some_and(|it| it.is_by(key));
+            proof.key.as_ref().filter(|it| !holds(it)).map(|_| "wrong_key")
         }
     }
 }
@@ -200,6 +199,16 @@ impl Authn {
         caller.proving(|it| {
             it.risk = rating.risk;
             it.risk_reasons.clone_from(&rating.reasons);
+        })
+    }
+
+    /// A client goes on without the person, whose address and browser cannot be rated anew. What was
+    /// unknown at the sign-in is known since the second factor was proven there.
+    pub(crate) fn settled(&self, caller: Caller) -> Caller {
+        caller.proving(|it| {
+            if it.mfa_at.is_some() && it.risk == Risk::Medium {
+                it.risk = Risk::Low;
+            }
         })
     }
 
@@ -292,7 +301,8 @@ impl Authn {
     }
 
     /// Recognises a refresh token. One that was used already ends its whole family: either the
-    /// thief or the owner holds a copy, and nobody can tell which.
+    /// thief or the owner holds a copy, and nobody can tell which. One of a session that is bound
+    /// to a key is good with a proof of that key alone (RFC 9449 section 5).
     pub async fn prove_refresh(
         &self,
         recalled: RecalledRefresh,
@@ -332,7 +342,8 @@ impl Authn {
             reauthenticated_at: None,
             proof: Arc::new(proof),
         };
-        Ok((Caller::new(principal, authenticated, origin), RefreshSession { spent, session }))
+        let caller = self.bind(Caller::new(principal, authenticated, origin), holder.proof)?;
+        Ok((caller, RefreshSession { spent, session }))
     }
 
     async fn refuse_refresh(&self, actor: Actor, reason: &str, origin: &Origin) -> Error {
@@ -415,7 +426,9 @@ impl Authn {
             .db
             .query(
                 "SELECT id FROM sessions
-                 WHERE principal_id = $1 AND revoked_at IS NULL AND expires_at > $2",
+                 WHERE (principal_id = $1
+                        OR mandate_id IN (SELECT id FROM mandates WHERE user_id = $1))
+                   AND revoked_at IS NULL AND expires_at > $2",
                 vec![principal.id().into(), now.into()],
             )
             .await?;
@@ -439,12 +452,11 @@ impl Authn {
         self.ledger.commit(&warrant, self.revoke(session).into()).await
     }
 
-    /// What ends a session, and what was vended in it.
+    /// What ends a session, those that stand on it, and what was vended in them.
     pub(super) fn revoke(&self, session: Uuid) -> [Statement; 3] {
         let now = self.clock.micros();
-        let end = "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
         let [tell, mark] = credentials::of_session(session, now);
-        [Statement::new(end).bind(session).bind(now), tell, mark]
+        [ends_session(session, now), tell, mark]
     }
 
     pub(super) fn insert_session(
@@ -528,23 +540,19 @@ impl Authn {
             attested: proof.attested,
             act: delegation.and_then(|it| Act::of(&it.chain)),
             mandate: delegation.map(|it| it.mandate),
+            under: delegation.map(|it| it.under.clone()).unwrap_or_default(),
             cnf: proof.key.clone().map(|jkt| Confirmation { jkt }),
             reauth_time: proven.reauthenticated_at.map(|it| it / SECOND),
             scope: scopes.join(" "),
         };
+        if let Some(key) = &proof.key {
+            warrant.note("key", key.as_str());
+        }
+        let (bound, risk) = (proof.key.is_some(), proof.risk);
         let token = self.tokens.sign(warrant, &claims)?.into();
-        Ok(AccessToken { token, expires_at: instant(expires * SECOND), ttl, scopes })
+        let expires_at = instant(expires * SECOND);
+        Ok(AccessToken { token, bound, expires_at, ttl, scopes, risk })
     }
-}
-
-/// What ends every session of a principal, for the commit that lets it act again: whoever holds a
-/// token from before the suspension may be the reason for it.
-pub fn ends_sessions_of(principal: Uuid, now: i64) -> Statement {
-    Statement::new(
-        "UPDATE sessions SET revoked_at = $2 WHERE principal_id = $1 AND revoked_at IS NULL",
-    )
-    .bind(principal)
-    .bind(now)
 }
 
 /// 256 random bits: guessing is hopeless, so its SHA-256 is enough to store.

@@ -26,6 +26,8 @@ pub enum Kind {
     PasskeyEnrolment,
     PasskeyProof,
     FederationState,
+    /// Made by the client that signed it (RFC 7523).
+    ClientAssertion,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Kind::PasskeyEnrolment => "passkey_enrolment",
             Kind::PasskeyProof => "passkey_proof",
             Kind::FederationState => "federation_state",
+            Kind::ClientAssertion => "client_assertion",
         }
     }
 }
@@ -98,6 +101,24 @@ impl SingleUse {
             )
             .await?;
         Ok(rows.first().map(|row| row.opt_uuid(0)).transpose()?.flatten())
+    }
+
+    /// Uses up a name that `by` made itself, in the commit of what it gives: a conflict there means
+    /// that it was used before. It need not be known after `until`, in microseconds.
+    pub fn use_up(&self, kind: Kind, by: &str, name: &str, until: i64) -> Statement {
+        // Hashed first, so that where one ends and the other begins makes a difference.
+        let hash = Sha256::new().chain_update(Sha256::digest(by)).chain_update(name).finalize();
+        Statement::new(
+            "INSERT INTO single_use (kind, hash, bound_to, body, expires_at, used_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(kind.as_str())
+        .bind(hash.to_vec())
+        .bind(by)
+        .bind("{}")
+        .bind(until)
+        .bind(self.clock.micros())
+        .expect_rows(1)
     }
 
     /// What the token names, whether or not it may still be used.

@@ -6,14 +6,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use moka::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use super::api_keys::{self, ApiKey, ApiKeys, PrincipalId};
+use super::request::{Request, Scheme};
 use super::tokens_file::{FileToken, TokensFile};
-use super::{Caller, Proof, Session, Via, bearer};
+use super::{Caller, Proof, Session, Via};
 use crate::audit::entry::Origin;
 use crate::authz::Authz;
 use crate::clock::Clock;
@@ -82,11 +82,12 @@ impl Standing {
     /// Who sent this request, if its token is one that stands; none where it is of another kind.
     pub fn identify(
         &self,
-        headers: &HeaderMap,
+        request: Request<'_>,
         origin: &Arc<Origin>,
         authz: &Authz,
     ) -> Option<Result<Caller>> {
-        let sent = bearer(headers).ok()?;
+        // None of them is bound to a key.
+        let (Scheme::Bearer, sent) = request.token().ok()? else { return None };
         let token = self.recognise(&sent)?;
         Some(token.and_then(|it| self.caller(it, origin.clone(), authz)))
     }

@@ -3,20 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use cedar_policy::{Entity, RestrictedExpression};
-use rand::TryRngCore as _;
-use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::agent_secret::{AgentSecret, KnownBy};
 use super::principal::parents;
 use super::snapshot::key;
 use super::users::names_json;
 use super::{
     Directory, GrantAgentRole, Groups, Lifecycle, ResumeAgent, RevokeAgentRole, Roles, SuspendAgent,
 };
+use crate::authn::proofs::KeySet;
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Action, Permit, TheRegistry, Warrant, World};
@@ -36,31 +34,12 @@ pub struct Agent {
     pub revision: i64,
     pub created_at: i64,
     pub updated_at: i64,
-    /// SHA-256 of the client secret. The secret has 256 random bits, so a slow hash adds nothing.
-    secret_hash: [u8; 32],
+    /// The public keys that it proves itself by, where it has any.
+    pub(super) keys: Arc<KeySet>,
+    pub(super) known_by: KnownBy,
     pub(super) entity: Entity,
     /// As Cedar sees it in a session in which it proved a key of its own.
     attested: Entity,
-}
-
-/// A client secret in the clear: shown once, never stored.
-pub struct AgentSecret(SecretString);
-
-impl AgentSecret {
-    fn generate() -> Result<AgentSecret> {
-        let mut bytes = [0u8; 32];
-        rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
-        Ok(AgentSecret(format!("gws_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into()))
-    }
-
-    /// For the one answer that shows it.
-    pub fn reveal(&self) -> &str {
-        self.0.expose_secret()
-    }
-
-    fn hash(&self) -> [u8; 32] {
-        Sha256::digest(self.reveal().as_bytes()).into()
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +48,8 @@ pub struct NewAgent {
     /// Who answers for it; the caller when none is named.
     pub owner: Option<Uuid>,
     pub roles: Roles,
+    /// The public keys that it may prove itself by, besides its secret.
+    pub keys: KeySet,
 }
 
 /// Registration with the one role that the newcomer starts with.
@@ -158,7 +139,7 @@ impl Directory {
         self.change_agent(&warrant, &agent, |it| change.take_from(&mut it.roles)).await
     }
 
-    async fn change_agent(
+    pub(super) async fn change_agent(
         &self,
         warrant: &Warrant,
         agent: &Agent,
@@ -168,6 +149,8 @@ impl Directory {
             name: agent.name.clone(),
             roles: agent.roles.clone(),
             groups: agent.groups.clone(),
+            keys: agent.keys.clone(),
+            known_by: agent.known_by.clone(),
             entity: agent.entity.clone(),
             attested: agent.attested.clone(),
             ..*agent
@@ -177,7 +160,9 @@ impl Directory {
         next.updated_at = self.clock.micros();
         let next = next.sealed()?;
         let update = Statement::new(
-            "UPDATE agents SET state = $3, roles = $4, groups = $5, revision = $6, updated_at = $7
+            "UPDATE agents SET state = $3, roles = $4, groups = $5, revision = $6, updated_at = $7,
+                               keys = $8, secret_hash = $9, previous_secret_hash = $10,
+                               previous_secret_until = $11
              WHERE id = $1 AND revision = $2",
         )
         .bind(agent.id)
@@ -187,12 +172,17 @@ impl Directory {
         .bind(names_json(&next.groups))
         .bind(next.revision)
         .bind(next.updated_at)
-        .expect_rows(1);
+        .bind(next.keys.to_json().to_string());
+        let update = next.known_by.bound_to(update).expect_rows(1);
         let mut statements = vec![update];
         if next.state == Lifecycle::Suspended {
             statements.extend(credentials::of_principal(next.id, next.updated_at));
         } else if agent.state == Lifecycle::Suspended {
             statements.push(authn::ends_sessions_of(next.id, next.updated_at));
+        }
+        if next.lost_a_proof(agent) {
+            statements.push(authn::ends_sessions_of(next.id, next.updated_at));
+            statements.extend(credentials::of_principal(next.id, next.updated_at));
         }
         self.ledger.commit(warrant, statements).await?;
         let next = Arc::new(next);
@@ -212,7 +202,8 @@ impl Agent {
             revision: 1,
             created_at: now,
             updated_at: now,
-            secret_hash: secret.hash(),
+            keys: Arc::new(new.keys.clone()),
+            known_by: KnownBy::new(secret),
             groups: Groups::new(),
             entity: Entity::with_uid(uid(Kind::Agent, "")),
             attested: Entity::with_uid(uid(Kind::Agent, "")),
@@ -220,10 +211,24 @@ impl Agent {
         .sealed()
     }
 
-    /// Whether this is the agent's client secret, in constant time.
-    pub fn knows(&self, secret: &SecretString) -> bool {
-        let hash: [u8; 32] = Sha256::digest(secret.expose_secret().as_bytes()).into();
-        hash.ct_eq(&self.secret_hash).into()
+    /// Whether this is a client secret of the agent that counts at `now`, in constant time.
+    pub fn knows(&self, secret: &SecretString, now: i64) -> bool {
+        self.known_by.includes(secret, now)
+    }
+
+    /// Until when the secret before the current one counts: microseconds.
+    pub fn previous_secret_until(&self) -> Option<i64> {
+        self.known_by.previous_until()
+    }
+
+    /// Whether something that proved who `before` is proves it no longer. What was given for it ends.
+    fn lost_a_proof(&self, before: &Agent) -> bool {
+        !self.known_by.still_takes(&before.known_by) || !self.keys.includes(&before.keys)
+    }
+
+    /// The public keys that it proves itself by.
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
     }
 
     /// The agent as Cedar sees it where it proved a key of its own, or a workload's identity.
@@ -252,7 +257,6 @@ impl Agent {
     }
 
     fn from_row(row: &Row) -> Result<Agent> {
-        let secret_hash = row.bytes(8)?.try_into();
         Agent {
             id: row.uuid(0)?,
             name: row.text(1)?.to_owned(),
@@ -262,8 +266,9 @@ impl Agent {
             revision: row.int(5)?,
             created_at: row.int(6)?,
             updated_at: row.int(7)?,
-            secret_hash: secret_hash.map_err(|_| Error::internal("a secret's hash is cut"))?,
-            groups: row.json(9)?,
+            groups: row.json(8)?,
+            keys: stored_keys(&row.json(9)?)?,
+            known_by: KnownBy::from_row(row, 10)?,
             entity: Entity::with_uid(uid(Kind::Agent, "")),
             attested: Entity::with_uid(uid(Kind::Agent, "")),
         }
@@ -274,8 +279,8 @@ impl Agent {
 pub(super) async fn all(db: &dyn Database) -> Result<Vec<Agent>> {
     let rows = db
         .query(
-            "SELECT id, name, owner, state, roles, revision, created_at, updated_at, secret_hash,
-                    groups
+            "SELECT id, name, owner, state, roles, revision, created_at, updated_at, groups, keys,
+                    secret_hash, previous_secret_hash, previous_secret_until
              FROM agents",
             vec![],
         )
@@ -284,21 +289,28 @@ pub(super) async fn all(db: &dyn Database) -> Result<Vec<Agent>> {
 }
 
 fn insert(agent: &Agent) -> Statement {
-    Statement::new(
-        "INSERT INTO agents (id, name, name_key, owner, secret_hash, state, roles, revision,
-                             created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    let insert = Statement::new(
+        "INSERT INTO agents (id, name, name_key, owner, state, roles, revision, created_at,
+                             updated_at, keys, secret_hash, previous_secret_hash,
+                             previous_secret_until)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(agent.id)
     .bind(agent.name.as_str())
     .bind(key(&agent.name))
     .bind(agent.owner)
-    .bind(agent.secret_hash.to_vec())
     .bind(agent.state.as_str())
     .bind(names_json(&agent.roles))
     .bind(agent.revision)
     .bind(agent.created_at)
     .bind(agent.updated_at)
+    .bind(agent.keys.to_json().to_string());
+    agent.known_by.bound_to(insert)
+}
+
+fn stored_keys(set: &serde_json::Value) -> Result<Arc<KeySet>> {
+    let keys = KeySet::parse(set, "");
+    keys.map(Arc::new).map_err(|_| Error::internal("the stored keys of an agent are damaged"))
 }
 
 fn taken(name: &str) -> Error {

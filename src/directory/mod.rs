@@ -2,6 +2,8 @@
 //! that decisions read.
 
 mod actions;
+mod agent_proofs;
+mod agent_secret;
 mod agents;
 mod mandates;
 mod name;
@@ -22,7 +24,9 @@ pub use actions::{
     GrantAgentRole, GrantUserRole, ListAgents, ListUsers, ResumeAgent, ResumeUser, RevokeAgentRole,
     RevokeUserRole, RoleChange, ShowAgent, ShowUser, SuspendAgent, SuspendUser,
 };
-pub use agents::{Agent, AgentSecret, NewAgent, RegisterAgent};
+pub use agent_proofs::{RotateAgentSecret, SetAgentKeys};
+pub use agent_secret::AgentSecret;
+pub use agents::{Agent, NewAgent, RegisterAgent};
 pub use mandates::{
     AgentRef, GiveMandate, ListMandates, Mandate, NewMandate, RevokeMandate, ShowMandate,
 };

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
-use warp::http::{HeaderMap, header};
+use warp::http::{HeaderMap, Method, header};
 
 use super::distinct;
 use crate::audit::entry::Origin;
+use crate::authn::Request;
 use crate::error::FieldFault;
 use crate::{Error, Result};
 
@@ -20,6 +21,10 @@ pub const PAGE_SIZE_MAX: usize = 200;
 pub const PAGE_SIZE_DEFAULT: usize = 50;
 
 pub struct Call {
+    /// As it was sent: a route of `GET` is asked with `HEAD` as well.
+    pub method: Method,
+    /// As it was sent, without query.
+    pub path: String,
     pub params: Vec<(&'static str, String)>,
     pub query: Vec<(String, String)>,
     /// The names that the route's query may hold.
@@ -32,6 +37,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// What shows who sent it.
+    pub fn request(&self) -> Request<'_> {
+        Request { headers: &self.headers, method: &self.method, path: &self.path }
+    }
+
     /// The value of a brace in the route's path.
     pub fn param(&self, name: &str) -> Result<&str> {
         let found = self.params.iter().find(|(it, _)| *it == name);
@@ -61,7 +71,8 @@ impl Call {
         serde_urlencoded::from_bytes(&self.body).map_err(|it| Error::Malformed(it.to_string()))
     }
 
-    fn expect_type(&self, expected: &'static str) -> Result<()> {
+    /// Refuses a body of any other media type.
+    pub fn expect_type(&self, expected: &'static str) -> Result<()> {
         let given = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
         match given.map(media_type) {
             Some(it) if it == expected => Ok(()),

@@ -18,8 +18,9 @@ use crate::net::host::{Hosts, Origins};
 use crate::{Error, Result};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
-const HEADERS: HeaderValue =
-    HeaderValue::from_static("authorization, content-type, if-match, x-request-id, traceparent");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, dpop, if-match, x-request-id, traceparent",
+);
 
 /// A service behind the door.
 #[derive(Clone)]

@@ -7,12 +7,14 @@ use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
 use crate::authn::factors::Means;
+use crate::authn::proofs::ALGORITHMS;
 use crate::authn::risk::Reason;
 use crate::authz::facts::Risk;
 use crate::error::{Denial, FieldFault, Fix};
 use crate::{Error, Unproven};
 
 const REALM: &str = "Bearer realm=\"gatewright\"";
+pub const DPOP_NONCE: header::HeaderName = header::HeaderName::from_static("dpop-nonce");
 
 /// How long a client should wait for a dependency to come back, in seconds.
 const RETRY_SECONDS: u64 = 2;
@@ -60,9 +62,7 @@ impl Problem {
 
 /// The answer to an error. A server fault is logged here, once, and not told.
 pub fn render(error: Error, request_id: &str) -> Response {
-    if let Error::Internal(cause) = &error {
-        tracing::error!(request_id, error = format!("{cause:#}"), "internal error");
-    }
+    log(&error, request_id);
     let status = error.status();
     let mut problem = Problem {
         kind: format!("/problems/{}", error.code()),
@@ -83,7 +83,8 @@ pub fn render(error: Error, request_id: &str) -> Response {
     let mut extra = Vec::new();
     match error {
         Error::Unauthenticated(unproven) => {
-            extra.push((header::WWW_AUTHENTICATE, challenge(unproven).to_owned()));
+            extra.extend(nonce(&unproven));
+            extra.push((header::WWW_AUTHENTICATE, challenge(&unproven)));
         }
         Error::SecondFactor(challenge) => {
             problem.mfa_token = challenge.token.map(|it| it.expose_secret().to_owned());
@@ -113,17 +114,37 @@ pub fn render(error: Error, request_id: &str) -> Response {
     answer(&problem, status, extra)
 }
 
+/// Logs a server fault.
+pub fn log(error: &Error, request_id: &str) {
+    if let Error::Internal(cause) = error {
+        tracing::error!(request_id, error = format!("{cause:#}"), "internal error");
+    }
+}
+
 /// RFC 6750 section 3: an error is named only where a token was sent.
-fn challenge(unproven: Unproven) -> &'static str {
+fn challenge(unproven: &Unproven) -> String {
     match unproven {
-        Unproven::BadToken => "Bearer realm=\"gatewright\", error=\"invalid_token\"",
+        Unproven::BadToken => format!("{REALM}, error=\"invalid_token\""),
+        Unproven::NotHolder(fault) => {
+            let (code, algorithms) = (fault.code(), ALGORITHMS.join(" "));
+            format!("DPoP realm=\"gatewright\", error=\"{code}\", algs=\"{algorithms}\"")
+        }
         Unproven::NoToken
         | Unproven::BadRefreshToken
         | Unproven::BadSecret
         | Unproven::BadGrant
         | Unproven::BadMfaToken
-        | Unproven::BadFactor => REALM,
+        | Unproven::BadFactor
+        | Unproven::Distrusted
+        | Unproven::UnknownPerson
+        | Unproven::Assertion(_) => REALM.to_owned(),
     }
+}
+
+/// The nonce that a DPoP proof is to be made with (RFC 9449 section 8).
+fn nonce(unproven: &Unproven) -> Option<(header::HeaderName, String)> {
+    let Unproven::NotHolder(fault) = unproven else { return None };
+    fault.nonce().map(|it| (DPOP_NONCE, it.to_owned()))
 }
 
 fn answer(problem: &Problem, status: u16, extra: Vec<(header::HeaderName, String)>) -> Response {

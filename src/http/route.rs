@@ -55,7 +55,7 @@ impl Route {
     {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
-                let caller = app.identify(&call.headers, call.origin.clone())?;
+                let caller = app.identify(call.request(), call.origin.clone())?;
                 expect_query(&call)?;
                 let permit = app.authz.authorize(caller, parse(&call)?).await?;
                 let record = permit.warrant().record().clone();
@@ -86,7 +86,7 @@ impl Route {
     ) -> Route {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
-                let caller = app.identify(&call.headers, call.origin.clone())?;
+                let caller = app.identify(call.request(), call.origin.clone())?;
                 let visible = app.authz.visible(caller, parse(&call)?).await?;
                 settle(&app, visible.warrant(), Outcome::Success).await?;
                 Ok(show(&visible))
@@ -110,7 +110,7 @@ impl Route {
     {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
-                let caller = app.identify(&call.headers, call.origin.clone())?;
+                let caller = app.identify(call.request(), call.origin.clone())?;
                 expect_query(&call)?;
                 act(app, caller, call).await
             })

@@ -14,7 +14,7 @@ use super::call::Call;
 use super::list::{no_content, time};
 use super::passkeys::SignedBody;
 use crate::authn::risk::{Rating, Reason, Vouched};
-use crate::authn::{Caller, Elevate, Holder, Proof, SignOut, TokenPair, ViewSelf};
+use crate::authn::{Caller, Elevate, Holder, NotHolder, Proof, SignOut, TokenPair, ViewSelf};
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
 use crate::directory::{Kind, Roles};
@@ -155,7 +155,8 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
     if !known.is_good() {
         app.sign_in_limits.admit_address(call.origin.ip)?;
     }
-    let holder = Holder { client: None, key: None };
+    let proof = app.authn.key_proof(call.request()).map_err(NotHolder::from)?;
+    let holder = Holder { client: None, proof };
     let (caller, action) = app.authn.prove_refresh(known, holder, call.origin.clone()).await?;
     let (caller, rated) = app.rate(caller).await?;
     // Asked anew: who lost a role since the sign-in loses its scopes now.
@@ -221,7 +222,7 @@ pub async fn logout(app: Arc<App>, permit: Permit<SignOut>) -> Result<Response> 
 
 fn tokens(pair: &TokenPair, rating: Rating) -> Response {
     let answer = Tokens {
-        token_type: "Bearer",
+        token_type: pair.access.kind(),
         access_token: pair.access.reveal().to_owned(),
         access_token_expires_at: pair.access.expires_at,
         refresh_token: pair.reveal_refresh().to_owned(),

@@ -104,7 +104,7 @@ pub async fn create(app: Arc<App>, permit: Permit<RegisterUser>) -> Result<Respo
 pub async fn register(app: Arc<App>, call: Call) -> Result<Response> {
     let action = parse_create(&call)?;
     app.sign_in_limits.admit_address(call.origin.ip)?;
-    let caller = app.identify_or_guest(&call.headers, call.origin.clone())?;
+    let caller = app.identify_or_guest(call.request(), call.origin.clone())?;
     let permit = app.authz.authorize(caller, action).await?;
     let record = permit.warrant().record().clone();
     let answer = registered(&app, permit).await;

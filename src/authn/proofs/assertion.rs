@@ -1,10 +1,11 @@
 //! Clients that prove themselves by a signature (`private_key_jwt`: RFC 7523 section 3, OpenID
 //! Connect Core section 9).
 
+use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use super::jws::{Claims, Unverified};
-use super::{BadJws, KeySet, Refused, ReplayMemory, Use};
+use super::{BadJws, KeySet};
 
 /// The one `client_assertion_type` there is (RFC 7523 section 2.2).
 pub const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -27,7 +28,10 @@ pub enum BadAssertion {
     Type,
     #[error("the client assertion must have the client's id as `iss` and as `sub`")]
     Subject,
-    #[error("the client assertion must name, in `kid`, one of the client's keys for its `alg`")]
+    /// The same for an unknown client, an unknown key and a bad signature.
+    #[error(
+        "the client assertion is not signed by the key that the client registered for its `alg` and `kid`"
+    )]
     Key,
     #[error("the client assertion must have this server's issuer as `aud`, and nobody else")]
     Audience,
@@ -38,8 +42,8 @@ pub enum BadAssertion {
     Time,
     #[error("the client assertion must have a `jti` of 1 to {ID_CHARS_MAX} characters")]
     Id,
-    #[error("the client assertion {0}")]
-    Use(#[from] Refused),
+    #[error("the client assertion was used before; make a new one")]
+    Used,
 }
 
 /// An assertion that was read. Nothing in it is proven.
@@ -69,6 +73,12 @@ impl<'a> Assertion<'a> {
         &self.subject
     }
 
+    /// The key that it says it is made with, and how: to find the keys by, and for nothing else.
+    pub fn made_with(&self) -> (Option<&str>, Algorithm) {
+        let key_id = self.token.header.get("kid").and_then(Value::as_str);
+        (key_id, self.token.algorithm)
+    }
+
     /// Checks it with the keys that the client registered, for a server of these names, at `now`
     /// in seconds since the epoch. Where its header says that keys are found counts for nothing.
     pub fn verified(
@@ -82,7 +92,7 @@ impl<'a> Assertion<'a> {
             None => None,
         };
         let key = keys.choose(key_id, self.token.algorithm).ok_or(BadAssertion::Key)?;
-        let claims = self.token.verified(key)?;
+        let claims = self.token.verified(key).map_err(|_| BadAssertion::Key)?;
         let subject = Some(self.subject.as_str());
         if claims.text("iss") != subject || claims.text("sub") != subject {
             return Err(BadAssertion::Subject);
@@ -98,20 +108,15 @@ impl<'a> Assertion<'a> {
 }
 
 /// A sound assertion that is not used up yet.
-#[derive(Debug)]
-#[must_use = "an assertion that is not spent can be replayed"]
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "an assertion that is not used up can be replayed"]
 pub struct ProvenClient {
-    client: String,
-    id: String,
-    until: i64,
-}
-
-impl ProvenClient {
-    /// Uses the assertion up, and gives the id of the client that made it.
-    pub fn spend(self, used: &ReplayMemory, now: i64) -> Result<String, BadAssertion> {
-        used.admit(Use { holder: &self.client, id: &self.id, until: self.until }, now)?;
-        Ok(self.client)
-    }
+    /// Who made it.
+    pub client: String,
+    /// Its `jti`, which counts once.
+    pub id: String,
+    /// The instant from which it is not accepted any more, in seconds since the epoch.
+    pub until: i64,
 }
 
 /// One who is also named could use the assertion here in the client's name.
@@ -124,7 +129,7 @@ fn is_for(claims: &Claims, server: &[&str]) -> bool {
     }
 }
 
-/// The last instant at which it is accepted; none when that is past, or its times make no sense.
+/// The instant from which it is not accepted any more; none when that is past, or its times make no sense.
 /// A client may set a far expiry, but what it signed longer ago than [`LIFE_MAX`] is not accepted.
 fn until(claims: &Claims, now: i64) -> Option<i64> {
     let expires_at = claims.seconds("exp")?;

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use ed25519_dalek::SigningKey;
-use http::HeaderMap;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::jws::{Claims, Unverified};
 use super::{BadJws, BadKey, Nonces, PublicKey, Refused, ReplayMemory, Use};
+use crate::authn::Request;
 use crate::settings::Origin;
 
 const HEADER: &str = "dpop";
@@ -19,7 +19,7 @@ const ID_CHARS_MAX: usize = 256;
 const SKEW_MAX: i64 = 60;
 
 /// Why a proof proves nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadProof {
     #[error("send one `DPoP` header, not several")]
     Several,
@@ -39,41 +39,32 @@ pub enum BadProof {
     Id,
     #[error("the DPoP proof must have the `ath` of the token that it comes with")]
     Token,
-    #[error("the DPoP proof must have the `nonce` of this answer, or none")]
-    Nonce,
+    #[error("the DPoP proof must have the `nonce` of this answer's `DPoP-Nonce`, or none")]
+    Nonce { fresh: String },
     #[error("the DPoP proof {0}")]
     Use(#[from] Refused),
 }
 
 impl BadProof {
     /// The error's name (RFC 9449 sections 5 and 8).
-    pub fn code(self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
-            BadProof::Nonce => "use_dpop_nonce",
+            BadProof::Nonce { .. } => "use_dpop_nonce",
             _ => "invalid_dpop_proof",
         }
     }
 }
 
-/// The request that a proof comes with.
-#[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
-    /// As it was sent: `HEAD` is not `GET` here.
-    pub method: &'a str,
-    /// As it was sent, still percent-encoded, without query.
-    pub path: &'a str,
-}
-
 /// A sound proof that is not used up yet. Its key counts once [`Dpop::spend`] has taken it.
 #[derive(Debug)]
 #[must_use = "a proof that is not spent can be replayed"]
-pub struct Proof {
+pub struct KeyProof {
     key: String,
     id: String,
     made_at: i64,
 }
 
-impl Proof {
+impl KeyProof {
     /// The thumbprint of the key that made it, to be compared with the one that a token is bound
     /// to before the proof is spent: strangers' proofs must not fill the memory.
     pub fn is_by(&self, thumbprint: &str) -> bool {
@@ -96,42 +87,41 @@ impl Dpop {
         Dpop { server, nonces: Nonces::new(key), used: ReplayMemory::new(), since: now }
     }
 
-    /// The proof among the headers, if there is one: for this request, at `now`, and for this token
-    /// where one comes with it.
+    /// The proof that comes with this request, if there is one, at `now`, and for this token where
+    /// one comes with it.
     pub fn read(
         &self,
-        headers: &HeaderMap,
-        target: Target<'_>,
+        request: Request<'_>,
         token: Option<&str>,
         now: i64,
-    ) -> Result<Option<Proof>, BadProof> {
-        let mut values = headers.get_all(HEADER).iter();
+    ) -> Result<Option<KeyProof>, BadProof> {
+        let mut values = request.headers.get_all(HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
             return Err(BadProof::Several);
         }
         let text = value.to_str().map_err(|_| BadJws::Shape)?;
-        self.check(text, target, token, now).map(Some)
+        self.check(text, request, token, now).map(Some)
     }
 
     /// RFC 9449 section 4.3, all of it but the replay.
     fn check(
         &self,
         text: &str,
-        target: Target<'_>,
+        request: Request<'_>,
         token: Option<&str>,
         now: i64,
-    ) -> Result<Proof, BadProof> {
+    ) -> Result<KeyProof, BadProof> {
         let proof = Unverified::read(text, PROOF_BYTES_MAX)?;
         if !proof.is_typed("dpop+jwt") {
             return Err(BadProof::Type);
         }
         let key = PublicKey::parse(proof.header.get("jwk").unwrap_or(&Value::Null))?;
         let claims = proof.verified(&key)?;
-        if claims.text("htm") != Some(target.method) {
+        if claims.text("htm") != Some(request.method.as_str()) {
             return Err(BadProof::Method);
         }
-        if !claims.text("htu").is_some_and(|it| names(it, &self.server, target.path)) {
+        if !claims.text("htu").is_some_and(|it| names(it, &self.server, request.path)) {
             return Err(BadProof::Url);
         }
         let made_at = claims.seconds("iat").ok_or(BadProof::Time)?;
@@ -144,26 +134,21 @@ impl Dpop {
         self.check_nonce(&claims, now)?;
         let id = claims.text("jti").filter(|it| (1..=ID_CHARS_MAX).contains(&it.chars().count()));
         let id = id.ok_or(BadProof::Id)?.to_owned();
-        Ok(Proof { key: key.thumbprint().to_owned(), id, made_at })
+        Ok(KeyProof { key: key.thumbprint().to_owned(), id, made_at })
     }
 
     /// A nonce need not be there, but one that is there is ours and fresh.
     fn check_nonce(&self, claims: &Claims, now: i64) -> Result<(), BadProof> {
         let Some(nonce) = claims.get("nonce") else { return Ok(()) };
         let ours = nonce.as_str().is_some_and(|it| self.nonces.recognises(it, now));
-        if ours { Ok(()) } else { Err(BadProof::Nonce) }
+        if ours { Ok(()) } else { Err(BadProof::Nonce { fresh: self.nonces.issue(now) }) }
     }
 
     /// Uses the proof up, and gives the thumbprint of the key that made it.
-    pub fn spend(&self, proof: Proof, now: i64) -> Result<String, BadProof> {
+    pub fn spend(&self, proof: KeyProof, now: i64) -> Result<String, BadProof> {
         let until = proof.made_at + SKEW_MAX;
         self.used.admit(Use { holder: &proof.key, id: &proof.id, until }, now)?;
         Ok(proof.key)
-    }
-
-    /// A nonce for the `DPoP-Nonce` header of an answer.
-    pub fn nonce(&self, now: i64) -> String {
-        self.nonces.issue(now)
     }
 }
 

@@ -153,6 +153,12 @@ impl KeySet {
         self.0.iter()
     }
 
+    /// Whether every key of `other` is among these.
+    pub fn includes(&self, other: &KeySet) -> bool {
+        let known = |it: &PublicKey| self.iter().any(|ours| ours.thumbprint == it.thumbprint);
+        other.iter().all(known)
+    }
+
     /// The key that a signature must be checked with: the one of that name, or the only one for the
     /// algorithm. None where that leaves a choice, for nobody else makes it.
     pub fn choose(&self, key_id: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {

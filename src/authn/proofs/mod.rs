@@ -10,8 +10,9 @@ mod replay;
 mod tests;
 
 pub use assertion::{Assertion, BadAssertion, CLIENT_ASSERTION_TYPE, ProvenClient};
-pub use dpop::{BadProof, Dpop, Proof, Target};
+pub use dpop::{BadProof, Dpop, KeyProof};
 pub use jwk::{BadKey, KeySet, PublicKey};
-pub use jws::{ALGORITHMS, BadJws};
-pub use nonce::Nonces;
-pub use replay::{Refused, ReplayMemory, Use};
+pub use jws::{ALGORITHMS, BadJws, Claims, Unverified};
+use nonce::Nonces;
+pub use replay::Refused;
+use replay::{ReplayMemory, Use};

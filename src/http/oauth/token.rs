@@ -1,33 +1,71 @@
-//! `/oauth/token`: client credentials (RFC 6749 section 4.4), with errors as OAuth clients know them.
+//! `/oauth/token`: what a client brings, and the token that it gets for it.
 
 use std::sync::Arc;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response, json};
 
-use super::super::call::{Call, decoded};
-use crate::authn::risk::Vouched;
-use crate::authn::{Caller, IssueToken};
-use crate::authz::facts::{Particulars, Risk};
-use crate::authz::{Action as _, TheRegistry};
-use crate::{App, Error, Result};
+use super::super::call::Call;
+use super::client::Fields;
+use super::client_auth::{Asker, AskerKind, recognise};
+use super::fault::Fault;
+use super::{grants, no_store};
+use crate::authn::NotHolder;
+use crate::authn::oauth::Granted;
+use crate::authn::proofs::KeyProof;
+use crate::authz::facts::Risk;
+use crate::store::Statement;
+use crate::{App, Result};
 
-/// Each is a decision of its own.
-const SCOPES_MAX: usize = 64;
+/// The grants there are; see [`grant`].
+pub const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
 
 #[derive(Deserialize, JsonSchema)]
 pub struct TokenForm {
-    /// `client_credentials`
-    grant_type: String,
-    client_id: Option<String>,
+    /// `authorization_code`, `refresh_token` or `client_credentials`.
+    pub grant_type: String,
+    pub client_id: Option<String>,
     #[schemars(with = "Option<String>")]
-    client_secret: Option<SecretString>,
+    pub client_secret: Option<SecretString>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`
+    pub client_assertion_type: Option<String>,
+    /// A JWT that the client signed with a key it registered (`private_key_jwt`).
+    #[schemars(with = "Option<String>")]
+    pub client_assertion: Option<SecretString>,
     /// Space-separated; all that policy lets the client hold when left out.
-    scope: Option<String>,
+    pub scope: Option<String>,
+    /// Whom the token is for (RFC 8707); this service when left out.
+    pub resource: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub code: Option<SecretString>,
+    /// The secret behind the `code_challenge` (RFC 7636).
+    #[schemars(with = "Option<String>")]
+    pub code_verifier: Option<SecretString>,
+    pub redirect_uri: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub refresh_token: Option<SecretString>,
+}
+
+impl TokenForm {
+    fn client(&self) -> Fields<'_> {
+        Fields {
+            client_id: self.client_id.as_deref(),
+            client_secret: self.client_secret.as_ref(),
+            client_assertion_type: self.client_assertion_type.as_deref(),
+            client_assertion: self.client_assertion.as_ref(),
+        }
+    }
+}
+
+/// What a client that proved itself brings to a grant.
+pub struct Brought<'a> {
+    pub form: &'a TokenForm,
+    /// What proves the key that the tokens are to be bound to.
+    pub key: Option<KeyProof>,
+    /// What uses up the client's proof.
+    pub used: Option<Statement>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -35,114 +73,55 @@ pub struct TokenAnswer {
     access_token: String,
     token_type: &'static str,
     expires_in: u64,
+    /// For clients that may refresh: the next one, good for one use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     scope: String,
     /// How risky the request was rated.
     risk: Risk,
 }
 
-/// RFC 6749 section 5.2.
-#[derive(Serialize, JsonSchema)]
-pub struct TokenError {
-    error: &'static str,
-    error_description: String,
-}
-
 /// Refusals that OAuth has a word for are said in OAuth's words; the rest is a problem document.
 pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
-    let form: TokenForm = match call.form() {
-        Ok(it) => it,
-        Err(error) => return Ok(refuse(400, "invalid_request", error.to_string())),
-    };
-    if form.grant_type != "client_credentials" {
-        let known = "the grant type must be `client_credentials`".to_owned();
-        return Ok(refuse(400, "unsupported_grant_type", known));
+    match grant(&app, &call).await {
+        Ok(granted) => Ok(answer(&granted)),
+        Err(fault) => fault.respond(),
     }
-    if call.headers.contains_key(header::AUTHORIZATION) && form.client_secret.is_some() {
-        let twice = "prove who you are by HTTP Basic or in the body, not by both".to_owned();
-        return Ok(refuse(400, "invalid_request", twice));
+}
+
+async fn grant(app: &App, call: &Call) -> Result<Granted, Fault> {
+    let form: TokenForm = call.form()?;
+    if !GRANTS.contains(&form.grant_type.as_str()) {
+        let known = GRANTS.join("`, `");
+        let how = format!("the grant type must be one of `{known}`");
+        return Err(Fault::new("unsupported_grant_type", how));
     }
-    let Some((id, secret)) = client(&call.headers, &form) else {
-        let how = "send client_id and client_secret, once: by HTTP Basic or in the body".to_owned();
-        return Ok(refuse(401, "invalid_client", how));
-    };
-    app.sign_in_limits.admit(call.origin.ip, &id)?;
-    let caller = match app.authn.prove_client(&id, &secret, call.origin.clone()).await {
-        Ok(it) => it,
-        Err(Error::Unauthenticated(unproven)) => {
-            return Ok(refuse(401, "invalid_client", unproven.to_string()));
+    let key = app.authn.key_proof(call.request()).map_err(NotHolder::Proof)?;
+    let Asker { kind, used } = recognise(app, call, &form.client()).await?;
+    let brought = Brought { form: &form, key, used };
+    match (form.grant_type.as_str(), kind) {
+        ("client_credentials", AskerKind::Agent(caller)) => {
+            grants::client_credentials(app, *caller, brought).await
         }
-        Err(error) => return Err(error),
-    };
-    if form.scope.as_deref().is_some_and(|it| it.split_whitespace().count() > SCOPES_MAX) {
-        let many = format!("ask for at most {SCOPES_MAX} scopes");
-        app.authz.note_refusal(&caller, "auth.token", "invalid_scope").await?;
-        return Ok(refuse(400, "invalid_scope", many));
-    }
-    let (caller, rated) = app.rate(caller).await?;
-    let scopes = app.holdable_scopes(&caller, form.scope.as_deref())?;
-    // Who may not come in at all is told that, and not that its scopes are wrong.
-    if scopes.is_empty() && form.scope.is_some() && may_come_in(&app, &caller)? {
-        let which = "policy lets this client hold none of these scopes".to_owned();
-        app.authz.note_refusal(&caller, "auth.token", "invalid_scope").await?;
-        return Ok(refuse(400, "invalid_scope", which));
-    }
-    let vouched = Vouched::by(&caller.session().proof);
-    let permit = match app.admit(caller, IssueToken, &rated.rating).await {
-        Ok(it) => it,
-        Err(Error::Denied(denial)) => {
-            let why = format!("{} ({})", denial.detail, rated.rating);
-            return Ok(refuse(400, "unauthorized_client", why));
+        ("authorization_code", AskerKind::Client(client)) => {
+            grants::authorization_code(app, call, &client, brought).await
         }
-        Err(Error::RiskBlocked(denial, rating)) => {
-            let why = format!("{} ({rating})", denial.detail);
-            return Ok(refuse(403, "unauthorized_client", why));
+        ("refresh_token", AskerKind::Client(client)) => {
+            grants::refresh_token(app, call, &client, brought).await
         }
-        Err(error) => return Err(error),
-    };
-    let token = app.authn.issue(permit, scopes, rated.remember(vouched)).await?;
+        _ => Err(Fault::new("unauthorized_client", "this client may not use this grant")),
+    }
+}
+
+fn answer(granted: &Granted) -> Response {
+    let access = &granted.access;
     let answer = TokenAnswer {
-        access_token: token.reveal().to_owned(),
-        token_type: "Bearer",
-        expires_in: token.ttl.as_secs(),
-        scope: token.scopes.join(" "),
-        risk: rated.rating.risk,
+        access_token: access.reveal().to_owned(),
+        token_type: access.kind(),
+        expires_in: access.ttl.as_secs(),
+        refresh_token: granted.reveal_refresh().map(str::to_owned),
+        scope: access.scopes.join(" "),
+        risk: access.risk,
     };
-    Ok(json(&answer).into_response())
-}
-
-fn may_come_in(app: &App, caller: &Caller) -> Result<bool> {
-    app.authz.would_allow(caller, IssueToken::NAME, &TheRegistry, &Particulars::Base)
-}
-
-/// The client's name and secret, by one way and not by two (RFC 6749 section 2.3.1).
-fn client(headers: &HeaderMap, form: &TokenForm) -> Option<(String, SecretString)> {
-    match (headers.get(header::AUTHORIZATION), &form.client_id, &form.client_secret) {
-        (Some(value), id, None) => {
-            let (basic_id, secret) = basic(value)?;
-            let same = id.as_ref().is_none_or(|it| *it == basic_id);
-            same.then_some((basic_id, secret))
-        }
-        (None, Some(id), Some(secret)) => Some((id.clone(), secret.clone())),
-        _ => None,
-    }
-}
-
-fn basic(value: &HeaderValue) -> Option<(String, SecretString)> {
-    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    Some((decoded(id)?.into_owned(), decoded(secret)?.into_owned().into()))
-}
-
-fn refuse(status: u16, error: &'static str, error_description: String) -> Response {
-    let mut response = json(&TokenError { error, error_description }).into_response();
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    if status == 401 {
-        let challenge = HeaderValue::from_static("Basic realm=\"gatewright\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    }
-    response
+    no_store(json(&answer).into_response())
 }
