@@ -28,6 +28,7 @@ mod machines;
 mod mutants;
 mod openapi;
 mod outage;
+mod passkeys;
 mod registry;
 mod replicas;
 mod routes;
