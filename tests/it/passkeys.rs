@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::address::by_address;
-use crate::harness::browser::{Browser, ORIGIN, Verifies};
+use crate::harness::chromium::{Chromium, ORIGIN, Verifies};
 use crate::harness::enrolled::{WORDS, held, register, sign_in, strict};
 use crate::harness::{Answer, Caller, Gate, Setup, samples};
 
@@ -39,7 +39,7 @@ async fn finish(gate: &Gate, held: &Value, begun: &Value, signed: &Value) -> Ans
 }
 
 /// Clicks until the page says that it is done.
-fn add(browser: &mut Browser, path: &str) {
+fn add(browser: &mut Chromium, path: &str) {
     assert_eq!(browser.go(path), 200);
     browser.click("#passkey button");
     browser.wait("h1:has-text('The passkey is added')");
@@ -51,7 +51,7 @@ async fn a_browser_enrols_a_passkey_and_signs_in_with_it() {
     register(&gate, "alice").await;
     let alice = sign_in(&gate, "alice").await;
     let (first, second) = (page(&alice, "laptop").await, page(&alice, "phone").await);
-    let mut browser = Browser::open(&gate);
+    let mut browser = Chromium::open(&gate);
     browser.plug_in(Verifies::Yes);
     add(&mut browser, &first);
     assert_eq!(browser.texts("#recovery-codes li").len(), 10);
@@ -101,7 +101,7 @@ async fn a_key_that_does_not_know_its_user_is_not_enrolled() {
     let gate = gate();
     register(&gate, "alice").await;
     let alice = sign_in(&gate, "alice").await;
-    let mut browser = Browser::open(&gate);
+    let mut browser = Chromium::open(&gate);
     browser.plug_in(Verifies::No);
     assert_eq!(browser.go(&page(&alice, "laptop").await), 200);
     browser.click("#passkey button");

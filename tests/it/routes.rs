@@ -8,7 +8,7 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::harness::address::by_address;
-use crate::harness::{Answer, Caller, Gate, Setup, policies, samples, send};
+use crate::harness::{Answer, Caller, Gate, Holder, Setup, policies, samples, send};
 
 const PUBLIC: &[&str] = &[
     "GET /livez",
@@ -221,6 +221,7 @@ impl Things {
             }
             "POST /api/v1/users" => json!({ "username": "newcomer", "password": password }),
             "POST /api/v1/register/machine" => json!({ "name": "newcomer", "role": "agent" }),
+            "PUT /api/v1/agents/{agent}/keys" => Holder::ed25519(1).jwks("one"),
             "POST /api/v1/api-keys" => json!({ "name": "another", "scopes": [] }),
             "POST /api/v1/tools" => samples::calculate("another"),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),

@@ -1,111 +1,156 @@
-//! A real browser: Chromium, driven by a script that takes commands.
+//! A browser without a script engine: cookies, forms, and pages that go on by themselves.
 
-use std::env;
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use reqwest::header;
 
-use super::Gate;
+use super::caller::{Answer, send};
+use super::server::{ADMIN, Gate, PASSWORD};
 
-/// The name by which the browser knows the server; to be its `public_url`.
-pub const ORIGIN: &str = "http://gate.localhost";
-
-/// One window. Closed when dropped.
+/// One person's browser at one server.
 pub struct Browser {
-    child: Child,
-    commands: Option<ChildStdin>,
-    answers: Lines<BufReader<ChildStdout>>,
+    http: reqwest::Client,
+    pub url: String,
+    pub cookies: BTreeMap<String, String>,
+}
+
+/// A form on a page.
+#[derive(Clone, Debug)]
+pub struct Form {
+    pub action: String,
+    pub fields: Vec<(String, String)>,
 }
 
 impl Browser {
-    /// Opens a window for which [`ORIGIN`] is this server, wherever it listens.
-    pub fn open(gate: &Gate) -> Browser {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let default = || root.join(".tools");
-        let tools = env::var_os("GATEWRIGHT_TOOLS").map_or_else(default, PathBuf::from);
-        let modules = tools.join("browser/node_modules");
-        for needed in [modules.join("playwright-core"), "/usr/bin/chromium".into()] {
-            let shown = needed.display();
-            assert!(needed.exists(), "`{shown}` is missing: run scripts/test, which installs it");
-        }
-        let mut child = Command::new("node")
-            .arg(root.join("tests/browser/driver.mjs"))
-            .arg(modules)
-            .arg(gate.url.strip_prefix("http://").unwrap())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
+    pub fn at(gate: &Gate) -> Browser {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent("Browser of the tests")
+            .build()
             .unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap()).lines();
-        Browser { commands: child.stdin.take(), answers, child }
+        Browser { http, url: gate.url.clone(), cookies: BTreeMap::new() }
     }
 
-    /// Carries out one command of the script.
-    #[track_caller]
-    pub fn command(&mut self, command: &Value) -> Value {
-        let commands = self.commands.as_mut().unwrap();
-        writeln!(commands, "{command}").unwrap();
-        commands.flush().unwrap();
-        let answer = self.answers.next().expect("the browser ended").unwrap();
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        assert_eq!(answer.get("error"), None, "{command}");
-        answer["ok"].clone()
+    pub async fn get(&mut self, path: &str) -> Answer {
+        let request = self.http.get(self.absolute(path));
+        self.send(request).await
     }
 
-    /// Goes to a path, and gives the status of the answer.
-    #[track_caller]
-    pub fn go(&mut self, path: &str) -> Value {
-        self.command(&json!({ "does": "open", "url": format!("{ORIGIN}{path}") }))
+    pub async fn submit(&mut self, form: &Form) -> Answer {
+        let request = self.http.post(self.absolute(&form.action)).form(&form.fields);
+        let request = request.header("origin", self.url.clone());
+        self.send(request.header("sec-fetch-site", "same-origin")).await
     }
 
-    #[track_caller]
-    pub fn click(&mut self, on: &str) {
-        self.command(&json!({ "does": "click", "on": on }));
+    /// A request of a page's own making; cookies go with it.
+    pub async fn send(&mut self, request: reqwest::RequestBuilder) -> Answer {
+        let cookies: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let request = match cookies.is_empty() {
+            true => request,
+            false => request.header(header::COOKIE, cookies.join("; ")),
+        };
+        let answer = send(request).await;
+        for value in answer.headers.get_all(header::SET_COOKIE) {
+            let line = value.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            match value {
+                "" => drop(self.cookies.remove(name)),
+                value => drop(self.cookies.insert(name.to_owned(), value.to_owned())),
+            }
+        }
+        answer
     }
 
-    /// Waits until there is something to see.
-    #[track_caller]
-    pub fn wait(&mut self, on: &str) {
-        self.command(&json!({ "does": "wait", "on": on }));
+    pub fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.post(self.absolute(path))
     }
 
-    /// The texts of everything that matches.
-    #[track_caller]
-    pub fn texts(&mut self, of: &str) -> Vec<String> {
-        let texts = self.command(&json!({ "does": "texts", "of": of }));
-        serde_json::from_value(texts).unwrap()
+    pub fn absolute(&self, path: &str) -> String {
+        if path.starts_with('/') { format!("{}{path}", self.url) } else { path.to_owned() }
     }
 
-    /// Plugs in a key that verifies its user, or does not.
-    pub fn plug_in(&mut self, verifies: Verifies) {
-        let verifies = matches!(verifies, Verifies::Yes);
-        self.command(&json!({ "does": "authenticator", "verifies": verifies }));
+    /// Opens a client's request, signs in where that is asked for, and gives the page that asks for
+    /// consent, or whatever comes in its place.
+    pub async fn sign_in_for(&mut self, path: &str, username: &str, password: &str) -> Answer {
+        let page = self.get(path).await;
+        let form = page.form("/oauth/sign-in").with("username", username);
+        let answer = self.submit(&form.with("password", password)).await;
+        match answer.onward() {
+            Some(to) => self.get(&to).await,
+            None => answer,
+        }
     }
 
-    /// Calls a JavaScript function in the page.
-    #[track_caller]
-    pub fn call(&mut self, it: &str, given: &Value) -> Value {
-        self.command(&json!({ "does": "call", "it": it, "given": given }))
-    }
-
-    /// What the browser's console complained of.
-    pub fn complaints(&mut self) -> Vec<String> {
-        serde_json::from_value(self.command(&json!({ "does": "complaints" }))).unwrap()
+    /// All the way as the admin, who allows what is asked: where the answer is sent.
+    pub async fn allow(&mut self, path: &str) -> String {
+        let page = self.sign_in_for(path, ADMIN, PASSWORD).await;
+        let form = page.form("/oauth/consent").with("decision", "allow");
+        self.submit(&form).await.onward().unwrap()
     }
 }
 
-/// Whether a key knows who touches it.
-pub enum Verifies {
-    Yes,
-    No,
+impl Form {
+    pub fn with(mut self, name: &str, value: &str) -> Form {
+        self.fields.retain(|(it, _)| it != name);
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Form {
+        self.fields.retain(|(it, _)| it != name);
+        self
+    }
+
+    pub fn get(&self, name: &str) -> &str {
+        &self.fields.iter().find(|(it, _)| it == name).unwrap().1
+    }
 }
 
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // The end of its input is the end of the script, and that closes the window.
-        self.commands.take();
-        let _ = self.child.wait();
+impl Answer {
+    /// The form that goes to `action`: its hidden fields and ticked boxes.
+    #[track_caller]
+    pub fn form(&self, action: &str) -> Form {
+        let begin = self.text.find(&format!("action=\"{action}\""));
+        let begin = begin.unwrap_or_else(|| panic!("no form to {action} in {self:?}"));
+        let form = self.text[begin..].split("</form>").next().unwrap();
+        let fields = form.split("<input").skip(1).filter_map(|it| {
+            let tag = it.split('>').next().unwrap();
+            let ticked = tag.contains(" checked");
+            let told = attribute(tag, "type")? == "hidden" || ticked;
+            told.then(|| Some((attribute(tag, "name")?, attribute(tag, "value")?))).flatten()
+        });
+        Form { action: action.to_owned(), fields: fields.collect() }
     }
+
+    /// Where the answer goes on to by itself.
+    pub fn onward(&self) -> Option<String> {
+        if let Some(location) = self.headers.get(header::LOCATION) {
+            return Some(location.to_str().unwrap().to_owned());
+        }
+        let (_, rest) = self.text.split_once("http-equiv=\"refresh\" content=\"0; url=")?;
+        Some(unescaped(rest.split('"').next().unwrap()))
+    }
+
+    /// What of an address that the answer goes on to is in its query.
+    #[track_caller]
+    pub fn sent_back(&self) -> BTreeMap<String, String> {
+        query(&self.onward().unwrap_or_else(|| panic!("nothing is sent back: {self:?}")))
+    }
+}
+
+/// The query of an address.
+pub fn query(location: &str) -> BTreeMap<String, String> {
+    let url = reqwest::Url::parse(location).unwrap();
+    url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    Some(unescaped(rest.split('"').next()?))
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }

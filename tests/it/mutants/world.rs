@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::damage::Request;
 use crate::harness::server::{ADMIN, PASSWORD};
-use crate::harness::{Caller, Gate, samples};
+use crate::harness::{Caller, Gate, Holder, samples};
 
 /// The last words of paths that take no body.
 const WITHOUT_BODY: &[&str] = &[
@@ -143,6 +143,8 @@ impl World {
                 );
                 return Some(("application/x-www-form-urlencoded", form));
             }
+            ("PUT", "/api/v1/agents/{agent}/keys") => Holder::ed25519(1).jwks("one"),
+            ("POST", "/api/v1/agents/{agent}/secret") => json!({ "overlap_seconds": 60 }),
             ("GET" | "PUT" | "DELETE", _) => return None,
             _ if WITHOUT_BODY.contains(&last) => return None,
             _ => panic!("say here what a good request for {method} {template} is"),
