@@ -65,6 +65,11 @@ impl Chromium {
         self.command(&json!({ "does": "click", "on": on }));
     }
 
+    #[track_caller]
+    pub fn fill(&mut self, on: &str, text: &str) {
+        self.command(&json!({ "does": "fill", "on": on, "text": text }));
+    }
+
     /// Waits until there is something to see.
     #[track_caller]
     pub fn wait(&mut self, on: &str) {
