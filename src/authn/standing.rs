@@ -17,7 +17,7 @@ use super::{Caller, Proof, Session, Via};
 use crate::audit::entry::Origin;
 use crate::authz::Authz;
 use crate::clock::Clock;
-use crate::directory::{Directory, Lifecycle, Principal};
+use crate::directory::{Directory, Lifecycle, Principal, User};
 use crate::policy::Bundle;
 use crate::watch::{Pace, Watch};
 use crate::{Error, Result, Unproven};
@@ -96,6 +96,16 @@ impl Standing {
     pub fn holder(&self, principal: Principal, origin: Arc<Origin>) -> Caller {
         let session = session(Via::ApiKey(Uuid::nil()), self.clock.micros());
         Caller::new(principal, session, origin)
+    }
+
+    /// This user, as if just signed in with all there is to prove; with all that it may hold.
+    pub fn unasked(&self, user: Arc<User>, origin: Arc<Origin>, authz: &Authz) -> Result<Caller> {
+        let now = self.clock.micros();
+        let session = Session { reauthenticated_at: Some(now), ..session(Via::Nothing, now) };
+        let bare = Caller::new(Principal::User(user), session, origin);
+        let scopes = Vec::from_iter(authz.bundle().token_scopes().iter().cloned());
+        let held = authz.holdable(&bare, &scopes)?;
+        Ok(bare.holding(held.into_iter().collect()))
     }
 
     /// One answer to whatever is wrong with a token: expired, disabled, revoked, rotated out, or
