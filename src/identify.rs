@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
+use secrecy::SecretString;
 
 use crate::audit::entry::Origin;
-use crate::authn::{Caller, Request};
+use crate::authn::{Caller, KnownToken, Request};
 use crate::{App, Error, Result, Unproven, metrics};
 
 /// What becomes of requests that carry no proof at all.
@@ -38,6 +39,18 @@ impl App {
         match known || request.headers.contains_key(AUTHORIZATION) {
             true => self.identify(request, origin),
             false => self.authn.guest(origin),
+        }
+    }
+
+    /// What a token is that somebody asks about; none when it is not good.
+    pub async fn known_token(
+        &self,
+        token: &SecretString,
+        origin: &Arc<Origin>,
+    ) -> Result<Option<KnownToken>> {
+        match self.standing.known_token(token, origin, &self.authz) {
+            Some(known) => known,
+            None => self.authn.known_token(token, origin.clone()).await,
         }
     }
 
