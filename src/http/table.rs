@@ -147,6 +147,17 @@ fn authorization_server() -> Vec<Route> {
             .gives::<oauth::TokenAnswer>()
             .or_gives::<oauth::TokenError>(400)
             .or_gives::<oauth::TokenError>(401),
+        Route::public(Method::POST, "/oauth/revoke", oauth::revoke)
+            .about("End a token, and what was got with it; 200 for one that is not good, too")
+            .takes_form::<oauth::AboutForm>()
+            .or_gives::<oauth::TokenError>(400)
+            .or_gives::<oauth::TokenError>(401),
+        Route::public(Method::POST, "/oauth/introspect", oauth::introspect)
+            .about("What a token is good for, for its client and for those whom policy lets know")
+            .takes_form::<oauth::AboutForm>()
+            .gives::<oauth::Introspection>()
+            .or_gives::<oauth::TokenError>(400)
+            .or_gives::<oauth::TokenError>(401),
         page(Route::public(Method::GET, "/oauth/authorize", oauth::authorize))
             .about("Ask a person to let a client act in their name (OAuth 2.1 section 4.1)")
             .asks(oauth::AUTHORIZE),
@@ -397,7 +408,7 @@ fn keys() -> Vec<Route> {
             api_keys::rotate,
         )
         .about("Give a key a new text, shown this once; the old one may overlap. Needs an elevated token")
-        .takes::<api_keys::RotateBody>()
+        .takes::<api_keys::KeyRotation>()
         .gives::<api_keys::ApiKeyMade>(),
         Route::guarded(
             Method::POST,

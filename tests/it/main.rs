@@ -23,6 +23,7 @@ mod figures;
 mod harness;
 mod identity;
 mod interop;
+mod introspection;
 mod ledger;
 mod machines;
 mod mutants;

@@ -264,6 +264,16 @@ async fn machines(gate: &Gate, witness: &mut Witness, admin: &Caller) -> Caller 
     witness.saw("post", "/oauth/token", &gate.anyone().form("/oauth/token", &form).await);
     form[0].1 = "password";
     witness.saw("post", "/oauth/token", &gate.anyone().form("/oauth/token", &form).await);
+    form[2].1 = secret;
+    form[0] = ("token", tokens["access_token"].as_str().unwrap());
+    let path = "/oauth/introspect";
+    let told = witness.saw("post", path, &gate.anyone().form(path, &form).await);
+    assert_eq!(told["active"], true, "{told}");
+    form[0].1 = "none";
+    for path in [path, "/oauth/revoke"] {
+        witness.saw("post", path, &gate.anyone().form(path, &form).await);
+        witness.saw("post", path, &gate.anyone().form(path, &form[..1]).await);
+    }
     Caller::new(&gate.url, tokens["access_token"].as_str())
 }
 

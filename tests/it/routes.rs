@@ -28,6 +28,8 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/refresh",
     "POST /oauth/token",
     "POST /oauth/account/passkey",
+    "POST /oauth/revoke",
+    "POST /oauth/introspect",
     "GET /oauth/passkey",
     "POST /oauth/passkey",
     "GET /oauth/passkey.js",
@@ -49,7 +51,7 @@ const IDENTIFIED: &[(&str, &str)] = &[
 ];
 
 /// What public routes ask once they know who it is.
-const ASKED_AT_SIGN_IN: &[&str] = &["sign_in", "hold_scope"];
+const ASKED_AT_SIGN_IN: &[&str] = &["introspect_token", "sign_in", "hold_scope"];
 
 /// What steps of an enrolment ask in place of `enroll_factor`, once there is a factor.
 const ASKED_BESIDE_A_FACTOR: &[&str] = &["add_factor"];
@@ -64,7 +66,6 @@ const AWAITING: &[&str] = &[
     "draft_policy",
     "give_mandate",
     "grant_tool",
-    "introspect_token",
     "invoke",
     "probe_tool",
     "publish_version",
