@@ -14,6 +14,7 @@ use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
 use crate::authn::factors::Factors;
+use crate::authn::federation::Federation;
 use crate::authn::oauth::OAuth;
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
@@ -25,6 +26,7 @@ use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::http::proxies::Proxies;
 use crate::keys;
+use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::Registry;
@@ -42,6 +44,7 @@ pub struct App {
     pub standing: Standing,
     pub authz: Authz,
     pub oauth: OAuth,
+    pub federation: Federation,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
@@ -95,7 +98,9 @@ impl App {
             &access_key,
         )
         .await?;
-        let oauth = OAuth::new(settings, db.clone(), ledger.clone(), clock.clone());
+        let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
+        let oauth =
+            OAuth::new(settings, db.clone(), ledger.clone(), outbound.clone(), clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -120,6 +125,7 @@ impl App {
             ),
             authz,
             oauth,
+            federation: Federation::open(settings, &outbound, &clock)?,
             directory,
             registry,
             credentials,

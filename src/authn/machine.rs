@@ -56,6 +56,17 @@ impl Authn {
         }
     }
 
+    /// Writes down that somebody failed to prove to be the client of this id.
+    pub async fn refuse_client(&self, id: &str, reason: &str, origin: &Origin) -> Error {
+        self.refuse("auth.token", Actor::anonymous(id), reason, origin).await
+    }
+
+    /// The caller, whose token is to be for `audience`.
+    pub(crate) fn for_audience(&self, caller: Caller, audience: &str) -> Caller {
+        let other = (audience != self.rules.audience).then(|| audience.to_owned());
+        caller.proving(|it| it.resource = other)
+    }
+
     /// Checks an assertion by the keys that the agent it names registered: the agent is attested.
     /// The statement uses the assertion up, and belongs into the commit of what it gives.
     pub async fn prove_client_by_key(

@@ -71,7 +71,8 @@ impl Call {
         serde_urlencoded::from_bytes(&self.body).map_err(|it| Error::Malformed(it.to_string()))
     }
 
-    fn expect_type(&self, expected: &'static str) -> Result<()> {
+    /// Refuses a body of any other media type.
+    pub fn expect_type(&self, expected: &'static str) -> Result<()> {
         let given = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
         match given.map(media_type) {
             Some(it) if it == expected => Ok(()),

@@ -4,6 +4,7 @@ mod agents;
 mod api_keys;
 mod audit;
 mod call;
+mod challenge;
 mod credentials;
 pub mod describe;
 pub mod distinct;
@@ -12,6 +13,7 @@ pub mod door;
 mod factors;
 mod health;
 mod list;
+mod mandates;
 mod oauth;
 pub mod openapi;
 mod passkeys;
@@ -97,6 +99,7 @@ async fn answer(
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Response {
     let trace = Trace::begin(&app.clock, &head.method, &head.headers);
+    let metadata_url = app.oauth.resource_metadata_url.clone();
     let (template, answer) = match table.find(&head.method, head.path.as_str()) {
         Found::Route(route, params) => {
             let answer = dispatch(app, route.clone(), params, head, body, &trace).await;
@@ -106,6 +109,7 @@ async fn answer(
         Found::Nothing => ("unknown", Err(Error::NotFound)),
     };
     let mut response = answer.unwrap_or_else(|error| problem::render(error, &trace.request_id));
+    challenge::complete(&mut response, &metadata_url);
     trace.end(template, &mut response);
     response
 }

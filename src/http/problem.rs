@@ -49,9 +49,7 @@ pub struct Problem {
 
 /// The answer to an error. A server fault is logged here, once, and not told.
 pub fn render(error: Error, request_id: &str) -> Response {
-    if let Error::Internal(cause) = &error {
-        tracing::error!(request_id, error = format!("{cause:#}"), "internal error");
-    }
+    log(&error, request_id);
     let status = error.status();
     let mut problem = Problem {
         kind: format!("/problems/{}", error.code()),
@@ -99,6 +97,13 @@ pub fn render(error: Error, request_id: &str) -> Response {
     answer(&problem, status, extra)
 }
 
+/// Logs a server fault.
+pub fn log(error: &Error, request_id: &str) {
+    if let Error::Internal(cause) = error {
+        tracing::error!(request_id, error = format!("{cause:#}"), "internal error");
+    }
+}
+
 /// RFC 6750 section 3: an error is named only where a token was sent.
 fn challenge(unproven: &Unproven) -> String {
     match unproven {
@@ -113,6 +118,8 @@ fn challenge(unproven: &Unproven) -> String {
         | Unproven::BadGrant
         | Unproven::BadMfaToken
         | Unproven::BadFactor
+        | Unproven::Distrusted
+        | Unproven::UnknownPerson
         | Unproven::Assertion(_) => REALM.to_owned(),
     }
 }

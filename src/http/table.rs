@@ -9,9 +9,10 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    agents, api_keys, audit, credentials, docs, factors, health, oauth, passkeys, session, tools,
-    users, well_known,
+    agents, api_keys, audit, credentials, docs, factors, health, mandates, oauth, passkeys,
+    session, tools, users, well_known,
 };
+use crate::authn::oauth::RESOURCE_METADATA;
 use crate::registry::{Definition, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
@@ -25,10 +26,12 @@ pub fn routes() -> Vec<Route> {
         ("Health", health_and_docs()),
         ("Keys and feeds", keys_and_feeds()),
         ("Sign-in", sign_in()),
+        ("OAuth", authorization_server()),
         ("Second factors", second_factors()),
         ("Users", people()),
         ("Agents", machines()),
         ("API keys", keys()),
+        ("Mandates", delegation()),
         ("Tools", registry()),
         ("Credentials", vending()),
         ("Audit", auditing()),
@@ -108,12 +111,6 @@ fn sign_in() -> Vec<Route> {
             .about("Exchange a refresh token for a new pair; a used one ends the session")
             .takes::<session::RefreshBody>()
             .gives::<session::Tokens>(),
-        Route::public(Method::POST, "/oauth/token", oauth::token)
-            .about("An access token for a machine (client credentials)")
-            .takes_form::<oauth::TokenForm>()
-            .gives::<oauth::TokenAnswer>()
-            .or_gives::<oauth::TokenError>(400)
-            .or_gives::<oauth::TokenError>(401),
         Route::guarded(Method::GET, "/api/v1/auth/me", session::parse_me, session::me)
             .about("Who the token stands for")
             .gives::<session::Me>(),
@@ -127,6 +124,54 @@ fn sign_in() -> Vec<Route> {
     ]
 }
 
+/// OAuth 2.1; its errors are in its own form.
+fn authorization_server() -> Vec<Route> {
+    const SERVER: &str = "/.well-known/oauth-authorization-server";
+    let page = |it: Route| it.gives_text("text/html");
+    vec![
+        Route::public(Method::GET, SERVER, oauth::server)
+            .about("What OAuth clients can do here (RFC 8414)")
+            .gives::<oauth::ServerMetadata>(),
+        Route::public(Method::GET, RESOURCE_METADATA, oauth::resource)
+            .about("Which authorization server gives tokens for this API (RFC 9728)")
+            .gives::<oauth::ResourceMetadata>(),
+        Route::public(Method::POST, "/oauth/register", oauth::register)
+            .about("Register an OAuth client (RFC 7591)")
+            .takes::<serde_json::Value>()
+            .gives::<oauth::Registration>()
+            .with_status(201)
+            .or_gives::<oauth::TokenError>(400),
+        Route::public(Method::POST, "/oauth/token", oauth::token)
+            .about("A token for a code, a refresh token, or a machine's own credentials")
+            .takes_form::<oauth::TokenForm>()
+            .gives::<oauth::TokenAnswer>()
+            .or_gives::<oauth::TokenError>(400)
+            .or_gives::<oauth::TokenError>(401),
+        page(Route::public(Method::GET, "/oauth/authorize", oauth::authorize))
+            .about("Ask a person to let a client act in their name (OAuth 2.1 section 4.1)")
+            .asks(oauth::AUTHORIZE),
+        page(Route::public(Method::GET, "/oauth/sign-in", oauth::sign_in_form))
+            .about("The page to sign in with a browser"),
+        page(Route::public(Method::POST, "/oauth/sign-in", oauth::sign_in))
+            .about("Its form: name and password")
+            .takes_form::<oauth::Fields>(),
+        page(Route::public(Method::POST, "/oauth/second-factor", oauth::second_factor))
+            .about("The form of the second factor")
+            .takes_form::<oauth::Fields>(),
+        page(Route::public(Method::POST, "/oauth/consent", oauth::consent))
+            .about("The form of a person's answer to a client")
+            .takes_form::<oauth::Fields>(),
+        page(Route::public(Method::GET, "/oauth/account", oauth::account))
+            .about("Who is signed in with this browser"),
+        page(Route::public(Method::POST, "/oauth/sign-out", oauth::sign_out))
+            .about("Sign out with this browser")
+            .takes_form::<oauth::Fields>(),
+        Route::public(Method::GET, "/oauth/style.css", oauth::pages::style)
+            .about("How these pages look")
+            .gives_text("text/css"),
+    ]
+}
+
 fn second_factors() -> Vec<Route> {
     vec![
         Route::guarded(Method::GET, "/api/v1/auth/factors", factors::parse_list, factors::list)
@@ -134,6 +179,7 @@ fn second_factors() -> Vec<Route> {
             .gives::<factors::FactorsView>(),
         Route::identified(Method::POST, "/api/v1/auth/factors/totp", factors::begin_totp)
             .about("A secret for an authenticator app, shown this once")
+            .takes::<factors::TotpBody>()
             .gives::<factors::TotpView>()
             .with_status(201),
         Route::identified(
@@ -374,6 +420,41 @@ fn keys() -> Vec<Route> {
             api_keys::revoke,
         )
         .about("Revoke a key for good")
+        .with_status(204),
+    ]
+}
+
+fn delegation() -> Vec<Route> {
+    vec![
+        Route::guarded(
+            Method::POST,
+            "/api/v1/users/{user}/mandates",
+            mandates::parse_give,
+            mandates::give,
+        )
+        .about("Let an agent act in your name")
+        .takes::<mandates::MandateBody>()
+        .gives::<mandates::MandateView>()
+        .with_status(201),
+        Route::listed("/api/v1/users/{user}/mandates", mandates::parse_list, mandates::list)
+            .about("The mandates a user gave, as far as you may see them, newest first")
+            .gives::<Page<mandates::MandateView>>()
+            .asks(PAGE),
+        Route::guarded(
+            Method::GET,
+            "/api/v1/mandates/{mandate}",
+            mandates::parse_show,
+            mandates::get,
+        )
+        .about("One mandate")
+        .gives::<mandates::MandateView>(),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/mandates/{mandate}",
+            mandates::parse_revoke,
+            mandates::revoke,
+        )
+        .about("Revoke a mandate, and every token and credential under it")
         .with_status(204),
     ]
 }

@@ -15,6 +15,7 @@ use super::request::AuthorizationRequest;
 use super::tokens::Granted;
 use crate::audit::Actor;
 use crate::audit::entry::Origin;
+use crate::authn::proofs::KeyProof;
 use crate::authn::single_use::{Found, Kind as Use};
 use crate::authn::{Authn, Caller, Proof, Session};
 use crate::authz::facts::Particulars;
@@ -65,12 +66,11 @@ struct Code {
 
 /// What a client sends to redeem a code.
 pub struct Redemption<'a> {
-    pub code: &'a SecretString,
     pub verifier: &'a SecretString,
     /// OAuth 2.0 clients repeat it; those of OAuth 2.1 need not.
     pub redirect_uri: Option<&'a str>,
-    /// The thumbprint of the key that the client proves with this request (RFC 9449).
-    pub key: Option<String>,
+    /// What proves the key that the client holds (RFC 9449).
+    pub key: Option<&'a KeyProof>,
 }
 
 /// Opening a client's session with a code: decided like a sign-in, on who the person is by now.
@@ -173,7 +173,7 @@ impl Authn {
         if let Some(reason) = self.fault_of(&found, &code, client, &sent).await? {
             return Err(self.refuse_code(principal.actor(), reason, &origin).await);
         }
-        let caller = caller(principal, &code, sent.key, origin);
+        let caller = caller(principal, &code, origin);
         let with_refresh = match client.may(Grant::RefreshToken) {
             true => WithRefresh::Yes,
             false => WithRefresh::No,
@@ -189,7 +189,8 @@ impl Authn {
         client: &Client,
         sent: &Redemption<'_>,
     ) -> Result<Option<&'static str>> {
-        let bound_to_key = code.proof.key.is_some() && code.proof.key != sent.key;
+        let holds = |key: &String| sent.key.is_some_and(|it| it.is_by(key));
+        let bound_to_another = code.proof.key.as_ref().is_some_and(|it| !holds(it));
         Ok(if found.is_used() {
             Some("reused")
         } else if !found.is_good_for(&client.id) {
@@ -198,7 +199,7 @@ impl Authn {
             Some("other_redirect_uri")
         } else if !code.challenge.fits(sent.verifier) {
             Some("wrong_verifier")
-        } else if bound_to_key {
+        } else if bound_to_another {
             Some("wrong_key")
         } else if !self.is_open(code.browser).await? {
             Some("signed_out")
@@ -208,10 +209,15 @@ impl Authn {
     }
 
     /// Opens the client's session; the code is spent in the same commit.
-    pub async fn redeem(&self, permit: Permit<RedeemCode>, scopes: Vec<String>) -> Result<Granted> {
+    pub async fn redeem(
+        &self,
+        permit: Permit<RedeemCode>,
+        scopes: Vec<String>,
+        mut statements: Vec<Statement>,
+    ) -> Result<Granted> {
         let (caller, RedeemCode { found, with_refresh, .. }, _, warrant) = permit.spend();
         let session = self.clock.new_id();
-        let mut statements = vec![found.spend(Some(session))];
+        statements.push(found.spend(Some(session)));
         let granted = match with_refresh {
             WithRefresh::Yes => {
                 let ttl = self.rules.refresh_ttl;
@@ -246,13 +252,13 @@ impl Authn {
     }
 }
 
-fn caller(principal: Principal, code: &Code, key: Option<String>, origin: Arc<Origin>) -> Caller {
+fn caller(principal: Principal, code: &Code, origin: Arc<Origin>) -> Caller {
     let session = Session {
         id: None,
         scopes: Arc::default(),
         authenticated_at: code.authenticated_at,
         reauthenticated_at: None,
-        proof: Arc::new(Proof { key, ..code.proof.clone() }),
+        proof: Arc::new(code.proof.clone()),
     };
     Caller::new(principal, session, origin)
 }

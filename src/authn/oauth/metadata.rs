@@ -10,6 +10,7 @@ use url::Url;
 use super::client_name::ClientName;
 use super::redirect::RedirectUri;
 use super::scopes;
+use crate::authn::proofs::KeySet;
 
 const REDIRECT_URIS_MAX: usize = 10;
 const KEYS_BYTES_MAX: usize = 16 * 1024;
@@ -194,7 +195,7 @@ fn keys(jwks: Option<Value>, jwks_uri: Option<String>) -> Result<ClientKeys, Bad
     match (jwks, jwks_uri) {
         (Some(set), None) => {
             let small = set.to_string().len() <= KEYS_BYTES_MAX;
-            let some = set["keys"].as_array().is_some_and(|it| !it.is_empty());
+            let some = KeySet::of_usable(&set).is_some_and(|it| !it.is_empty());
             let secret = |it: &Value| it.get("d").is_some() || it.get("k").is_some();
             let leaked = set["keys"].as_array().is_some_and(|it| it.iter().any(secret));
             match small && some && !leaked {
@@ -259,8 +260,9 @@ mod tests {
 
     #[test]
     fn keys_are_public_and_come_one_way() {
-        let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" });
-        let private = json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA", "d": "AAAA" });
+        const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": X });
+        let private = json!({ "kty": "OKP", "crv": "Ed25519", "x": X, "d": "AAAA" });
         for (jwks, uri, good) in [
             (json!({ "keys": [key] }), None, true),
             (Value::Null, Some("https://c.example/keys"), true),

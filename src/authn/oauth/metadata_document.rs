@@ -96,6 +96,11 @@ impl MetadataDocuments {
         MetadataDocuments { documents: Documents::new(outbound, clock, KEEPING, read) }
     }
 
+    /// Whether the document is at hand, so that finding the client asks nobody outside.
+    pub fn is_at_hand(&self, id: &ClientUrl) -> bool {
+        self.documents.has_fresh(&id.0, Reach::Public)
+    }
+
     /// The client whose document is there.
     ///
     /// # Errors

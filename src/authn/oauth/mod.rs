@@ -19,8 +19,13 @@ mod tokens;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use url::Url;
+
+use super::jwks::PublishedKeys;
+use super::proofs::{Assertion, KeySet};
 use crate::audit::Ledger;
 use crate::clock::Clock;
+use crate::net::outbound::{Failure, Outbound, Reach};
 use crate::settings::{Origin, Settings};
 use crate::store::Database;
 
@@ -39,9 +44,15 @@ pub use request::{AuthorizationRequest, Back, Prompt, Refusal, client_id};
 pub use resources::Resources;
 pub use tokens::Granted;
 
+/// Where a protected resource without a path has its metadata (RFC 9728 section 3).
+pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+
 /// What the authorization server knows besides who is asking.
 pub struct OAuth {
     pub clients: Clients,
+    pub documents: MetadataDocuments,
+    /// Kept apart from those of issuers, which clients must not crowd out.
+    published_keys: PublishedKeys,
     pub consents: Consents,
     pub resources: Resources,
     /// In whose name it answers (RFC 9207).
@@ -50,19 +61,44 @@ pub struct OAuth {
     pub url: Origin,
     /// What a client asks for that names no scopes.
     pub default_scopes: BTreeSet<String>,
+    /// Where this API tells which authorization server it believes (RFC 9728).
+    pub resource_metadata_url: Arc<str>,
 }
 
 impl OAuth {
-    pub fn new(settings: &Settings, db: Arc<dyn Database>, ledger: Ledger, clock: Clock) -> OAuth {
+    pub fn new(
+        settings: &Settings,
+        db: Arc<dyn Database>,
+        ledger: Ledger,
+        outbound: Arc<Outbound>,
+        clock: Clock,
+    ) -> OAuth {
         let auth = &settings.auth;
         let url = settings.public_url.clone();
         OAuth {
             clients: Clients::new(db.clone(), ledger, clock.clone()),
+            documents: MetadataDocuments::new(outbound.clone(), clock.clone()),
+            published_keys: PublishedKeys::new(outbound, clock.clone()),
             consents: Consents::new(db, clock),
             resources: Resources::new(&auth.audience, &url.to_string(), &auth.resources),
             issuer: auth.issuer.clone(),
+            resource_metadata_url: format!("{url}{RESOURCE_METADATA}").into(),
             url,
             default_scopes: auth.default_scopes.iter().cloned().collect(),
         }
+    }
+
+    /// The keys that a client publishes at `url`, with the one that the assertion names if there is
+    /// such a one.
+    ///
+    /// # Errors
+    /// There are none to be had.
+    pub async fn keys_at(
+        &self,
+        url: &Url,
+        assertion: &Assertion<'_>,
+    ) -> Result<Arc<KeySet>, Arc<Failure>> {
+        let (key_id, algorithm) = assertion.made_with();
+        self.published_keys.with_key(url, Reach::Public, key_id, algorithm).await
     }
 }

@@ -1,6 +1,7 @@
 //! Clients that prove themselves by a signature (`private_key_jwt`: RFC 7523 section 3, OpenID
 //! Connect Core section 9).
 
+use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use super::jws::{Claims, Unverified};
@@ -70,6 +71,12 @@ impl<'a> Assertion<'a> {
     /// Whom the assertion says it comes from: to find the keys by, and for nothing else.
     pub fn claimed(&self) -> &str {
         &self.subject
+    }
+
+    /// The key that it says it is made with, and how: to find the keys by, and for nothing else.
+    pub fn made_with(&self) -> (Option<&str>, Algorithm) {
+        let key_id = self.token.header.get("kid").and_then(Value::as_str);
+        (key_id, self.token.algorithm)
     }
 
     /// Checks it with the keys that the client registered, for a server of these names, at `now`

@@ -19,8 +19,13 @@ pub struct Fields<'a> {
 /// What it showed; nothing of it is proven yet.
 #[derive(Debug)]
 pub enum Shown<'a> {
-    Secret { id: String, secret: SecretString },
+    Secret {
+        id: String,
+        secret: SecretString,
+    },
     Assertion(Assertion<'a>),
+    /// A name alone, which is all that a public client has.
+    Id(&'a str),
 }
 
 /// Why that shows nothing.
@@ -55,7 +60,7 @@ impl<'a> Shown<'a> {
                 let assertion = Assertion::read(kind.unwrap_or_default(), text.expose_secret())?;
                 Shown::named(Shown::Assertion(assertion), fields)
             }
-            (None, None, None) => Err(NotShown::Nothing),
+            (None, None, None) => fields.client_id.map(Shown::Id).ok_or(NotShown::Nothing),
             _ => Err(NotShown::Twice),
         }
     }
@@ -65,6 +70,7 @@ impl<'a> Shown<'a> {
         match self {
             Shown::Secret { id, .. } => id,
             Shown::Assertion(assertion) => assertion.claimed(),
+            Shown::Id(id) => id,
         }
     }
 
@@ -82,5 +88,10 @@ fn by_basic(value: &HeaderValue) -> Option<(String, SecretString)> {
     }
     let text = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
-    Some((decoded(id)?.into_owned(), decoded(secret)?.into_owned().into()))
+    Some((form_decoded(id)?, form_decoded(secret)?.into()))
+}
+
+/// Both halves are form-encoded first (RFC 6749 section 2.3.1).
+fn form_decoded(text: &str) -> Option<String> {
+    Some(decoded(&text.replace('+', " "))?.into_owned())
 }

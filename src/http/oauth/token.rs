@@ -1,39 +1,50 @@
-//! `/oauth/token`: client credentials (RFC 6749 section 4.4), with errors as OAuth clients know them.
+//! `/oauth/token`: what a client brings, and the token that it gets for it.
 
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response, json};
 
-use super::client::{Fields, NotShown, Shown};
-use crate::audit::entry::Origin;
-use crate::authn::proofs::BadAssertion;
-use crate::authn::{Caller, IssueToken, NotHolder};
-use crate::http::call::Call;
-use crate::http::problem::DPOP_NONCE;
+use super::super::call::Call;
+use super::client::Fields;
+use super::client_auth::{Asker, AskerKind, recognise};
+use super::fault::Fault;
+use super::{grants, no_store};
+use crate::authn::NotHolder;
+use crate::authn::oauth::Granted;
+use crate::authn::proofs::KeyProof;
 use crate::store::Statement;
-use crate::{App, Error, Result};
+use crate::{App, Result};
 
-/// Each is a decision of its own.
-const SCOPES_MAX: usize = 64;
+/// The grants there are; see [`grant`].
+pub const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
 
 #[derive(Deserialize, JsonSchema)]
 pub struct TokenForm {
-    /// `client_credentials`
-    grant_type: String,
-    client_id: Option<String>,
+    /// `authorization_code`, `refresh_token` or `client_credentials`.
+    pub grant_type: String,
+    pub client_id: Option<String>,
     #[schemars(with = "Option<String>")]
-    client_secret: Option<SecretString>,
+    pub client_secret: Option<SecretString>,
     /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`
-    client_assertion_type: Option<String>,
+    pub client_assertion_type: Option<String>,
     /// A JWT that the client signed with a key it registered (`private_key_jwt`).
     #[schemars(with = "Option<String>")]
-    client_assertion: Option<SecretString>,
+    pub client_assertion: Option<SecretString>,
     /// Space-separated; all that policy lets the client hold when left out.
-    scope: Option<String>,
+    pub scope: Option<String>,
+    /// Whom the token is for (RFC 8707); this service when left out.
+    pub resource: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub code: Option<SecretString>,
+    /// The secret behind the `code_challenge` (RFC 7636).
+    #[schemars(with = "Option<String>")]
+    pub code_verifier: Option<SecretString>,
+    pub redirect_uri: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub refresh_token: Option<SecretString>,
 }
 
 impl TokenForm {
@@ -47,129 +58,66 @@ impl TokenForm {
     }
 }
 
+/// What a client that proved itself brings to a grant.
+pub struct Brought<'a> {
+    pub form: &'a TokenForm,
+    /// What proves the key that the tokens are to be bound to.
+    pub key: Option<KeyProof>,
+    /// What uses up the client's proof.
+    pub used: Option<Statement>,
+}
+
 #[derive(Serialize, JsonSchema)]
 pub struct TokenAnswer {
     access_token: String,
     token_type: &'static str,
     expires_in: u64,
+    /// For clients that may refresh: the next one, good for one use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     scope: String,
-}
-
-/// RFC 6749 section 5.2.
-#[derive(Serialize, JsonSchema)]
-pub struct TokenError {
-    error: &'static str,
-    error_description: String,
 }
 
 /// Refusals that OAuth has a word for are said in OAuth's words; the rest is a problem document.
 pub async fn token(app: Arc<App>, call: Call) -> Result<Response> {
-    let form: TokenForm = match call.form() {
-        Ok(it) => it,
-        Err(error) => return Ok(refuse(400, "invalid_request", error.to_string())),
-    };
-    if form.grant_type != "client_credentials" {
-        let known = "the grant type must be `client_credentials`".to_owned();
-        return Ok(refuse(400, "unsupported_grant_type", known));
+    match grant(&app, &call).await {
+        Ok(granted) => Ok(answer(&granted)),
+        Err(fault) => fault.respond(),
     }
-    let proof = match app.authn.key_proof(call.request()) {
-        Ok(it) => it,
-        Err(bad) => return not_holder(NotHolder::Proof(bad)),
-    };
-    let shown = match Shown::read(&call.headers, &form.client()) {
-        Ok(it) => it,
-        Err(NotShown::Twice) => {
-            return Ok(refuse(400, "invalid_request", NotShown::Twice.to_string()));
-        }
-        Err(fault) => return Ok(refuse(401, "invalid_client", fault.to_string())),
-    };
-    app.sign_in_limits.admit(call.origin.ip, shown.claimed())?;
-    let (caller, used) = match prove(&app, shown, &call.origin).await {
-        Ok(it) => it,
-        Err(Error::Unauthenticated(unproven)) => {
-            return Ok(refuse(401, "invalid_client", unproven.to_string()));
-        }
-        Err(error) => return Err(error),
-    };
-    if form.scope.as_deref().is_some_and(|it| it.split_whitespace().count() > SCOPES_MAX) {
-        let many = format!("ask for at most {SCOPES_MAX} scopes");
-        app.authz.note_refusal(&caller, "auth.token", "invalid_scope").await?;
-        return Ok(refuse(400, "invalid_scope", many));
+}
+
+async fn grant(app: &App, call: &Call) -> Result<Granted, Fault> {
+    let form: TokenForm = call.form()?;
+    if !GRANTS.contains(&form.grant_type.as_str()) {
+        let known = GRANTS.join("`, `");
+        let how = format!("the grant type must be one of `{known}`");
+        return Err(Fault::new("unsupported_grant_type", how));
     }
-    let scopes = app.holdable_scopes(&caller, form.scope.as_deref())?;
-    if scopes.is_empty() && form.scope.is_some() {
-        let which = "policy lets this client hold none of these scopes".to_owned();
-        app.authz.note_refusal(&caller, "auth.token", "invalid_scope").await?;
-        return Ok(refuse(400, "invalid_scope", which));
+    let key = app.authn.key_proof(call.request()).map_err(NotHolder::Proof)?;
+    let Asker { kind, used } = recognise(app, call, &form.client()).await?;
+    let brought = Brought { form: &form, key, used };
+    match (form.grant_type.as_str(), kind) {
+        ("client_credentials", AskerKind::Agent(caller)) => {
+            grants::client_credentials(app, *caller, brought).await
+        }
+        ("authorization_code", AskerKind::Client(client)) => {
+            grants::authorization_code(app, call, &client, brought).await
+        }
+        ("refresh_token", AskerKind::Client(client)) => {
+            grants::refresh_token(app, call, &client, brought).await
+        }
+        _ => Err(Fault::new("unauthorized_client", "this client may not use this grant")),
     }
-    let rated = app.rate(&caller).await?;
-    let caller = app.authn.rated(caller, rated.risk);
-    let caller = match app.authn.bind(caller, proof) {
-        Ok(it) => it,
-        Err(fault) => return not_holder(fault),
-    };
-    let permit = match app.authz.authorize(caller, IssueToken).await {
-        Ok(it) => it,
-        Err(Error::Denied(denial)) => {
-            return Ok(refuse(400, "unauthorized_client", denial.detail));
-        }
-        Err(error) => return Err(error),
-    };
-    let asserted = used.is_some();
-    let statements = rated.remember.into_iter().chain(used).collect();
-    let token = match app.authn.issue(permit, scopes, statements).await {
-        Err(Error::Conflict(_)) if asserted => {
-            return Ok(refuse(401, "invalid_client", BadAssertion::Used.to_string()));
-        }
-        other => other?,
-    };
+}
+
+fn answer(granted: &Granted) -> Response {
+    let access = &granted.access;
     let answer = TokenAnswer {
-        access_token: token.reveal().to_owned(),
-        token_type: token.kind(),
-        expires_in: token.ttl.as_secs(),
-        scope: token.scopes.join(" "),
+        access_token: access.reveal().to_owned(),
+        token_type: access.kind(),
+        expires_in: access.ttl.as_secs(),
+        refresh_token: granted.reveal_refresh().map(str::to_owned),
+        scope: access.scopes.join(" "),
     };
-    Ok(json(&answer).into_response())
-}
-
-/// The caller that was shown, and what uses up the proof of it.
-async fn prove(
-    app: &App,
-    shown: Shown<'_>,
-    origin: &Arc<Origin>,
-) -> Result<(Caller, Option<Statement>)> {
-    match shown {
-        Shown::Secret { id, secret } => {
-            let caller = app.authn.prove_client(&id, &secret, origin.clone()).await?;
-            Ok((caller, None))
-        }
-        Shown::Assertion(assertion) => {
-            let (caller, used) = app.authn.prove_client_by_key(assertion, origin.clone()).await?;
-            Ok((caller, Some(used)))
-        }
-    }
-}
-
-/// RFC 9449 sections 5 and 8.
-fn not_holder(fault: NotHolder) -> Result<Response> {
-    let nonce = fault.nonce().map(HeaderValue::from_str);
-    let (code, description) = (fault.code(), fault.to_string());
-    if let unavailable @ Error::Unavailable { .. } = fault.into() {
-        return Err(unavailable);
-    }
-    let mut response = refuse(400, code, description);
-    if let Some(Ok(nonce)) = nonce {
-        response.headers_mut().insert(DPOP_NONCE, nonce);
-    }
-    Ok(response)
-}
-
-fn refuse(status: u16, error: &'static str, error_description: String) -> Response {
-    let mut response = json(&TokenError { error, error_description }).into_response();
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    if status == 401 {
-        let challenge = HeaderValue::from_static("Basic realm=\"gatewright\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    }
-    response
+    no_store(json(&answer).into_response())
 }

@@ -109,6 +109,13 @@ impl<T: Send + Sync + 'static> Documents<T> {
         slot.lock().stale(clock.micros(), keeping.stale_max).ok_or(failure)
     }
 
+    /// Whether a fresh document is kept, so that nobody has to be asked for it.
+    pub fn has_fresh(&self, url: &Url, reach: Reach) -> bool {
+        let now = self.press.clock.micros();
+        let slot = self.slots.get(&(url.clone(), reach));
+        slot.is_some_and(|it| it.lock().kept_within(now, |it| it.fresh).is_some())
+    }
+
     /// The document, fetched before its time, since what is kept lacks something. What is kept is
     /// given where that was done too short a while ago.
     ///

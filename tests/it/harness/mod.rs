@@ -1,7 +1,10 @@
 //! What the tests stand on.
 
 pub mod address;
+pub mod browser;
 pub mod caller;
+pub mod client;
+pub mod enrolled;
 pub mod factor;
 pub mod holder;
 pub mod places;
@@ -16,6 +19,7 @@ pub mod wire;
 
 use std::path::{Path, PathBuf};
 
+pub use browser::Browser;
 pub use caller::{Answer, Caller, send};
 pub use holder::Holder;
 pub use server::{ADMIN, Gate, PASSWORD, Setup};

@@ -1,6 +1,7 @@
 //! Pages for people: plain HTML that works without a script, cannot be framed, loads nothing from
 //! elsewhere and is kept by no cache.
 
+mod account;
 mod consent;
 mod notice;
 mod onward;
@@ -14,8 +15,10 @@ use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
 use super::super::call::Call;
-use crate::{App, Result};
+use super::super::problem;
+use crate::{App, Error, Result};
 
+pub use account::account;
 pub use consent::{Asked, Consent, name};
 pub use notice::notice;
 pub use onward::onward;
@@ -124,6 +127,34 @@ pub fn hidden(fields: &[(&str, &str)]) -> Markup {
             input type="hidden" name=(name) value=(value);
         }
     }
+}
+
+/// An error as a page.
+pub fn failure(error: Error, request_id: &str) -> Response {
+    problem::log(&error, request_id);
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let text = match &error {
+        Error::Denied(denial) | Error::RiskBlocked(denial) => denial.detail.clone(),
+        other => sentence(&other.to_string()),
+    };
+    notice(status, error.title(), &text, request_id).respond()
+}
+
+/// Goes to `location` with a `GET`; none where that fits no header.
+pub fn redirect(location: &str) -> Option<Response> {
+    let location = HeaderValue::from_str(location).ok()?;
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Some(response)
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(letters).chain(['.']).collect()
 }
 
 pub async fn style(_: Arc<App>, _: Call) -> Result<Response> {

@@ -2,7 +2,12 @@
 
 use maud::html;
 
+use serde_json::Value;
+
+use super::passkey::{PasskeyForm, SCRIPT_PATH, Use};
 use super::{Page, fault, hidden};
+
+const SECOND_FACTOR: &str = "/oauth/second-factor";
 
 /// Asks for name and password.
 pub struct SignIn<'a> {
@@ -19,6 +24,8 @@ pub struct SignIn<'a> {
 pub struct SecondFactor<'a> {
     pub fault: Option<&'a str>,
     pub hidden: &'a [(&'a str, &'a str)],
+    /// The ceremony and the options of a passkey that would do, too.
+    pub passkey: Option<(&'a str, &'a Value)>,
 }
 
 impl SignIn<'_> {
@@ -63,7 +70,7 @@ impl SecondFactor<'_> {
                 "Enter the code that your authenticator app shows, or one of your recovery codes."
             }
             (fault(self.fault))
-            form #second-factor method="post" action="/oauth/second-factor" {
+            form #second-factor method="post" action=(SECOND_FACTOR) {
                 (hidden(self.hidden))
                 label for="otp" { "Code" }
                 input #otp name="otp" type="text" required maxlength="32" autofocus
@@ -71,8 +78,24 @@ impl SecondFactor<'_> {
                     aria-describedby=(if self.fault.is_some() { "how fault" } else { "how" });
                 button type="submit" { "Continue" }
             }
+            @if let Some(form) = self.passkey() { (form.render()) }
         };
-        titled("One more proof", self.fault, content)
+        let page = titled("One more proof", self.fault, content);
+        if self.passkey.is_some() { page.with_script(SCRIPT_PATH) } else { page }
+    }
+}
+
+impl<'a> SecondFactor<'a> {
+    fn passkey(&self) -> Option<PasskeyForm<'a>> {
+        let (ceremony, options) = self.passkey?;
+        Some(PasskeyForm {
+            action: SECOND_FACTOR,
+            does: Use::Get,
+            ceremony,
+            options,
+            fields: self.hidden,
+            button: "Use a passkey",
+        })
     }
 }
 

@@ -1,0 +1,7 @@
+//! The authorization server as clients and browsers meet it.
+
+mod codes;
+mod flow;
+mod pages;
+mod registration;
+mod requests;
