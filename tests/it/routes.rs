@@ -27,6 +27,7 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/mfa",
     "POST /api/v1/auth/refresh",
     "POST /oauth/token",
+    "POST /oauth/account/passkey",
     "GET /oauth/passkey",
     "POST /oauth/passkey",
     "GET /oauth/passkey.js",
