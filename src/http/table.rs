@@ -361,8 +361,8 @@ fn machines() -> Vec<Route> {
             agents::rotate,
         )
         .about("Give an agent a new client secret, shown this once")
-        .takes::<agents::RotateBody>()
-        .gives::<agents::Rotated>(),
+        .takes::<agents::SecretBody>()
+        .gives::<agents::NewSecret>(),
         Route::guarded(
             Method::PUT,
             "/api/v1/agents/{agent}/roles/{role}",

@@ -11,6 +11,7 @@
 mod access_tokens;
 mod api_keys;
 mod attacks;
+mod attacks_identity;
 mod audit;
 mod bad_input;
 mod canaries;

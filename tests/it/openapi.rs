@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::harness::server::{ADMIN, PASSWORD};
-use crate::harness::{Answer, Caller, Gate, samples, send};
+use crate::harness::{Answer, Caller, Gate, Holder, samples, send};
 
 fn tools() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools");
@@ -274,6 +274,15 @@ async fn machines(gate: &Gate, witness: &mut Witness, admin: &Caller) -> Caller 
         witness.saw("post", path, &gate.anyone().form(path, &form).await);
         witness.saw("post", path, &gate.anyone().form(path, &form[..1]).await);
     }
+    let again = json!({ "password": PASSWORD });
+    let elevated = admin.post("/api/v1/auth/elevate", &again).await.expect(200);
+    let elevated = Caller::new(&gate.url, elevated["access_token"].as_str());
+    let keys = elevated.request(Method::PUT, &format!("{one}/keys"));
+    let keys = send(keys.json(&Holder::ed25519(1).jwks("one"))).await;
+    witness.saw("put", "/api/v1/agents/{agent}/keys", &keys);
+    let overlap = json!({ "overlap_seconds": 60 });
+    let rotated = elevated.post(&format!("{one}/secret"), &overlap).await;
+    witness.saw("post", "/api/v1/agents/{agent}/secret", &rotated);
     Caller::new(&gate.url, tokens["access_token"].as_str())
 }
 
