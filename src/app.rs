@@ -14,6 +14,7 @@ use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
 use crate::authn::factors::Factors;
+use crate::authn::federation::Federation;
 use crate::authn::oauth::OAuth;
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
@@ -43,6 +44,7 @@ pub struct App {
     pub standing: Standing,
     pub authz: Authz,
     pub oauth: OAuth,
+    pub federation: Federation,
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
@@ -123,6 +125,7 @@ impl App {
             ),
             authz,
             oauth,
+            federation: Federation::open(settings, &outbound, &clock)?,
             directory,
             registry,
             credentials,

@@ -82,6 +82,10 @@ pub enum Unproven {
     BadGrant,
     #[error("this sign-in waits no longer for a second factor; sign in again")]
     BadMfaToken,
+    #[error("the issuer's word is not taken; begin again, or ask an administrator")]
+    Distrusted,
+    #[error("nobody here goes by this account; ask an administrator to let you in")]
+    UnknownPerson,
     #[error("the second factor is wrong, or was used before; try the next code")]
     BadFactor,
     #[error(transparent)]

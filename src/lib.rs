@@ -24,6 +24,7 @@ pub mod credentials;
 pub mod directory;
 pub mod enrolment;
 mod error;
+mod federated;
 pub mod http;
 mod identify;
 pub mod keys;

@@ -19,6 +19,9 @@ use crate::store::{Database, Row, Statement};
 use crate::{Error, Result};
 use crate::{authn, credentials};
 
+/// What stands for the hash of those who sign in elsewhere: no password has it.
+const NO_PASSWORD: &str = "";
+
 #[derive(Debug)]
 pub struct User {
     pub id: Uuid,
@@ -91,6 +94,28 @@ impl Directory {
         let user = self.new_user(&action.new)?;
         let also = also(&user)?;
         self.insert_user(&warrant, user, password_hash, also).await
+    }
+
+    /// Registers somebody who signs in elsewhere, and here by no password, in one commit with
+    /// what `also` adds for them.
+    pub async fn register_elsewhere(
+        &self,
+        permit: Permit<RegisterUser>,
+        also: impl FnOnce(&User) -> Result<Vec<Statement>>,
+    ) -> Result<Arc<User>> {
+        self.register_self(permit, NO_PASSWORD.to_owned(), also).await
+    }
+
+    /// Makes somebody a member of these groups and of no others.
+    pub async fn regroup_user(
+        &self,
+        warrant: &Warrant,
+        user: &User,
+        groups: Groups,
+    ) -> Result<Arc<User>> {
+        warrant.note("user", user.id.to_string());
+        warrant.note("groups", names_json(&groups));
+        self.change_user(warrant, user, |it| it.groups = groups).await
     }
 
     /// Somebody who is registered once [`Directory::insert_user`] says so.
@@ -200,14 +225,15 @@ impl Directory {
         Ok(next)
     }
 
-    /// The stored hash of a user's password: what a sign-in is checked against.
+    /// The stored hash of a user's password: what a sign-in is checked against. None for those who
+    /// have none.
     pub async fn password_hash(&self, user: Uuid) -> Result<Option<SecretString>> {
         let rows = self
             .db
             .query("SELECT password_hash FROM users WHERE id = $1", vec![user.into()])
             .await?;
-        let row = rows.first();
-        Ok(row.map(|it| it.text(0).map(Into::into)).transpose()?)
+        let hash = rows.first().map(|it| it.text(0)).transpose()?;
+        Ok(hash.filter(|it| *it != NO_PASSWORD).map(Into::into))
     }
 }
 

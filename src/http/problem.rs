@@ -118,6 +118,8 @@ fn challenge(unproven: &Unproven) -> String {
         | Unproven::BadGrant
         | Unproven::BadMfaToken
         | Unproven::BadFactor
+        | Unproven::Distrusted
+        | Unproven::UnknownPerson
         | Unproven::Assertion(_) => REALM.to_owned(),
     }
 }

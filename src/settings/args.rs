@@ -96,5 +96,6 @@ fn value_name(key: &Key) -> &'static str {
         Kind::Switch => "true|false",
         Kind::List => "LIST",
         Kind::Lists => "NAME=LIST",
+        Kind::Tables => "JSON",
     }
 }

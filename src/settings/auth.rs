@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::issuers::TrustedIssuer;
 use super::{origin::Origin, secret};
 use crate::directory::PrincipalName;
 
@@ -48,6 +49,9 @@ pub struct Auth {
     pub issuer: String,
     /// Whom the tokens are for; the public URL when not set.
     pub audience: String,
+    /// Issuers whose word is taken: `kind = "sign_in"` for people, `kind = "workload"` for machines.
+    #[schemars(example = trusted_issuers_example())]
+    pub trusted_issuers: Vec<TrustedIssuer>,
     /// Other services that clients may ask for tokens for (`resource`, RFC 8707), by their address.
     #[schemars(example = &["https://tools.example/mcp"])]
     pub resources: Vec<String>,
@@ -71,8 +75,19 @@ impl Default for Auth {
             tokens_principal: None,
             issuer: public_url.clone(),
             audience: public_url,
+            trusted_issuers: Vec::new(),
             resources: Vec::new(),
             default_scopes: ["read:public", "read:profile"].map(str::to_owned).into(),
         }
     }
+}
+
+fn trusted_issuers_example() -> serde_json::Value {
+    serde_json::json!([{
+        "kind": "workload",
+        "name": "cluster",
+        "issuer": "https://kubernetes.default.svc",
+        "audience": "https://gate.example",
+        "agents": { "system:serviceaccount:prod:crawler": "crawler" },
+    }])
 }

@@ -22,6 +22,8 @@ pub fn from_text(kind: &Kind, text: &str) -> Value {
         Kind::List | Kind::Lists => {
             text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect()
         }
+        Kind::Tables if text.trim().is_empty() => json!([]),
+        Kind::Tables => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
     }
 }
 
@@ -41,6 +43,7 @@ pub fn misfit(key: &Key, name: &str, value: &Value) -> Option<Misfit> {
         },
         Kind::Switch => (!value.is_boolean()).then_some("is neither `true` nor `false`"),
         Kind::List | Kind::Lists => (!value.is_array()).then_some("is not a list"),
+        Kind::Tables => (!value.is_array()).then_some("is not a list of tables"),
     };
     if let Some(problem) = problem {
         let problem = format!("{} {problem}", shown(key, value));

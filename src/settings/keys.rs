@@ -23,6 +23,8 @@ pub enum Kind {
     List,
     /// Named lists of texts.
     Lists,
+    /// A list of tables; as JSON where the source has no tables.
+    Tables,
 }
 
 /// One setting.
@@ -80,6 +82,7 @@ impl Key {
             Kind::Switch => format!("set `{}` to `true` or `false`", self.name),
             Kind::List => format!("set `{}` to a list{such_as}", self.name),
             Kind::Lists => format!("set `{}.NAME` to a list", self.name),
+            Kind::Tables => format!("set `{}` to a list of tables{such_as}", self.name),
         }
     }
 }
@@ -199,7 +202,8 @@ fn kind(schema: &Value) -> Kind {
             Kind::Number { min: bound("minimum", 0), max: bound("maximum", u64::MAX) }
         }
         Some("boolean") => Kind::Switch,
-        Some("array") => Kind::List,
+        Some("array") if schema.pointer("/items/type") == Some(&"string".into()) => Kind::List,
+        Some("array") => Kind::Tables,
         Some("object") => Kind::Lists,
         _ => Kind::Text,
     }

@@ -9,6 +9,7 @@ mod credentials;
 mod database;
 mod faults;
 mod file;
+mod issuers;
 mod keys;
 mod log;
 mod network;
@@ -40,6 +41,9 @@ pub use self::auth::Auth;
 pub use self::credentials::Credentials;
 pub use self::database::{Database, DatabaseUrl, NoDatabaseUrl};
 pub use self::faults::{Fault, Faults, Source};
+pub use self::issuers::{
+    IssuerName, IssuerUrl, SignInIssuer, Signing, Subjects, TrustedIssuer, Word, WorkloadIssuer,
+};
 pub use self::log::{Log, LogFormat, LogLevel};
 pub use self::network::{Cors, Metrics, Outbound, Tls};
 pub use self::origin::{NoOrigin, Origin};

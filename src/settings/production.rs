@@ -73,6 +73,11 @@ fn transport(rules: &mut Rules<'_>) {
         let problem = format!("`{it}` would be called by plain http, which anyone can answer");
         rules.refuse("outbound.internal_origins", problem, "list https origins only");
     }
+    let mut issuers = settings.auth.trusted_issuers.iter().map(|it| it.issuer().as_str());
+    if let Some(it) = issuers.find(|it| !it.starts_with("https://")) {
+        let problem = format!("`{it}` would be asked by plain http who may come in");
+        rules.refuse("auth.trusted_issuers", problem, "name issuers by https only");
+    }
 }
 
 fn proxies(rules: &mut Rules<'_>) {

@@ -20,6 +20,7 @@ pub fn apply(settings: &Settings, all: &mut Gathered, cwd: &Path) {
     rules.resources();
     rules.bootstrap_token();
     rules.listeners();
+    rules.issuers();
     if settings.environment.is_production() {
         production::apply(&mut rules);
     }
@@ -108,6 +109,22 @@ impl Rules<'_> {
         if listen.port() != 0 && self.settings.metrics.listen == Some(listen) {
             let fix = "choose another port, or take it out to serve `/metrics` with the API";
             self.refuse("metrics.listen", "is the API's own address", fix);
+        }
+    }
+
+    /// A name stands for one issuer, and an issuer's word is taken in one way for one purpose.
+    fn issuers(&mut self) {
+        let (key, issuers) = ("auth.trusted_issuers", &self.settings.auth.trusted_issuers);
+        for (index, it) in issuers.iter().enumerate() {
+            let before = issuers.iter().take(index);
+            if before.clone().any(|other| other.name() == it.name()) {
+                let problem = format!("two issuers are named `{}`", it.name().as_str());
+                self.refuse(key, problem, "give each a name of its own");
+            }
+            if before.clone().any(|other| other.purpose() == it.purpose()) {
+                let problem = format!("`{}` is there twice", it.issuer().as_str());
+                self.refuse(key, problem, "keep one, and give it all that both are to do");
+            }
         }
     }
 }

@@ -29,7 +29,10 @@ pub fn template() -> String {
 fn lines(key: &Key, name: &str) -> String {
     let doc = key.doc.trim_end_matches('.');
     let value = match (&key.default, &key.example) {
-        (Some(default), _) => format!("#{name} = {}", toml_text(default)),
+        (Some(default), None) => format!("#{name} = {}", toml_text(default)),
+        (Some(default), Some(example)) => {
+            format!("#{name} = {}\n# e.g. {name} = {}", toml_text(default), toml_text(example))
+        }
         (None, Some(example)) => format!("# e.g. {name} = {}", toml_text(example)),
         (None, None) => format!("# e.g. {name} = \"…\""),
     };

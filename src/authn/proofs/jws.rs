@@ -66,9 +66,14 @@ impl<'a> Unverified<'a> {
         given.is_some_and(|it| it.eq_ignore_ascii_case(typ))
     }
 
+    /// What the token says: to find the key by, and for nothing else.
+    pub fn unproven(&self, claim: &str) -> Option<&Value> {
+        self.claims.get(claim)
+    }
+
     /// Whom the token says it is about: to find the key by, and for nothing else.
     pub fn unproven_subject(&self) -> Option<&str> {
-        self.claims.get("sub").and_then(Value::as_str)
+        self.unproven("sub").and_then(Value::as_str)
     }
 
     /// What the token claims, if this key signed it with an algorithm that the key is for.

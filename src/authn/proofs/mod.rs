@@ -12,7 +12,7 @@ mod tests;
 pub use assertion::{Assertion, BadAssertion, CLIENT_ASSERTION_TYPE, ProvenClient};
 pub use dpop::{BadProof, Dpop, KeyProof};
 pub use jwk::{BadKey, KeySet, PublicKey};
-pub use jws::{ALGORITHMS, BadJws};
+pub use jws::{ALGORITHMS, BadJws, Claims, Unverified};
 use nonce::Nonces;
 pub use replay::Refused;
 use replay::{ReplayMemory, Use};

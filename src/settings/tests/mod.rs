@@ -1,5 +1,6 @@
 //! The settings as an operator meets them: files, variables and flags in, settings or faults out.
 
+mod issuers;
 mod production;
 mod secrets;
 mod sources;
