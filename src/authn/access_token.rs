@@ -224,18 +224,21 @@ impl From<Claims> for Checked {
         let scopes: BTreeSet<String> = it.scope.split_whitespace().map(str::to_owned).collect();
         let delegation = it.delegation();
         let acts = delegation.as_ref().and_then(|it| it.chain.last().copied());
+        let sub = acts.unwrap_or(it.sub);
         let proof = Proof {
             via: it.via,
             risk: it.risk,
+            risk_reasons: Vec::new(),
             mfa_at: it.mfa_time.map(|it| it * SECOND),
             attested: it.attested,
-            client: Some(it.client_id),
+            // Whoever signed in through no client stands there in its place.
+            client: Some(it.client_id).filter(|client| *client != sub.to_string()),
             resource: None,
             delegation,
             key: it.cnf.map(|it| it.jkt),
         };
         Checked {
-            sub: acts.unwrap_or(it.sub),
+            sub,
             sid: it.sid,
             kind: if acts.is_some() { Kind::Agent } else { it.kind },
             expires_at: it.exp * SECOND,

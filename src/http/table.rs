@@ -174,6 +174,7 @@ fn authorization_server() -> Vec<Route> {
 }
 
 fn second_factors() -> Vec<Route> {
+    let page = |it: Route| it.gives_text("text/html");
     vec![
         Route::guarded(Method::GET, "/api/v1/auth/factors", factors::parse_list, factors::list)
             .about("Your second factors")
@@ -219,14 +220,15 @@ fn second_factors() -> Vec<Route> {
         )
         .about("Remove a second factor; needs an elevated token")
         .with_status(204),
-        Route::public(Method::GET, "/oauth/passkey", oauth::passkey::page)
+        page(Route::public(Method::POST, "/oauth/account/passkey", oauth::passkey::begin))
+            .about("Begin to enrol a passkey from the page of one's account")
+            .takes_form::<oauth::Fields>(),
+        page(Route::public(Method::GET, "/oauth/passkey", oauth::passkey::page))
             .about("The page on which a browser makes the passkey of an enrolment that was begun")
-            .gives_text("text/html")
             .asks(&[("ceremony", "What `POST /api/v1/auth/factors/passkeys` gave.")]),
-        Route::public(Method::POST, "/oauth/passkey", oauth::passkey::enrol)
+        page(Route::public(Method::POST, "/oauth/passkey", oauth::passkey::enrol))
             .about("What that page sends")
-            .takes_form::<oauth::passkey::EnrolmentForm>()
-            .gives_text("text/html"),
+            .takes_form::<oauth::passkey::EnrolmentForm>(),
         Route::public(Method::GET, "/oauth/passkey.js", oauth::passkey::script)
             .about("The script of pages that know passkeys")
             .gives_text("text/javascript"),

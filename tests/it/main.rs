@@ -29,6 +29,7 @@ mod mutants;
 mod oauth;
 mod openapi;
 mod outage;
+mod passkeys;
 mod proofs;
 mod registry;
 mod replicas;

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod browser;
 pub mod caller;
+pub mod chromium;
 pub mod client;
 pub mod enrolled;
 pub mod factor;
