@@ -127,7 +127,8 @@ fn sign_in() -> Vec<Route> {
 /// OAuth 2.1; its errors are in its own form.
 fn authorization_server() -> Vec<Route> {
     const SERVER: &str = "/.well-known/oauth-authorization-server";
-    let page = |it: Route| it.gives_text("text/html");
+    const HTML: &str = "text/html";
+    let page = |it: Route| it.gives_text(HTML).or_gives_text(400, HTML).or_gives_text(403, HTML);
     vec![
         Route::public(Method::GET, SERVER, oauth::server)
             .about("What OAuth clients can do here (RFC 8414)")

@@ -148,6 +148,19 @@ impl World {
                 );
                 return Some(("application/x-www-form-urlencoded", form));
             }
+            ("POST", "/oauth/register") => json!({
+                "client_name": "An app",
+                "redirect_uris": ["https://client.example/callback"],
+                "token_endpoint_auth_method": "none",
+            }),
+            (
+                "POST",
+                "/oauth/sign-in" | "/oauth/second-factor" | "/oauth/consent" | "/oauth/sign-out",
+            ) => {
+                let form = "seal=AAAA&request=client_id%3Dx&username=admin&password=x&otp=123456\
+                            &mfa_token=gwo_none&decision=allow&scope=read%3Apublic";
+                return Some(("application/x-www-form-urlencoded", form.to_owned()));
+            }
             ("PUT", "/api/v1/agents/{agent}/keys") => Holder::ed25519(1).jwks("one"),
             ("POST", "/api/v1/agents/{agent}/secret") => json!({ "overlap_seconds": 60 }),
             ("GET" | "PUT" | "DELETE", _) => return None,
