@@ -18,6 +18,7 @@ mod cli;
 mod decisions;
 mod dockerfile;
 mod faults;
+mod federation;
 mod figures;
 mod harness;
 mod identity;

@@ -8,6 +8,7 @@ pub mod factor;
 pub mod places;
 pub mod policies;
 pub mod postgres;
+pub mod provider;
 pub mod proxy;
 pub mod samples;
 pub mod server;
