@@ -55,12 +55,13 @@ struct Kept {
 }
 
 impl App {
-    /// A new secret for an authenticator app, which counts from its first code on.
-    pub async fn begin_totp(&self, caller: Caller) -> Result<(Uuid, Provisioning)> {
+    /// A new secret for an authenticator app that its owner calls `name`; it counts from its first
+    /// code on.
+    pub async fn begin_totp(&self, caller: Caller, name: String) -> Result<(Uuid, Provisioning)> {
         let who = self.enrolling(caller).await?;
         let act = async {
             let NewTotp { id, provisioning, statements } =
-                self.factors.begin_totp(&who.user).await?;
+                self.factors.begin_totp(&who.user, name).await?;
             note(&who.warrant, "begun", id);
             self.factors.write(&who.warrant, statements).await?;
             Ok((id, provisioning))

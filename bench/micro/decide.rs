@@ -71,6 +71,7 @@ fn request(tool: uuid::Uuid) -> RequestCredential {
         tool: ToolRef::Id(tool),
         scopes: ["read", "translate"].map(str::to_owned).into(),
         ttl: Ttl::Seconds(600),
+        on_behalf_of: None,
         holder_key: None,
         constraints: Vec::new(),
     }

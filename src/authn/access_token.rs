@@ -54,6 +54,9 @@ pub struct Claims {
     /// By which mandate they act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mandate: Option<Uuid>,
+    /// The sessions that this one stands on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub under: Vec<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
     /// When the password was proven again; only in elevated tokens.
@@ -90,6 +93,15 @@ pub struct Checked {
 impl Checked {
     pub fn session(&self) -> Session {
         self.session.clone()
+    }
+
+    /// Microseconds since the epoch.
+    pub fn expires_at(&self) -> i64 {
+        self.expires_at
+    }
+
+    pub fn delegation(&self) -> Option<&Delegated> {
+        self.session.proof.delegation.as_ref()
     }
 }
 
@@ -171,6 +183,10 @@ impl AccessTokens {
                 if data.header.typ != self.header.typ || data.header.kid != self.header.kid {
                     return Err(REFUSED);
                 }
+                // Half a delegation would read as the user's own word.
+                if data.claims.act.is_some() != data.claims.mandate.is_some() {
+                    return Err(REFUSED);
+                }
                 let checked = Arc::new(Checked::from(data.claims));
                 self.remembered.insert(digest, checked.clone());
                 checked
@@ -191,7 +207,7 @@ impl Claims {
         let nested = std::iter::successors(Some(outermost), |it| it.act.as_deref());
         let mut chain: Vec<Uuid> = nested.map(|it| it.sub).collect();
         chain.reverse();
-        Some(Delegated { mandate, user: self.sub, chain })
+        Some(Delegated { mandate, user: self.sub, chain, under: self.under.clone() })
     }
 }
 
@@ -282,6 +298,7 @@ mod tests {
             attested: false,
             act: None,
             mandate: None,
+            under: Vec::new(),
             cnf: None,
             reauth_time: None,
             scope: "read:public read:profile".into(),
@@ -300,11 +317,12 @@ mod tests {
         let act = Act::of(&chain);
         assert_eq!(act.as_ref().unwrap().sub, chain[2], "who acts now is outermost");
         let user = Uuid::from_u128(9);
-        let told = Claims { sub: user, act, mandate: Some(Uuid::nil()), ..claims("i", "a") };
+        let (mandate, under) = (Some(Uuid::nil()), vec![Uuid::from_u128(7)]);
+        let told = Claims { sub: user, act, mandate, under: under.clone(), ..claims("i", "a") };
         let checked = Checked::from(told);
         assert_eq!((checked.kind, checked.sub), (Kind::Agent, chain[2]));
         let delegation = checked.session.proof.delegation.clone().unwrap();
-        assert_eq!(delegation, Delegated { mandate: Uuid::nil(), user, chain });
+        assert_eq!(delegation, Delegated { mandate: Uuid::nil(), user, chain, under });
     }
 
     #[test]
@@ -315,6 +333,13 @@ mod tests {
         let session = tokens.verify(&good, 1899 * SECOND).unwrap().session();
         assert!(session.scopes.contains("read:profile"));
         assert!(tokens.verify(&good, 1900 * SECOND).is_err(), "expired");
+        for half in [
+            Claims { mandate: Some(Uuid::nil()), ..claims("https://gate", "https://gate") },
+            Claims { act: Act::of(&[Uuid::nil()]), ..claims("https://gate", "https://gate") },
+        ] {
+            let token = signed(1, &ours, &half);
+            assert!(tokens.verify(&token, 1000 * SECOND).is_err(), "half a delegation");
+        }
 
         let none = {
             let body = good.split('.').nth(1).unwrap();

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::Entity;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -89,6 +88,9 @@ pub struct Delegated {
     pub user: Uuid,
     /// From the agent that has the mandate to the one that acts now.
     pub chain: Vec<Uuid>,
+    /// The sessions that this one was opened on, the nearest last: it ends with each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub under: Vec<Uuid>,
 }
 
 impl Default for Proof {
@@ -149,14 +151,6 @@ impl Caller {
 
     pub fn origin(&self) -> &Origin {
         &self.origin
-    }
-
-    /// The principal as Cedar sees it, with what this session has proven of it.
-    pub fn entity(&self) -> &Entity {
-        match &self.principal {
-            Principal::Agent(it) if self.session.proof.attested => it.attested_entity(),
-            other => other.entity(),
-        }
     }
 
     /// The same caller with these scopes and no others.

@@ -3,7 +3,8 @@
 mod access_token;
 pub mod api_keys;
 mod caller;
-mod delegated;
+mod endings;
+mod exchange;
 pub mod factors;
 pub mod federation;
 mod holder;
@@ -32,29 +33,28 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use self::access_token::AccessTokens;
+use self::access_token::{AccessTokens, Checked};
 use self::proofs::Dpop;
 use self::revoked::Revoked;
 use self::single_use::SingleUse;
 use crate::audit::entry::{Decision, Entry, Origin, Outcome, Target};
 use crate::audit::{Actor, Ledger};
 use crate::clock::Clock;
-use crate::directory::{Directory, Principal};
+use crate::directory::{Directory, Principal, Snapshot};
 use crate::store::Database;
 use crate::{Error, Result, Unproven, metrics};
 
 pub use access_token::JwksDocument;
 pub use caller::{Caller, Delegated, Proof, Session, Via};
-pub use delegated::ends_sessions_under;
+pub use endings::{ends_sessions_of, ends_sessions_under};
+pub use exchange::{ActFor, BadSubject, Subject, SubjectToken};
 pub use holder::NotHolder;
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use ongoing::Proven;
 pub use password::{Passwords, fault as password_fault};
 pub use request::Request;
-pub use session::{
-    Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf, ends_sessions_of,
-};
+pub use session::{Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf};
 pub use standing::Standing;
 pub use token_pair::{AccessToken, TokenPair};
 
@@ -140,18 +140,31 @@ impl Authn {
         if self.bootstrap.is_some_and(|it| bool::from(it.ct_eq(&digest(token)))) {
             return Ok(self.fresh(Principal::bootstrap()?, Via::Bootstrap, origin));
         }
-        let now = self.clock.micros();
-        let claims = self.tokens.verify(token.expose_secret(), now)?;
-        if self.revoked.contains(claims.sid) {
+        let (checked, principal) = self.checked(token.expose_secret(), self.clock.micros())?;
+        Ok(Caller::new(principal, checked.session(), origin))
+    }
+
+    /// What an access token of ours says, if it is good at `now`, and whose it is.
+    fn checked(&self, token: &str, now: i64) -> Result<(Arc<Checked>, Principal)> {
+        let claims = self.tokens.verify(token, now)?;
+        let known = self.directory.snapshot();
+        let delegation = claims.delegation();
+        if self.revoked.contains(claims.sid)
+            || delegation.is_some_and(|it| self.has_ended(it, &known, now))
+        {
             return Err(Error::Unauthenticated(Unproven::BadToken));
         }
         // Gone since the token was made is as good as never there.
-        let principal = self
-            .directory
-            .snapshot()
+        let principal = known
             .principal(claims.kind, claims.sub)
             .ok_or(Error::Unauthenticated(Unproven::BadToken))?;
-        Ok(Caller::new(principal, claims.session(), origin))
+        Ok((claims, principal))
+    }
+
+    /// Whether the mandate, or a session that the delegation stands on, holds no more.
+    fn has_ended(&self, it: &Delegated, known: &Snapshot, now: i64) -> bool {
+        let holds = known.mandate(it.mandate).is_some_and(|it| it.is_live(now));
+        !holds || it.under.iter().any(|it| self.revoked.contains(*it))
     }
 
     /// The public keys of access tokens (RFC 7517).

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::access_token::{Act, Claims, Confirmation};
+use super::endings::ends_session;
 use super::proofs::KeyProof;
 use super::{AccessToken, Authn, Caller, Proof, SECOND, Session, TokenPair, Via};
 use crate::audit::Actor;
@@ -421,7 +422,9 @@ impl Authn {
             .db
             .query(
                 "SELECT id FROM sessions
-                 WHERE principal_id = $1 AND revoked_at IS NULL AND expires_at > $2",
+                 WHERE (principal_id = $1
+                        OR mandate_id IN (SELECT id FROM mandates WHERE user_id = $1))
+                   AND revoked_at IS NULL AND expires_at > $2",
                 vec![principal.id().into(), now.into()],
             )
             .await?;
@@ -445,12 +448,11 @@ impl Authn {
         self.ledger.commit(&warrant, self.revoke(session).into()).await
     }
 
-    /// What ends a session, and what was vended in it.
+    /// What ends a session, those that stand on it, and what was vended in them.
     pub(super) fn revoke(&self, session: Uuid) -> [Statement; 3] {
         let now = self.clock.micros();
-        let end = "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
         let [tell, mark] = credentials::of_session(session, now);
-        [Statement::new(end).bind(session).bind(now), tell, mark]
+        [ends_session(session, now), tell, mark]
     }
 
     pub(super) fn insert_session(
@@ -534,6 +536,7 @@ impl Authn {
             attested: proof.attested,
             act: delegation.and_then(|it| Act::of(&it.chain)),
             mandate: delegation.map(|it| it.mandate),
+            under: delegation.map(|it| it.under.clone()).unwrap_or_default(),
             cnf: proof.key.clone().map(|jkt| Confirmation { jkt }),
             reauth_time: proven.reauthenticated_at.map(|it| it / SECOND),
             scope: scopes.join(" "),
@@ -545,16 +548,6 @@ impl Authn {
         let token = self.tokens.sign(warrant, &claims)?.into();
         Ok(AccessToken { token, bound, expires_at: instant(expires * SECOND), ttl, scopes })
     }
-}
-
-/// What ends every session of a principal, for the commit that lets it act again: whoever holds a
-/// token from before the suspension may be the reason for it.
-pub fn ends_sessions_of(principal: Uuid, now: i64) -> Statement {
-    Statement::new(
-        "UPDATE sessions SET revoked_at = $2 WHERE principal_id = $1 AND revoked_at IS NULL",
-    )
-    .bind(principal)
-    .bind(now)
 }
 
 /// 256 random bits: guessing is hopeless, so its SHA-256 is enough to store.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use cedar_policy::{Entity, EntityUid};
 
+use super::behalf::Behalf;
 use super::facts::Particulars;
 use super::world::World;
 use crate::Result;
@@ -25,6 +26,14 @@ pub trait Action: fmt::Debug + Send + Sync + 'static {
     fn particulars(&self, _: &Self::Resource) -> Particulars {
         Particulars::Admin { approval: None }
     }
+
+    /// The user in whose name the request asks to act, where it may say so.
+    fn on_behalf_of(&self) -> Option<uuid::Uuid> {
+        None
+    }
+
+    /// Makes what the request left open fit what it is asked on behalf of.
+    fn fit(&mut self, _: &Behalf) {}
 
     /// What this would take from the caller's quotas, when it takes anything.
     fn use_of(&self, _: &Self::Resource) -> Option<Use> {

@@ -12,13 +12,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::action::Resource;
+use super::behalf::Party;
 use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, SessionFacts};
 use super::remembered::{Remembered, Second, Told};
 use super::uid;
 use super::verdict::{Outcome, verdict};
 use crate::Result;
-use crate::authn::Caller;
+use crate::audit::Actor;
 use crate::clock::{Clock, instant};
+use crate::directory::Principal;
 use crate::net::places::Places;
 use crate::policy::{Bundle, Fix};
 
@@ -51,6 +53,8 @@ pub struct Question<'a> {
 /// What Cedar said, and everything it said it on.
 pub struct Answer {
     pub outcome: Outcome,
+    /// Who was denied, when it is not the caller but one in whose name it asks.
+    pub denied: Option<Actor>,
     pub told: Arc<Told>,
     pub bundle: Arc<Bundle>,
 }
@@ -69,9 +73,13 @@ impl Answer {
             .filter_map(|id| self.bundle.meta(id))
             .map(|it| it.title.as_str())
             .collect();
-        match titles.is_empty() {
+        let why = match titles.is_empty() {
             true => "no policy permits it".into(),
             false => titles.join("; "),
+        };
+        match &self.denied {
+            Some(it) => format!("for the {} `{}`: {why}", it.kind, it.name),
+            None => why,
         }
     }
 
@@ -114,54 +122,70 @@ impl Decider {
         self.bundle.store(bundle);
     }
 
-    pub fn ask(&self, caller: &Caller, question: &Question<'_>) -> Result<Answer> {
-        let asked = self.prepare(caller, question.action, &question.particulars)?;
-        let outcome = asked.about(question.resource)?;
-        Ok(asked.answer(outcome))
+    pub fn ask(&self, party: Party<'_>, question: &Question<'_>) -> Result<Answer> {
+        let asked = self.prepare(party, question.action, &question.particulars)?;
+        let (outcome, other) = asked.of_all(question.resource)?;
+        let others = party.behalf.and_then(|it| it.others());
+        let denied = other.zip(others).and_then(|(at, others)| others.get(at));
+        Ok(asked.answer(outcome, denied.map(Principal::actor)))
     }
 
     /// Everything about a question but its resource: for asking about many.
     pub fn prepare(
         &self,
-        caller: &Caller,
+        party: Party<'_>,
         action: &'static str,
         particulars: &Particulars,
     ) -> Result<Asked<'_>> {
         let bundle = self.bundle.load_full();
         let second = self.second(&bundle)?;
-        let told = self.remembered.told(caller, &second, particulars, || {
-            Told::new(self.facts(caller, &second, particulars.clone()))
-        })?;
-        self.asked(caller, action, bundle, told)
+        let make = || Told::new(self.facts(party, &second, particulars.clone()));
+        let told = match party.behalf {
+            None => self.remembered.told(party.caller, &second, particulars, make)?,
+            // A mandate is looked at anew for every decision.
+            Some(_) => Arc::new(make()?),
+        };
+        self.asked(party, action, bundle, told)
     }
 
     /// The same question on other facts: what would be, if.
     pub fn suppose(
         &self,
-        caller: &Caller,
+        party: Party<'_>,
         answer: &Answer,
         question: &Question<'_>,
         facts: Facts,
     ) -> Result<Outcome> {
         let told = Arc::new(Told::new(facts)?);
-        let asked = self.asked(caller, question.action, answer.bundle.clone(), told)?;
+        let asked = self.asked(party, question.action, answer.bundle.clone(), told)?;
         asked.about(question.resource)
     }
 
     fn asked(
         &self,
-        caller: &Caller,
+        party: Party<'_>,
         action: &'static str,
         bundle: Arc<Bundle>,
         told: Arc<Told>,
     ) -> Result<Asked<'_>> {
-        let principal = caller.principal().uid();
-        let graph = self.remembered.graph(caller, action, &bundle)?;
-        Ok(Asked { decider: self, bundle, told, principal, action: uid::action(action), graph })
+        let leg = |principal: &Principal, attested: bool| -> Result<Leg> {
+            let graph = self.remembered.graph(principal, attested, action, &bundle)?;
+            Ok(Leg { principal: principal.uid(), graph })
+        };
+        let caller = leg(party.caller.principal(), party.caller.session().proof.attested)?;
+        let others = match party.behalf {
+            None => Some(Vec::new()),
+            // What the others have proven they did not prove in this request.
+            Some(it) => it
+                .others()
+                .map(|them| them.iter().map(|other| leg(other, false)).collect())
+                .transpose()?,
+        };
+        Ok(Asked { decider: self, bundle, told, action: uid::action(action), caller, others })
     }
 
-    fn facts(&self, caller: &Caller, second: &Second, particulars: Particulars) -> Facts {
-        let session = caller.session();
+    fn facts(&self, party: Party<'_>, second: &Second, particulars: Particulars) -> Facts {
+        let (caller, session) = (party.caller, party.caller.session());
         // At the end of the second that the facts are shared in: rather too old than too young.
         let now = instant((second.at + 1) * MICROS);
         let since = |micros: i64| Age::between(instant(micros), now);
@@ -177,7 +201,7 @@ impl Decider {
             },
             risk: session.proof.risk,
             token_scopes: BTreeSet::clone(&session.scopes),
-            delegation: None,
+            delegation: party.behalf.map(|it| it.facts.clone()),
             particulars,
         }
     }
@@ -225,17 +249,47 @@ pub struct Asked<'a> {
     decider: &'a Decider,
     bundle: Arc<Bundle>,
     told: Arc<Told>,
-    principal: EntityUid,
     action: EntityUid,
+    caller: Leg,
+    /// Those in whose name the caller asks; None when one of them is gone.
+    others: Option<Vec<Leg>>,
+}
+
+/// One of those who must be allowed.
+struct Leg {
+    principal: EntityUid,
+    /// It, and the action, with their ancestors.
     graph: Arc<Entities>,
 }
 
 impl Asked<'_> {
-    /// Asks about one resource. What cannot be asked is a denial with its reason.
+    /// Asks about one resource, for everybody concerned.
     pub fn about(&self, resource: &dyn Resource) -> Result<Outcome> {
+        self.of_all(resource).map(|(outcome, _)| outcome)
+    }
+
+    /// The same, with which of the others it was who was denied, if it was one of them. The first
+    /// who is denied decides, the caller before the others.
+    fn of_all(&self, resource: &dyn Resource) -> Result<(Outcome, Option<usize>)> {
+        let mut outcome = self.of(&self.caller, resource)?;
+        if !outcome.allow {
+            return Ok((outcome, None));
+        }
+        let Some(others) = &self.others else { return Ok((Outcome::denied(), None)) };
+        for (at, other) in others.iter().enumerate() {
+            outcome = outcome.and(self.of(other, resource)?);
+            if !outcome.allow {
+                return Ok((outcome, Some(at)));
+            }
+        }
+        Ok((outcome, None))
+    }
+
+    /// Asks for one of them. What cannot be asked is a denial.
+    fn of(&self, leg: &Leg, resource: &dyn Resource) -> Result<Outcome> {
         let target = resource.uid();
         let request = Request::new(
-            self.principal.clone(),
+            leg.principal.clone(),
             self.action.clone(),
             target.clone(),
             self.told.context.clone(),
@@ -246,25 +300,25 @@ impl Asked<'_> {
             Err(error) => return Ok(unknown(&error.to_string())),
         };
         // A principal may ask about itself; the graph holds each entity once.
-        let resource = resource.entity().filter(|_| target != self.principal).cloned();
+        let resource = resource.entity().filter(|_| target != leg.principal).cloned();
         let told = self.told.entities.iter().cloned();
-        let entities = Entities::clone(&self.graph)
+        let entities = Entities::clone(&leg.graph)
             .add_entities(told.chain(resource), None)
             .map_err(anyhow::Error::from)?;
         // A question that the schema does not know finds no policies, and nothing allows it.
-        let (principal, target) = (self.principal.type_name(), target.type_name());
+        let (principal, target) = (leg.principal.type_name(), target.type_name());
         let policies = self.bundle.slice(principal, &self.action, target);
         Ok(verdict(&self.decider.authorizer.is_authorized(&request, policies, &entities)))
     }
 
     /// What came of asking.
-    pub fn answer(self, outcome: Outcome) -> Answer {
-        Answer { outcome, told: self.told, bundle: self.bundle }
+    pub fn answer(self, outcome: Outcome, denied: Option<Actor>) -> Answer {
+        Answer { outcome, denied, told: self.told, bundle: self.bundle }
     }
 }
 
 /// The schema says who may ask what about whom; anything else no policy can allow.
 fn unknown(error: &str) -> Outcome {
     tracing::debug!(error, "a question that the schema does not know");
-    Outcome { allow: false, reasons: Vec::new(), errors: Vec::new() }
+    Outcome::denied()
 }

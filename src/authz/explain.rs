@@ -9,11 +9,11 @@ use std::sync::Mutex;
 use cedar_policy::EvalResult;
 use jiff::SignedDuration;
 
+use super::behalf::Party;
 use super::decide::{Answer, Decider, Question};
 use super::facts::{Age, Approval, ApprovalState, Facts, Particulars};
 use super::scope::ScopeResource;
 use super::uid::Kind;
-use crate::authn::Caller;
 use crate::error::Fix;
 use crate::policy::Fix as Hint;
 
@@ -57,12 +57,12 @@ impl Cure {
 /// The smallest set of cures found that Cedar confirms; empty when nothing would help.
 pub(super) fn fixes(
     decider: &Decider,
-    caller: &Caller,
+    party: Party<'_>,
     question: &Question<'_>,
     answer: &Answer,
 ) -> Vec<Fix> {
     let Some(cures) = hints(answer) else { return Vec::new() };
-    let doctor = Doctor { decider, caller, question, answer };
+    let doctor = Doctor { decider, party, question, answer };
     doctor.prescribe(cures).unwrap_or_default()
 }
 
@@ -83,7 +83,7 @@ fn hints(answer: &Answer) -> Option<Vec<Cure>> {
 
 struct Doctor<'a> {
     decider: &'a Decider,
-    caller: &'a Caller,
+    party: Party<'a>,
     question: &'a Question<'a>,
     answer: &'a Answer,
 }
@@ -123,7 +123,7 @@ impl Doctor<'_> {
 
     fn allows(&self, facts: &Facts) -> bool {
         self.decider
-            .suppose(self.caller, self.answer, self.question, facts.clone())
+            .suppose(self.party, self.answer, self.question, facts.clone())
             .is_ok_and(|it| it.allow)
     }
 
@@ -167,7 +167,7 @@ impl Doctor<'_> {
     /// An approval for exactly this request, as an approver would give it.
     fn approval(&self, facts: &Facts) -> Option<Approval> {
         let Particulars::Call { call, .. } = &facts.particulars else { return None };
-        let principal = self.caller.principal();
+        let principal = self.party.caller.principal();
         let id = principal.id().to_string();
         let is_agent = principal.kind().entity_kind() == Kind::Agent;
         Some(Approval {
@@ -190,15 +190,22 @@ impl Doctor<'_> {
         facts.token_scopes.extend(required.into_iter().filter(|it| self.could_hold(it)));
         let offered = self.scopes_of("allowed_scopes");
         if let Particulars::Credential { ask, .. } = &mut facts.particulars {
-            ask.scopes.retain(|it| offered.contains(it));
+            ask.scopes.retain(|it| offered.contains(it) && self.is_delegated(it));
         }
     }
 
     fn could_hold(&self, scope: &str) -> bool {
-        self.decider
-            .prepare(self.caller, "hold_scope", &Particulars::Base)
-            .and_then(|asked| asked.about(&ScopeResource::new(scope)))
-            .is_ok_and(|it| it.allow)
+        self.is_delegated(scope)
+            && self
+                .decider
+                .prepare(Party::alone(self.party.caller), "hold_scope", &Particulars::Base)
+                .and_then(|asked| asked.about(&ScopeResource::new(scope)))
+                .is_ok_and(|it| it.allow)
+    }
+
+    /// Whether the mandate, where there is one to act by, has this scope.
+    fn is_delegated(&self, scope: &str) -> bool {
+        self.party.behalf.is_none_or(|it| it.mandate().is_some_and(|it| it.scopes.contains(scope)))
     }
 
     fn scopes_of(&self, attribute: &str) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! [`Permit`], and only [`Authz::authorize`] makes permits.
 
 mod action;
+mod behalf;
 mod decide;
 mod explain;
 pub mod facts;
@@ -17,7 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use serde_json::json;
+use uuid::Uuid;
 
+use self::behalf::Party;
 use self::decide::{Answer, Decider, Question};
 use self::facts::Particulars;
 use self::quota::Quota;
@@ -31,6 +35,7 @@ use crate::policy::Bundle;
 use crate::{Error, Result, metrics};
 
 pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, View};
+pub use behalf::Behalf;
 pub use decide::Surroundings;
 pub(crate) use permit::Record;
 pub use permit::{Permit, Visible, Warrant};
@@ -80,9 +85,14 @@ impl Authz {
     ///
     /// A denial is written down before this returns; an allow is written in the commit that carries
     /// its effect, or by [`Authz::settle`] when there is none.
-    pub async fn authorize<A: Action>(&self, caller: Caller, action: A) -> Result<Permit<A>> {
+    pub async fn authorize<A: Action>(&self, caller: Caller, mut action: A) -> Result<Permit<A>> {
+        let behalf = self.behalf(&caller, action.on_behalf_of())?.map(Arc::new);
+        if let Some(it) = &behalf {
+            action.fit(it);
+        }
+        let party = Party { caller: &caller, behalf: behalf.as_deref() };
         let Some(resource) = action.find(&self.world).await? else {
-            return Err(self.absent(&caller, A::NAME, A::EVENT).await);
+            return Err(self.absent(party, A::NAME, A::EVENT).await);
         };
         let asked = action.use_of(&resource);
         let reservation =
@@ -98,22 +108,24 @@ impl Authz {
             particulars,
             cost_micros: asked.map_or(0, |it| it.cost_micros.unsigned_abs()),
         };
-        let answer = self.ask(&caller, &question)?;
-        let entry = self.entry(&caller, &question, &answer);
+        let answer = self.ask(party, &question)?;
+        let entry = self.entry(party, &question, &answer);
         if !answer.outcome.allow {
             // Gone before the answer leaves, so that a refused use is nobody's loss.
             drop(reservation);
-            return Err(self.deny(&caller, &question, answer, entry).await);
+            return Err(self.deny(party, &question, answer, entry).await);
         }
         let warrant = Warrant::new(Arc::new(Record::new(entry, reservation)));
-        Ok(Permit::new(caller, action, resource, warrant))
+        Ok(Permit::new(caller, behalf, action, resource, warrant))
     }
 
     /// Decides on each member of a collection and hands out those that may be seen: one page, one
     /// audit entry.
     pub async fn visible<L: Listing>(&self, caller: Caller, listing: L) -> Result<Visible<L>> {
         let candidates = listing.candidates(&self.world).await?;
-        let asked = self.decider.prepare(&caller, L::NAME, &listing.particulars())?;
+        let behalf = self.behalf(&caller, None)?;
+        let party = Party { caller: &caller, behalf: behalf.as_ref() };
+        let asked = self.decider.prepare(party, L::NAME, &listing.particulars())?;
         let mut page: Vec<L::Item> = Vec::new();
         let (mut passed, mut next, mut last) = (0, String::new(), None);
         let mut errors = BTreeSet::new();
@@ -146,7 +158,7 @@ impl Authz {
             particulars: listing.particulars(),
             cost_micros: 0,
         };
-        let mut entry = self.entry(&caller, &question, &asked.answer(allowed()));
+        let mut entry = self.entry(party, &question, &asked.answer(allowed(), None));
         entry.details.insert("shown".into(), page.len().into());
         entry.errors.extend(errors);
         report(L::NAME, &entry.errors);
@@ -155,7 +167,8 @@ impl Authz {
 
     /// Which of `scopes` this principal's token may carry: one decision for each.
     pub fn holdable(&self, caller: &Caller, scopes: &[String]) -> Result<Vec<String>> {
-        let asked = self.decider.prepare(caller, "hold_scope", &Particulars::Base)?;
+        let party = Party::alone(caller);
+        let asked = self.decider.prepare(party, "hold_scope", &Particulars::Base)?;
         let mut held = Vec::new();
         let mut errors = BTreeSet::new();
         for scope in scopes {
@@ -178,7 +191,28 @@ impl Authz {
         resource: &dyn Resource,
         particulars: &Particulars,
     ) -> Result<bool> {
-        Ok(self.decider.prepare(caller, action, particulars)?.about(resource)?.allow)
+        let behalf = self.behalf(caller, None)?;
+        let party = Party { caller, behalf: behalf.as_ref() };
+        self.would_allow_all(party, action, resource, particulars)
+    }
+
+    fn would_allow_all(
+        &self,
+        party: Party<'_>,
+        action: &'static str,
+        resource: &dyn Resource,
+        particulars: &Particulars,
+    ) -> Result<bool> {
+        Ok(self.decider.prepare(party, action, particulars)?.about(resource)?.allow)
+    }
+
+    /// In whose name the caller asks: what its token says, or the request.
+    fn behalf(&self, caller: &Caller, asked: Option<Uuid>) -> Result<Option<Behalf>> {
+        if caller.session().proof.delegation.is_none() && asked.is_none() {
+            return Ok(None);
+        }
+        let known = self.world.directory.snapshot();
+        Behalf::of(caller, asked, &known, self.clock.micros())
     }
 
     /// Writes down a decision that had no effect to travel with.
@@ -193,7 +227,8 @@ impl Authz {
         event: &'static str,
         reason: &str,
     ) -> Result<()> {
-        let mut entry = self.blank(caller, event);
+        let behalf = self.behalf(caller, None)?;
+        let mut entry = self.blank(Party { caller, behalf: behalf.as_ref() }, event);
         entry.target = TheRegistry.target();
         entry.details.insert("reason".into(), reason.into());
         self.ledger.record(entry).await
@@ -204,9 +239,9 @@ impl Authz {
         &self.world
     }
 
-    fn ask(&self, caller: &Caller, question: &Question<'_>) -> Result<Answer> {
+    fn ask(&self, party: Party<'_>, question: &Question<'_>) -> Result<Answer> {
         let started = self.clock.monotonic();
-        let answer = self.decider.ask(caller, question)?;
+        let answer = self.decider.ask(party, question)?;
         let outcome = if answer.outcome.allow { "allow" } else { "deny" };
         metrics::decision(question.action, outcome, started.elapsed());
         report(question.action, &answer.outcome.errors);
@@ -216,7 +251,7 @@ impl Authz {
     /// Denied: explained as far as the caller may know, hidden where it may not.
     async fn deny(
         &self,
-        caller: &Caller,
+        party: Party<'_>,
         question: &Question<'_>,
         answer: Answer,
         entry: Entry,
@@ -230,7 +265,7 @@ impl Authz {
         }
         let hidden = match question.resource.view() {
             Some(view) if view.action != question.action => self
-                .would_allow(caller, view.action, question.resource, &(view.particulars)())
+                .would_allow_all(party, view.action, question.resource, &(view.particulars)())
                 .map_or(true, |seen| !seen),
             Some(_) => true,
             None => false,
@@ -238,7 +273,7 @@ impl Authz {
         if hidden {
             return Error::NotFound;
         }
-        let fixes = explain::fixes(&self.decider, caller, question, &answer);
+        let fixes = explain::fixes(&self.decider, party, question, &answer);
         let detail = answer.detail();
         let quota = answer.is_quota_refusal() && fixes.len() == 1;
         let reasons = answer.outcome.reasons;
@@ -247,21 +282,21 @@ impl Authz {
     }
 
     /// What is not there is refused like what may not be seen, and written down like it, too.
-    async fn absent(&self, caller: &Caller, action: &'static str, event: &'static str) -> Error {
+    async fn absent(&self, party: Party<'_>, action: &'static str, event: &'static str) -> Error {
         let entry = Entry {
             action: Some(action.into()),
             target: Target { kind: "Absent".into(), id: "absent".into(), name: String::new() },
             decision: Decision::Deny,
             outcome: Outcome::Denied,
-            ..self.blank(caller, event)
+            ..self.blank(party, event)
         };
         metrics::decision(action, "absent", std::time::Duration::ZERO);
         self.ledger.record(entry).await.err().unwrap_or(Error::NotFound)
     }
 
-    fn entry(&self, caller: &Caller, question: &Question<'_>, answer: &Answer) -> Entry {
+    fn entry(&self, party: Party<'_>, question: &Question<'_>, answer: &Answer) -> Entry {
         let allow = answer.outcome.allow;
-        Entry {
+        let mut entry = Entry {
             action: Some(question.action.into()),
             target: question.resource.target(),
             decision: if allow { Decision::Allow } else { Decision::Deny },
@@ -270,26 +305,34 @@ impl Authz {
             errors: answer.outcome.errors.clone(),
             bundle: Some(answer.bundle.digest().to_owned()),
             facts: Some(answer.told.json.clone()),
-            ..self.blank(caller, question.event)
+            ..self.blank(party, question.event)
+        };
+        if let Some(it) = &answer.denied {
+            entry.details.insert("denied".into(), json!(it));
         }
+        entry
     }
 
-    fn blank(&self, caller: &Caller, event: &'static str) -> Entry {
+    fn blank(&self, party: Party<'_>, event: &'static str) -> Entry {
+        let mut details = shown(party.caller);
+        if let Some(it) = party.behalf {
+            it.tell(&mut details);
+        }
         Entry {
             id: self.clock.new_id(),
             at: self.clock.now(),
             event: event.into(),
             action: None,
-            actor: caller.principal().actor(),
+            actor: party.caller.principal().actor(),
             target: Target { kind: String::new(), id: String::new(), name: String::new() },
             decision: Decision::Deny,
             outcome: Outcome::Denied,
             reasons: Vec::new(),
             errors: Vec::new(),
             bundle: None,
-            request: Some(caller.origin().clone()),
+            request: Some(party.caller.origin().clone()),
             facts: None,
-            details: shown(caller),
+            details,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::action::{Action, Listing};
+use super::behalf::Behalf;
 use super::quota::Reservation;
 use crate::audit::{Actor, Decision, Entry, Outcome, Target};
 use crate::authn::Caller;
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 /// use gatewright::registry::{DeleteTool, Tool};
 ///
 /// fn forge(caller: Caller, action: DeleteTool, resource: Tool, warrant: Warrant) -> Permit<DeleteTool> {
-///     Permit { caller, action, resource, warrant }
+///     Permit { caller, behalf: None, action, resource, warrant }
 /// }
 /// ```
 ///
@@ -48,18 +49,30 @@ use crate::clock::Clock;
 #[derive(Debug)]
 pub struct Permit<A: Action> {
     caller: Caller,
+    behalf: Option<Arc<Behalf>>,
     action: A,
     resource: A::Resource,
     warrant: Warrant,
 }
 
 impl<A: Action> Permit<A> {
-    pub(super) fn new(caller: Caller, action: A, resource: A::Resource, warrant: Warrant) -> Self {
-        Permit { caller, action, resource, warrant }
+    pub(super) fn new(
+        caller: Caller,
+        behalf: Option<Arc<Behalf>>,
+        action: A,
+        resource: A::Resource,
+        warrant: Warrant,
+    ) -> Self {
+        Permit { caller, behalf, action, resource, warrant }
     }
 
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// In whose name, when it is not the caller's own.
+    pub fn behalf(&self) -> Option<&Arc<Behalf>> {
+        self.behalf.as_ref()
     }
 
     pub fn action(&self) -> &A {

@@ -13,6 +13,7 @@ use super::facts::{ClockFacts, Facts, Particulars, Risk, Shape};
 use super::uid;
 use crate::Result;
 use crate::authn::Caller;
+use crate::directory::Principal;
 use crate::policy::Bundle;
 
 const CALLERS_MAX: u64 = 10_000;
@@ -135,14 +136,15 @@ impl Remembered {
         Ok(told)
     }
 
+    /// `principal` and `action` with their ancestors; `attested` as the principal has proven it.
     pub fn graph(
         &self,
-        caller: &Caller,
+        principal: &Principal,
+        attested: bool,
         action: &'static str,
         bundle: &Arc<Bundle>,
     ) -> Result<Arc<Entities>> {
-        let principal = caller.principal();
-        let (attested, revision) = (caller.session().proof.attested, principal.revision());
+        let revision = principal.revision();
         let key = Asks { principal: principal.id(), revision, attested, action };
         if let Some(graph) = self.graphs.get(&key)
             && Arc::ptr_eq(&graph.bundle, bundle)
@@ -150,7 +152,7 @@ impl Remembered {
             return Ok(graph.entities);
         }
         let mut entities = bundle.action_entities(&uid::action(action)).to_vec();
-        entities.push(caller.entity().clone());
+        entities.push(principal.entity_where(attested).clone());
         let entities = Entities::from_entities(entities, None).map_err(anyhow::Error::from)?;
         let entities = Arc::new(entities);
         let graph = Graph { bundle: bundle.clone(), entities: entities.clone() };

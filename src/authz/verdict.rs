@@ -13,6 +13,25 @@ pub struct Outcome {
     pub errors: Vec<String>,
 }
 
+impl Outcome {
+    /// A denial that no policy has a word for.
+    pub fn denied() -> Outcome {
+        Outcome { allow: false, reasons: Vec::new(), errors: Vec::new() }
+    }
+
+    /// What comes of asking about one more who must be allowed: an allow for all of them, or the
+    /// denial that this one got.
+    pub fn and(mut self, mut other: Outcome) -> Outcome {
+        if !self.allow || !other.allow {
+            return if self.allow { other } else { self };
+        }
+        self.reasons.append(&mut other.reasons);
+        self.reasons.sort_unstable();
+        self.reasons.dedup();
+        self
+    }
+}
+
 /// Reads `response`. Any evaluation error denies: Cedar itself skips an erring policy, and a
 /// skipped guard-rail would let through what it is there to stop.
 pub fn verdict(response: &Response) -> Outcome {

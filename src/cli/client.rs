@@ -1,4 +1,4 @@
-//! A caller of the API: what `dev`, `demo` and `health` are made of.
+//! A caller of the API: what `dev`, `demo`, `health` and the commands of the API are made of.
 
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use reqwest::{Method, RequestBuilder, StatusCode, redirect};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
@@ -81,7 +82,12 @@ impl Client {
         self.with_token(&tokens)
     }
 
-    fn with_token(&self, tokens: &Value) -> anyhow::Result<Client> {
+    /// The same server, as whoever this token stands for.
+    pub fn with_bearer(self, token: &SecretString) -> Client {
+        Client { token: Some(token.expose_secret().to_owned()), ..self }
+    }
+
+    pub(super) fn with_token(&self, tokens: &Value) -> anyhow::Result<Client> {
         let token = tokens["access_token"].as_str().context("no access token came back")?;
         Ok(Client { token: Some(token.to_owned()), ..self.clone() })
     }
@@ -92,6 +98,11 @@ impl Client {
 
     pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
         send(self.request(Method::DELETE, path)).await
+    }
+
+    /// A `POST` with no body at all.
+    pub async fn act(&self, path: &str) -> anyhow::Result<Answer> {
+        send(self.request(Method::POST, path)).await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {

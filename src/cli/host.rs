@@ -46,7 +46,7 @@ pub async fn seed_admin(args: SeedAdminArgs, clock: Clock) -> anyhow::Result<Exi
 }
 
 /// The first line of standard input; whoever types it is told so.
-fn password() -> anyhow::Result<SecretString> {
+pub(super) fn password() -> anyhow::Result<SecretString> {
     if stdin().is_terminal() {
         complain("type the password and Enter");
     }

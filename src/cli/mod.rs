@@ -1,11 +1,13 @@
 //! The command line: `gatewright …`.
 
+mod api;
 mod audit;
 mod client;
 mod demo;
 mod dev;
 mod host;
 mod init;
+mod key;
 mod out;
 mod policy;
 mod serve;
@@ -50,6 +52,8 @@ enum Command {
     /// Look into a credential, narrow it, verify it; no server needed
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Make, list, rotate and revoke API keys
+    Key(key::KeyArgs),
     /// Check that the audit is as it was written
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -106,6 +110,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(command) => user::run(command, clock).await,
         Command::Policy(command) => policy::run(&command),
         Command::Token(command) => token::run(command, &clock).await,
+        Command::Key(args) => Ok(key::run(args).await),
         Command::Audit(command) => audit::run(command).await,
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,
         Command::Health(args) => host::health(&settings(&args.settings)?).await,

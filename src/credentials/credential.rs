@@ -18,7 +18,8 @@ use crate::{Error, Result};
 macro_rules! columns {
     () => {
         "id, decision_id, tool_id, tool_name, tool_owner, principal_kind, principal_id, agent_owner,
-         scopes, root_key_id, revocation_ids, created_at, expires_at, revoked_at"
+         scopes, root_key_id, revocation_ids, created_at, expires_at, revoked_at, on_behalf_of,
+         mandate_id"
     };
 }
 pub(super) use columns;
@@ -35,6 +36,9 @@ pub struct Credential {
     pub principal_id: Uuid,
     /// Who answers for the agent that holds it; none when a user does.
     pub agent_owner: Option<Uuid>,
+    /// The user in whose name an agent holds it.
+    pub on_behalf_of: Option<Uuid>,
+    pub mandate_id: Option<Uuid>,
     pub scopes: BTreeSet<String>,
     pub root_key_id: u32,
     /// Hexadecimal.
@@ -65,6 +69,8 @@ impl Credential {
             principal_kind: kind,
             principal_id: row.uuid(6)?,
             agent_owner,
+            on_behalf_of: row.opt_uuid(14)?,
+            mandate_id: row.opt_uuid(15)?,
             scopes: row.json(8)?,
             root_key_id: u32::try_from(row.int(9)?).map_err(anyhow::Error::from)?,
             revocation_ids: row.json(10)?,
@@ -95,6 +101,9 @@ impl Credential {
             directory::Kind::Agent => "agent",
         };
         attributes.insert(attribute.to_owned(), one(self.principal_kind.entity_kind(), &holder));
+        if let Some(user) = self.on_behalf_of {
+            attributes.insert("user".to_owned(), one(Kind::User, &user.to_string()));
+        }
         if let Some(owner) = self.agent_owner {
             attributes.insert("agent_owner".to_owned(), one(Kind::User, &owner.to_string()));
         }

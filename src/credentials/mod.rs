@@ -10,6 +10,7 @@ mod introspect;
 mod issue;
 pub mod keys;
 pub mod mint;
+mod record;
 mod revoke;
 pub mod verify;
 

@@ -79,10 +79,18 @@ pub fn of_tool(tool: Uuid, now: i64) -> [Statement; 2] {
     revoke_where!("tool_id = $1", tool, now)
 }
 
-/// What revokes every live credential of a principal and in its name, for the commit that
-/// suspends it.
+/// What revokes every live credential of a principal, in its name, and in sessions that stand on
+/// its own, for the commit that suspends it.
 pub fn of_principal(principal: Uuid, now: i64) -> [Statement; 2] {
-    revoke_where!("(principal_id = $1 OR on_behalf_of = $1)", principal, now)
+    revoke_where!(
+        "(principal_id = $1 OR on_behalf_of = $1 OR session_id IN
+           (WITH RECURSIVE under (id) AS
+              (SELECT id FROM sessions WHERE principal_id = $1
+               UNION SELECT s.id FROM sessions s JOIN under u ON s.parent_id = u.id)
+            SELECT id FROM under))",
+        principal,
+        now
+    )
 }
 
 /// What revokes every live credential under a mandate, for the commit that revokes the mandate.
@@ -90,8 +98,16 @@ pub fn of_mandate(mandate: Uuid, now: i64) -> [Statement; 2] {
     revoke_where!("mandate_id = $1", mandate, now)
 }
 
-/// What revokes every live credential that was vended in a session, or with an API key, for the
-/// commit that ends it.
+/// What revokes every live credential that was vended in a session and those that stand on it, or
+/// with an API key, for the commit that ends it.
 pub fn of_session(root: Uuid, now: i64) -> [Statement; 2] {
-    revoke_where!("session_id = $1", root, now)
+    revoke_where!(
+        "session_id IN
+           (WITH RECURSIVE under (id) AS
+              (SELECT CAST($1 AS TEXT)
+               UNION SELECT s.id FROM sessions s JOIN under u ON s.parent_id = u.id)
+            SELECT id FROM under)",
+        root,
+        now
+    )
 }

@@ -142,6 +142,14 @@ impl Principal {
         }
     }
 
+    /// As Cedar sees it where it did, or did not, prove a key of its own.
+    pub fn entity_where(&self, attested: bool) -> &Entity {
+        match self {
+            Principal::Agent(it) if attested => it.attested_entity(),
+            other => other.entity(),
+        }
+    }
+
     /// Goes up with every change.
     pub fn revision(&self) -> i64 {
         match self {

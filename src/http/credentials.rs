@@ -43,6 +43,8 @@ pub struct AccessBody {
     constraints: Vec<Constraint>,
     /// The RFC 7638 thumbprint of the key that each use must prove.
     holder_key: Option<String>,
+    /// For agents: the id of the user to act for, by the newest mandate that holds.
+    on_behalf_of: Option<Uuid>,
 }
 
 /// A condition on one argument: exactly one of the comparisons.
@@ -69,6 +71,7 @@ pub struct RequestBody {
     #[serde(default)]
     constraints: Vec<Constraint>,
     holder_key: Option<String>,
+    on_behalf_of: Option<Uuid>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -97,6 +100,9 @@ pub struct CredentialView {
     tool: String,
     principal_kind: Kind,
     principal_id: Uuid,
+    /// The user in whose name an agent holds it.
+    on_behalf_of: Option<Uuid>,
+    mandate_id: Option<Uuid>,
     scopes: BTreeSet<String>,
     root_key_id: u32,
     revocation_ids: Vec<String>,
@@ -150,19 +156,20 @@ pub const FILTERS: &[(&str, &str)] = &[
 ];
 
 pub fn parse_access(call: &Call) -> Result<RequestCredential> {
-    let AccessBody { scopes, ttl_seconds, constraints, holder_key } = call.json()?;
+    let AccessBody { scopes, ttl_seconds, constraints, holder_key, on_behalf_of } = call.json()?;
     let ttl = ttl(call, ttl_seconds);
     let constraints = conditions(constraints)?;
     let tool = ToolRef::Id(call.id("tool")?);
-    checked(RequestCredential { tool, scopes, ttl, holder_key, constraints })
+    checked(RequestCredential { tool, scopes, ttl, on_behalf_of, holder_key, constraints })
 }
 
 pub fn parse_request(call: &Call) -> Result<RequestCredential> {
-    let RequestBody { tool, scopes, ttl_seconds, constraints, holder_key } = call.json()?;
+    let body: RequestBody = call.json()?;
+    let RequestBody { tool, scopes, ttl_seconds, constraints, holder_key, on_behalf_of } = body;
     let ttl = ttl(call, ttl_seconds);
     let constraints = conditions(constraints)?;
     let tool = tool.parse().map_or(ToolRef::Name(tool), ToolRef::Id);
-    checked(RequestCredential { tool, scopes, ttl, holder_key, constraints })
+    checked(RequestCredential { tool, scopes, ttl, on_behalf_of, holder_key, constraints })
 }
 
 /// How long is too long is for the policies to say; Cedar just has to be able to say it.
@@ -323,6 +330,8 @@ fn view(it: &Credential) -> CredentialView {
         tool: it.tool_name.clone(),
         principal_kind: it.principal_kind,
         principal_id: it.principal_id,
+        on_behalf_of: it.on_behalf_of,
+        mandate_id: it.mandate_id,
         scopes: it.scopes.clone(),
         root_key_id: it.root_key_id,
         revocation_ids: it.revocation_ids.clone(),

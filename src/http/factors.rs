@@ -13,13 +13,14 @@ use super::call::Call;
 use super::list::{created, no_content, time};
 use crate::authn::Caller;
 use crate::authn::factors::{
-    Factor, FactorKind, FactorState, ListFactors, RemoveFactor, RenewRecovery,
+    APP, Factor, FactorKind, FactorState, ListFactors, RemoveFactor, RenewRecovery,
 };
 use crate::authz::Permit;
 use crate::enrolment::NewFactor;
-use crate::{App, Result};
+use crate::{App, Error, FieldFault, Result};
 
 const PATH: &str = "/api/v1/auth/factors";
+const NAME_CHARS_MAX: usize = 64;
 
 #[derive(Serialize, JsonSchema)]
 pub struct FactorsView {
@@ -48,6 +49,13 @@ pub struct TotpView {
     provisioning_uri: String,
     /// The same as a QR code.
     qr_svg: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TotpBody {
+    /// What its owner calls it: 1 to 64 printable characters; `authenticator app` when left out.
+    name: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -87,8 +95,10 @@ pub async fn list(app: Arc<App>, permit: Permit<ListFactors>) -> Result<Response
 }
 
 pub async fn begin_totp(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
-    call.empty()?;
-    let (id, given) = app.begin_totp(caller).await?;
+    let TotpBody { name } = call.json()?;
+    let name = name.unwrap_or_else(|| APP.to_owned());
+    Error::check([label_fault(&name)])?;
+    let (id, given) = app.begin_totp(caller, name).await?;
     let answer = TotpView {
         id,
         secret: given.secret.expose_secret().to_owned(),
@@ -132,6 +142,17 @@ pub fn active(new: &NewFactor) -> Response {
         access_token_expires_at: new.token.expires_at,
     };
     json(&answer).into_response()
+}
+
+/// What is wrong with what somebody calls a factor.
+pub fn label_fault(name: &str) -> Option<FieldFault> {
+    let fits = !name.trim().is_empty()
+        && name.chars().count() <= NAME_CHARS_MAX
+        && !name.contains(char::is_control);
+    (!fits).then(|| FieldFault {
+        pointer: "/name".into(),
+        detail: format!("must be 1 to {NAME_CHARS_MAX} printable characters"),
+    })
 }
 
 fn revealed(codes: &[SecretString]) -> Vec<String> {

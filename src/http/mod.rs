@@ -13,6 +13,7 @@ pub mod door;
 mod factors;
 mod health;
 mod list;
+mod mandates;
 mod oauth;
 pub mod openapi;
 mod passkeys;

@@ -10,14 +10,12 @@ use warp::reply::{Reply as _, Response, json};
 use webauthn_rs::prelude::{PublicKeyCredential, RegisterPublicKeyCredential};
 
 use super::call::Call;
-use super::factors::active;
+use super::factors::{active, label_fault};
 use super::oauth::pages::passkey::PATH as PAGE;
 use super::session::open;
 use crate::authn::{Caller, Elevate};
 use crate::second_factor::{BegunProof, Shown, SignedProof};
 use crate::{App, Error, Result};
-
-const NAME_CHARS_MAX: usize = 64;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -88,13 +86,7 @@ impl SignedBody {
 
 pub async fn begin_enrolment(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
     let PasskeyBody { name } = call.json()?;
-    if name.trim().is_empty()
-        || name.chars().count() > NAME_CHARS_MAX
-        || name.contains(char::is_control)
-    {
-        let detail = format!("must be 1 to {NAME_CHARS_MAX} printable characters");
-        return Err(Error::field("/name", detail));
-    }
+    Error::check([label_fault(&name)])?;
     let begun = app.begin_passkey(caller, name).await?;
     let ceremony = begun.ceremony.expose_secret().to_owned();
     let page = format!("{}{PAGE}?ceremony={ceremony}", app.factors.public_url());

@@ -9,8 +9,8 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    agents, api_keys, audit, credentials, docs, factors, health, oauth, passkeys, session, tools,
-    users, well_known,
+    agents, api_keys, audit, credentials, docs, factors, health, mandates, oauth, passkeys,
+    session, tools, users, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
 use crate::registry::{Definition, ToolPatch};
@@ -31,6 +31,7 @@ pub fn routes() -> Vec<Route> {
         ("Users", people()),
         ("Agents", machines()),
         ("API keys", keys()),
+        ("Mandates", delegation()),
         ("Tools", registry()),
         ("Credentials", vending()),
         ("Audit", auditing()),
@@ -192,6 +193,7 @@ fn second_factors() -> Vec<Route> {
             .gives::<factors::FactorsView>(),
         Route::identified(Method::POST, "/api/v1/auth/factors/totp", factors::begin_totp)
             .about("A secret for an authenticator app, shown this once")
+            .takes::<factors::TotpBody>()
             .gives::<factors::TotpView>()
             .with_status(201),
         Route::identified(
@@ -432,6 +434,41 @@ fn keys() -> Vec<Route> {
             api_keys::revoke,
         )
         .about("Revoke a key for good")
+        .with_status(204),
+    ]
+}
+
+fn delegation() -> Vec<Route> {
+    vec![
+        Route::guarded(
+            Method::POST,
+            "/api/v1/users/{user}/mandates",
+            mandates::parse_give,
+            mandates::give,
+        )
+        .about("Let an agent act in your name")
+        .takes::<mandates::MandateBody>()
+        .gives::<mandates::MandateView>()
+        .with_status(201),
+        Route::listed("/api/v1/users/{user}/mandates", mandates::parse_list, mandates::list)
+            .about("The mandates a user gave, as far as you may see them, newest first")
+            .gives::<Page<mandates::MandateView>>()
+            .asks(PAGE),
+        Route::guarded(
+            Method::GET,
+            "/api/v1/mandates/{mandate}",
+            mandates::parse_show,
+            mandates::get,
+        )
+        .about("One mandate")
+        .gives::<mandates::MandateView>(),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/mandates/{mandate}",
+            mandates::parse_revoke,
+            mandates::revoke,
+        )
+        .about("Revoke a mandate, and every token and credential under it")
         .with_status(204),
     ]
 }

@@ -43,6 +43,11 @@ impl Catalogue {
         self.tool(*self.names.get(&name.to_lowercase())?)
     }
 
+    /// Whether some tool has this tag.
+    pub fn has_tagged(&self, tag: &str) -> bool {
+        self.tools.values().any(|it| it.definition.tags.contains(tag))
+    }
+
     /// In order of name.
     pub fn tools(&self) -> Vec<Arc<Tool>> {
         let mut all: Vec<_> = self.tools.values().cloned().collect();

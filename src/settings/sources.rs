@@ -15,9 +15,11 @@ use super::faults::{Fault, Source};
 use super::keys::{self, Kind};
 use super::{FILE, PREFIX, file, variables};
 
-/// Variables with the settings' prefix that are no settings: the name of the settings' file, and
-/// where scripts/test keeps its tools, which a server started by a test inherits.
-const OTHER_VARIABLES: [&str; 2] = [CONFIG, "GATEWRIGHT_TOOLS"];
+/// Variables with the settings' prefix that are no settings: the name of the settings' file, the
+/// server and the token of the commands that call one, and where scripts/test keeps its tools,
+/// which a server started by a test inherits.
+const OTHER_VARIABLES: [&str; 4] =
+    [CONFIG, "GATEWRIGHT_URL", "GATEWRIGHT_TOKEN", "GATEWRIGHT_TOOLS"];
 
 /// Names the TOML file, where no `--config` does.
 const CONFIG: &str = "GATEWRIGHT_CONFIG";

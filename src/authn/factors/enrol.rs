@@ -14,7 +14,8 @@ use crate::{Error, Result};
 const FACTORS_MAX: usize = 20;
 /// How long a secret that nobody has confirmed waits for its first code.
 const PENDING_MICROS_MAX: i64 = 15 * 60 * 1_000_000;
-const APP: &str = "authenticator app";
+/// What an app is called whose owner calls it nothing.
+pub const APP: &str = "authenticator app";
 
 /// An authenticator app that is to be enrolled: pending until its first code confirms it.
 #[derive(Debug)]
@@ -44,22 +45,22 @@ pub struct RecoverySet {
 impl Factors {
     /// A new secret for an authenticator app. One that was begun before and never confirmed makes
     /// way for it.
-    pub async fn begin_totp(&self, user: &User) -> Result<NewTotp> {
+    pub async fn begin_totp(&self, user: &User, name: String) -> Result<NewTotp> {
         room_for_one_more(&self.of(user.id).await?)?;
-        let mut new = self.new_totp(user, FactorState::Pending)?;
+        let mut new = self.new_totp(user, name, FactorState::Pending)?;
         let unconfirmed =
             Statement::new("DELETE FROM factors WHERE user_id = $1 AND state = 'pending'");
         new.statements.insert(0, unconfirmed.bind(user.id));
         Ok(new)
     }
 
-    fn new_totp(&self, user: &User, state: FactorState) -> Result<NewTotp> {
+    fn new_totp(&self, user: &User, name: String, state: FactorState) -> Result<NewTotp> {
         let (id, secret) = (self.clock.new_id(), TotpSecret::generate()?);
         let factor = Factor {
             id,
             user: user.id,
             kind: FactorKind::Totp,
-            name: APP.to_owned(),
+            name,
             state,
             created_at: self.clock.micros(),
             used_at: None,
@@ -76,7 +77,7 @@ impl Factors {
     /// An app for somebody who registers: they are shown the secret before anybody else can sign in
     /// as them, so it counts at once. With a set of recovery codes.
     pub fn with_registration(&self, user: &User) -> Result<(NewTotp, RecoverySet)> {
-        let mut new = self.new_totp(user, FactorState::Active)?;
+        let mut new = self.new_totp(user, APP.to_owned(), FactorState::Active)?;
         let mut codes = self.new_recovery(user.id)?;
         new.statements.append(&mut codes.statements);
         Ok((new, codes))

@@ -34,7 +34,7 @@ use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
 pub use actions::{AddFactor, EnrollFactor, ListFactors, RemoveFactor, RenewRecovery};
-pub use enrol::{Confirmed, NewTotp, RecoverySet};
+pub use enrol::{APP, Confirmed, NewTotp, RecoverySet};
 pub use passkeys::{Ceremony, CeremonyState};
 pub use stored::{Factor, FactorKind, FactorState};
 pub use totp::Provisioning;

@@ -51,8 +51,8 @@ pub(super) async fn feed(
     bail!("the feed has more than {PAGES_MAX} pages");
 }
 
-/// Keys decide what is believed, so they come over TLS or from this very machine.
-pub(super) fn url(text: &str) -> Result<Url, String> {
+/// A server to believe, or to trust with a token: by TLS, or on this very machine.
+pub(in crate::cli) fn url(text: &str) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|it| format!("{it}"))?;
     let local = ["localhost", "127.0.0.1", "[::1]"];
     match url.scheme() {

@@ -1,7 +1,7 @@
 //! `gatewright token …`: look into a credential, narrow it, check it; no server needed.
 
 mod arguments;
-mod fetch;
+pub(super) mod fetch;
 mod keys;
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use crate::clock::instant;
 use crate::store::{Database, Row};
 
 pub use actions::{ListMandates, ShowMandate};
-pub use give::{AgentRef, GiveMandate, NewMandate, Recipient};
+pub use give::{AgentRef, GiveMandate, NewMandate};
 pub use revoke::RevokeMandate;
 
 const SECOND: i64 = 1_000_000;

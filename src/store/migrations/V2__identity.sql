@@ -12,7 +12,10 @@ ALTER TABLE agents ADD COLUMN previous_secret_until BIGINT;
 ALTER TABLE sessions ADD COLUMN proof TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE sessions ADD COLUMN client_id TEXT;
 ALTER TABLE sessions ADD COLUMN mandate_id TEXT;
+-- The session that this one was opened on, and ends with.
+ALTER TABLE sessions ADD COLUMN parent_id TEXT;
 CREATE INDEX sessions_mandate ON sessions (mandate_id);
+CREATE INDEX sessions_parent ON sessions (parent_id);
 CREATE INDEX sessions_expiry ON sessions (expires_at);
 CREATE INDEX refresh_tokens_expiry ON refresh_tokens (expires_at);
 

@@ -4,7 +4,9 @@ pub mod address;
 pub mod browser;
 pub mod caller;
 pub mod client;
+pub mod enrolled;
 pub mod factor;
+pub mod holder;
 pub mod places;
 pub mod policies;
 pub mod postgres;
@@ -16,7 +18,16 @@ pub mod stores;
 pub mod traffic;
 pub mod wire;
 
+use std::path::{Path, PathBuf};
+
 pub use browser::Browser;
 pub use caller::{Answer, Caller, send};
+pub use holder::Holder;
 pub use server::{ADMIN, Gate, PASSWORD, Setup};
 pub use wire::Wire;
+
+/// Where scripts/test lays what Cargo does not bring.
+pub fn tools() -> PathBuf {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools");
+    std::env::var_os("GATEWRIGHT_TOOLS").map_or_else(default, PathBuf::from)
+}

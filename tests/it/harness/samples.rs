@@ -24,3 +24,15 @@ pub fn calculate(name: &str) -> Value {
         "input_schema": { "type": "object" },
     })
 }
+
+/// What a browser might say it has made; of the right shape, and of nothing.
+pub fn passkey() -> Value {
+    let response = json!({ "attestationObject": "oA", "clientDataJSON": "e30" });
+    json!({ "id": "AA", "rawId": "AA", "type": "public-key", "response": response })
+}
+
+/// What a browser might say it has signed.
+pub fn signed() -> Value {
+    let response = json!({ "authenticatorData": "AA", "clientDataJSON": "e30", "signature": "AA" });
+    json!({ "id": "AA", "rawId": "AA", "type": "public-key", "response": response })
+}

@@ -6,11 +6,19 @@ use serde_json::{Value, json};
 
 use super::damage::Request;
 use crate::harness::server::{ADMIN, PASSWORD};
-use crate::harness::{Caller, Gate, samples};
+use crate::harness::{Caller, Gate, Holder, samples};
 
 /// The last words of paths that take no body.
-const WITHOUT_BODY: &[&str] =
-    &["suspend", "resume", "activate", "deactivate", "disable", "enable", "logout"];
+const WITHOUT_BODY: &[&str] = &[
+    "suspend",
+    "resume",
+    "activate",
+    "deactivate",
+    "disable",
+    "enable",
+    "logout",
+    "recovery-codes",
+];
 
 /// What the samples speak of.
 pub struct World {
@@ -48,6 +56,7 @@ impl World {
             ("{credential}", text(&access["credential"], "credential_id")),
             ("{role}", "user".to_owned()),
             ("{file}", "index.html".to_owned()),
+            ("{factor}", "019aa111-0000-7000-8000-000000000000".to_owned()),
         ];
         let secrets = [
             ("refresh_token", text(&pair, "refresh_token")),
@@ -82,6 +91,21 @@ impl World {
         let body = match (method, template) {
             ("POST", "/api/v1/auth/login") => json!({ "username": ADMIN, "password": PASSWORD }),
             ("POST", "/api/v1/auth/mfa") => json!({ "mfa_token": "gwo_none", "otp": "123456" }),
+            ("POST", "/api/v1/auth/factors/totp") => json!({ "name": "phone" }),
+            ("POST", "/api/v1/auth/elevate/passkey") => return None,
+            ("POST", "/api/v1/auth/mfa/passkey") => json!({ "mfa_token": "gwo_none" }),
+            ("POST", "/api/v1/auth/mfa/passkey/finish") => {
+                json!({ "mfa_token": "gwo_none", "ceremony": "gwo_none", "credential": samples::signed() })
+            }
+            ("POST", "/api/v1/auth/factors/totp/{factor}/confirm") => json!({ "otp": "123456" }),
+            ("POST", "/api/v1/auth/factors/passkeys") => json!({ "name": "laptop" }),
+            ("POST", "/api/v1/auth/factors/passkeys/finish") => {
+                json!({ "ceremony": "gwo_none", "credential": samples::passkey() })
+            }
+            ("POST", "/oauth/passkey") => {
+                let form = format!("ceremony=gwo_none&credential={}", samples::passkey());
+                return Some(("application/x-www-form-urlencoded", form));
+            }
             ("POST", "/api/v1/register/user") => {
                 json!({ "username": "dora", "password": "A-fine-pass-phrase-3", "role": "user" })
             }
@@ -119,10 +143,10 @@ impl World {
                 );
                 return Some(("application/x-www-form-urlencoded", form));
             }
+            ("PUT", "/api/v1/agents/{agent}/keys") => Holder::ed25519(1).jwks("one"),
+            ("POST", "/api/v1/agents/{agent}/secret") => json!({ "overlap_seconds": 60 }),
             ("GET" | "PUT" | "DELETE", _) => return None,
-            _ if WITHOUT_BODY.contains(&last) => {
-                return None;
-            }
+            _ if WITHOUT_BODY.contains(&last) => return None,
             _ => panic!("say here what a good request for {method} {template} is"),
         };
         Some(("application/json", body.to_string()))

@@ -70,7 +70,7 @@ impl World {
     }
 
     async fn begun(&self) -> (Uuid, Totp) {
-        let new = self.factors.begin_totp(&self.alice).await.unwrap();
+        let new = self.factors.begin_totp(&self.alice, APP.to_owned()).await.unwrap();
         self.commit(new.statements).await.unwrap();
         (new.id, Totp::from_url(new.provisioning.uri.expose_secret()).unwrap())
     }
