@@ -170,6 +170,20 @@ fn authorization_server() -> Vec<Route> {
         page(Route::public(Method::POST, "/oauth/second-factor", oauth::second_factor))
             .about("The form of the second factor")
             .takes_form::<oauth::Fields>(),
+        page(Route::public(
+            Method::GET,
+            "/oauth/federation/{issuer}/start",
+            oauth::federation::start,
+        ))
+        .about("Go to a provider, to sign in there (OpenID Connect)")
+        .asks(oauth::federation::START),
+        page(Route::public(
+            Method::GET,
+            "/oauth/federation/{issuer}/callback",
+            oauth::federation::callback,
+        ))
+        .about("Where the provider sends a browser back to")
+        .asks(oauth::federation::CALLBACK),
         page(Route::public(Method::POST, "/oauth/consent", oauth::consent))
             .about("The form of a person's answer to a client")
             .takes_form::<oauth::Fields>(),

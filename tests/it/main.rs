@@ -20,6 +20,7 @@ mod decisions;
 mod dockerfile;
 mod factors;
 mod faults;
+mod federation;
 mod figures;
 mod harness;
 mod identity;

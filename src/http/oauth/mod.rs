@@ -9,6 +9,7 @@ mod client;
 mod client_auth;
 mod consent;
 mod fault;
+pub mod federation;
 mod find;
 mod grants;
 mod introspect;
