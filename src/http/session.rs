@@ -13,7 +13,7 @@ use warp::reply::{Reply as _, Response, json};
 use super::call::Call;
 use super::list::{no_content, time};
 use super::passkeys::SignedBody;
-use crate::authn::{Caller, Elevate, Holder, NotHolder, SignOut, TokenPair, ViewSelf};
+use crate::authn::{Caller, Delegated, Elevate, Holder, NotHolder, SignOut, TokenPair, ViewSelf};
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
 use crate::directory::{Kind, Roles};
@@ -101,7 +101,24 @@ pub struct Me {
     roles: Roles,
     /// What the access token holds.
     scopes: BTreeSet<String>,
+    /// For an agent that acts in a user's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delegation: Option<DelegationView>,
     session: SessionView,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct DelegationView {
+    mandate_id: Uuid,
+    on_behalf_of: Uuid,
+    /// The agents that act one for the other, the one that has the mandate first.
+    chain: Vec<Uuid>,
+}
+
+impl From<&Delegated> for DelegationView {
+    fn from(it: &Delegated) -> DelegationView {
+        DelegationView { mandate_id: it.mandate, on_behalf_of: it.user, chain: it.chain.clone() }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -196,6 +213,7 @@ pub async fn me(_: Arc<App>, permit: Permit<ViewSelf>) -> Result<Response> {
         name: principal.name().to_owned(),
         roles: principal.roles().clone(),
         scopes: BTreeSet::clone(&session.scopes),
+        delegation: session.proof.delegation.as_ref().map(Into::into),
         session: SessionView {
             id: session.id,
             authenticated_at: time(session.authenticated_at),

@@ -8,10 +8,17 @@ use crate::authn::{AccessToken, TokenPair};
 #[derive(Debug)]
 pub struct Granted {
     pub access: AccessToken,
+    /// For tokens that were exchanged, what came of it (RFC 8693 section 2.2.1).
+    pub issued_token_type: Option<&'static str>,
     refresh: Option<SecretString>,
 }
 
 impl Granted {
+    /// What an exchange gives.
+    pub fn exchanged(access: AccessToken, issued_token_type: &'static str) -> Granted {
+        Granted { issued_token_type: Some(issued_token_type), ..Granted::from(access) }
+    }
+
     /// For the one answer that shows it.
     pub fn reveal_refresh(&self) -> Option<&str> {
         self.refresh.as_ref().map(|it| it.expose_secret())
@@ -20,12 +27,12 @@ impl Granted {
 
 impl From<AccessToken> for Granted {
     fn from(access: AccessToken) -> Granted {
-        Granted { access, refresh: None }
+        Granted { access, issued_token_type: None, refresh: None }
     }
 }
 
 impl From<TokenPair> for Granted {
     fn from(it: TokenPair) -> Granted {
-        Granted { access: it.access, refresh: Some(it.refresh) }
+        Granted { access: it.access, issued_token_type: None, refresh: Some(it.refresh) }
     }
 }

@@ -19,11 +19,13 @@ use crate::store::Statement;
 use crate::{App, Result};
 
 /// The grants there are; see [`grant`].
-pub const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
+pub const GRANTS: [&str; 4] =
+    ["authorization_code", "refresh_token", "client_credentials", grants::TOKEN_EXCHANGE];
 
 #[derive(Deserialize, JsonSchema)]
 pub struct TokenForm {
-    /// `authorization_code`, `refresh_token` or `client_credentials`.
+    /// `authorization_code`, `refresh_token`, `client_credentials` or
+    /// `urn:ietf:params:oauth:grant-type:token-exchange`.
     pub grant_type: String,
     pub client_id: Option<String>,
     #[schemars(with = "Option<String>")]
@@ -45,6 +47,19 @@ pub struct TokenForm {
     pub redirect_uri: Option<String>,
     #[schemars(with = "Option<String>")]
     pub refresh_token: Option<SecretString>,
+    /// For an exchange (RFC 8693): in whose name the client is to act; a user's access token, that
+    /// of an agent which acts for a user already, or the id of a mandate.
+    #[schemars(with = "Option<String>")]
+    pub subject_token: Option<SecretString>,
+    /// `urn:ietf:params:oauth:token-type:access_token` or
+    /// `urn:gatewright:params:oauth:token-type:mandate`.
+    pub subject_token_type: Option<String>,
+    /// `urn:ietf:params:oauth:token-type:access_token`, which is what there is.
+    pub requested_token_type: Option<String>,
+    /// Not taken: the client itself is the actor.
+    #[schemars(with = "Option<String>")]
+    pub actor_token: Option<SecretString>,
+    pub actor_token_type: Option<String>,
 }
 
 impl TokenForm {
@@ -70,6 +85,9 @@ pub struct Brought<'a> {
 #[derive(Serialize, JsonSchema)]
 pub struct TokenAnswer {
     access_token: String,
+    /// For exchanged tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     expires_in: u64,
     /// For clients that may refresh: the next one, good for one use.
@@ -100,6 +118,9 @@ async fn grant(app: &App, call: &Call) -> Result<Granted, Fault> {
         ("client_credentials", AskerKind::Agent(caller)) => {
             grants::client_credentials(app, *caller, brought).await
         }
+        (grants::TOKEN_EXCHANGE, AskerKind::Agent(caller)) => {
+            grants::token_exchange(app, *caller, brought).await
+        }
         ("authorization_code", AskerKind::Client(client)) => {
             grants::authorization_code(app, call, &client, brought).await
         }
@@ -114,6 +135,7 @@ fn answer(granted: &Granted) -> Response {
     let access = &granted.access;
     let answer = TokenAnswer {
         access_token: access.reveal().to_owned(),
+        issued_token_type: granted.issued_token_type,
         token_type: access.kind(),
         expires_in: access.ttl.as_secs(),
         refresh_token: granted.reveal_refresh().map(str::to_owned),
