@@ -227,6 +227,7 @@ impl From<Claims> for Checked {
         let proof = Proof {
             via: it.via,
             risk: it.risk,
+            risk_reasons: Vec::new(),
             mfa_at: it.mfa_time.map(|it| it * SECOND),
             attested: it.attested,
             client: Some(it.client_id),

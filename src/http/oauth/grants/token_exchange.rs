@@ -5,6 +5,7 @@ use super::super::token::{Brought, TokenForm};
 use super::asked;
 use crate::authn::oauth::Granted;
 use crate::authn::proofs::BadAssertion;
+use crate::authn::risk::Vouched;
 use crate::authn::{ActFor, Caller, SubjectToken};
 use crate::{App, Error};
 
@@ -17,6 +18,7 @@ pub async fn token_exchange(
     agent: Caller,
     Brought { form, key, used }: Brought<'_>,
 ) -> Result<Granted, Fault> {
+    let (agent, rated) = app.rate(agent).await?;
     let refuse = async |error, why: String| match app
         .authz
         .note_refusal(&agent, "auth.exchange", error)
@@ -39,14 +41,14 @@ pub async fn token_exchange(
         let none = "neither mandate nor policy lets this client hold any of these scopes";
         return Err(refuse("invalid_scope", none.to_owned()).await);
     }
-    let rated = app.rate(&agent).await?;
-    let agent = app.authn.for_audience(app.authn.rated(agent, rated.risk), audience);
-    let acting = app.authn.acting(app.authn.bind(agent, key)?, &subject, &scopes);
-    let permit = app.authz.authorize(acting, ActFor::new(subject)).await;
+    let agent = app.authn.bind(app.authn.for_audience(agent, audience), key)?;
+    let vouched = Vouched::by(&agent.session().proof);
+    let acting = app.authn.acting(agent, &subject, &scopes);
+    let permit = app.admit(acting, ActFor::new(subject), &rated.rating).await;
     // Whatever policy has against the subject token is said like this (RFC 8693 section 2.2.2).
     let permit = permit.map_err(|error| Fault::denied(error, "invalid_request"))?;
     let asserted = used.is_some();
-    let statements = rated.remember.into_iter().chain(used).collect();
+    let statements = rated.remember(vouched).into_iter().chain(used).collect();
     match app.authn.exchange(permit, statements).await {
         Ok(token) => Ok(Granted::exchanged(token, ACCESS_TOKEN)),
         Err(Error::Conflict(_)) if asserted => {
