@@ -148,6 +148,16 @@ impl Gate {
         self.sign_in(name, password).await
     }
 
+    /// The same, with a second factor proven just now.
+    pub async fn user_with_factor(&self, name: &str, role: &str) -> Caller {
+        let caller = self.user(name, role).await;
+        let me = caller.get("/api/v1/auth/me").await.expect(200);
+        match me["session"]["second_factor_at"].is_null() {
+            true => enrol(&self.pockets, name, &caller).await,
+            false => caller,
+        }
+    }
+
     /// A new agent with this role: its registration, and its token.
     pub async fn agent(&self, name: &str, role: &str) -> (Value, Caller) {
         self.agent_of(&self.admin().await, name, role).await
