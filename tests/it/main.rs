@@ -32,6 +32,7 @@ mod outage;
 mod proofs;
 mod registry;
 mod replicas;
+mod risk;
 mod routes;
 mod seeding;
 mod server;

@@ -43,7 +43,7 @@ impl Pockets {
 /// Enrols an app for the caller, and gives the caller with the second factor proven.
 pub async fn enrol(pockets: &Pockets, name: &str, caller: &Caller) -> Caller {
     let path = "/api/v1/auth/factors/totp";
-    let app = caller.act(path).await.expect(201);
+    let app = caller.post(path, &json!({})).await.expect(201);
     let code = code(app["secret"].as_str().unwrap(), SystemTime::now());
     let path = format!("{path}/{}/confirm", app["id"].as_str().unwrap());
     let confirmed = caller.post(&path, &json!({ "otp": code })).await.expect(200);
