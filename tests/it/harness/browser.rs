@@ -27,7 +27,6 @@ impl Browser {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent("Browser of the tests")
             .build()
             .unwrap();
         Browser { http, url: gate.url.clone(), cookies: BTreeMap::new() }

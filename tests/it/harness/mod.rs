@@ -3,6 +3,7 @@
 pub mod address;
 pub mod browser;
 pub mod caller;
+pub mod chromium;
 pub mod client;
 pub mod enrolled;
 pub mod factor;
@@ -10,6 +11,7 @@ pub mod holder;
 pub mod places;
 pub mod policies;
 pub mod postgres;
+pub mod provider;
 pub mod proxy;
 pub mod samples;
 pub mod server;
