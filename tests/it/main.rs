@@ -37,6 +37,7 @@ mod passkeys;
 mod proofs;
 mod registry;
 mod replicas;
+mod risk;
 mod routes;
 mod seeding;
 mod server;

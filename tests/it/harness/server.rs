@@ -6,12 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use gatewright::authn::risk::trust_first_use;
+use gatewright::store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::caller::Caller;
 use super::factor::{Pockets, enrol};
 use super::postgres;
+use super::stores::{batch, group};
 
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 pub const ADMIN: &str = "admin";
@@ -104,6 +107,16 @@ impl Gate {
 
     pub async fn admin(&self) -> Caller {
         self.sign_in(ADMIN, PASSWORD).await
+    }
+
+    /// Says on the host that the first sign-in of this user sets what is known of it, as it does
+    /// for the first administrator.
+    pub async fn vouch(&self, user: &str) {
+        let (_, url) = self.settings.iter().find(|(key, _)| key == "database.url").unwrap();
+        let db = store::open(&url.parse().unwrap()).unwrap();
+        let trust = trust_first_use(user.parse().unwrap());
+        let held = db.commit(group(vec![batch(vec![trust])])).await.unwrap();
+        assert!(held.iter().all(Result::is_ok), "{held:?}");
     }
 
     /// Signs in as people do: whoever is asked for a second factor proves it, and whoever has none
