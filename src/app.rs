@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use tokio::time::timeout;
@@ -16,6 +17,7 @@ use crate::authn::api_keys::ApiKeys;
 use crate::authn::factors::Factors;
 use crate::authn::federation::Federation;
 use crate::authn::oauth::OAuth;
+use crate::authn::risk::{Rater, trust_first_use};
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
 use crate::authz::quota::Quota;
@@ -38,6 +40,7 @@ use crate::{Error, Result, metrics};
 const CHECK_TIME_MAX: Duration = Duration::from_secs(1);
 /// The zone in which nobody is let in: what `risk.blocked_networks` becomes.
 const BLOCKED_ZONE: &str = "blocked";
+const SECONDS_PER_DAY: u64 = 86_400;
 
 pub struct App {
     pub authn: Arc<Authn>,
@@ -54,6 +57,7 @@ pub struct App {
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
     pub places: Arc<Places>,
+    pub rater: Rater,
     pub figures: PrometheusHandle,
     /// Whether figures have a listener of their own.
     pub figures_elsewhere: bool,
@@ -131,9 +135,10 @@ impl App {
             credentials,
             api_keys,
             factors,
-            audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
+            rater: rater(settings, db.clone(), clock.clone(), places.clone()),
+            audit: Audit::new(db, signer),
             places,
             figures: metrics::install()?,
             figures_elsewhere: settings.metrics.listen.is_some(),
@@ -198,7 +203,10 @@ impl App {
         let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));
         let new = NewUser { username: username.to_owned(), password, roles };
         let user = self.directory.new_user(&new)?;
-        Ok(self.directory.insert_user(&warrant, user, hash, Vec::new()).await?)
+        // Whoever sits at the host has nothing to prove yet, and nothing to prove it with.
+        warrant.note("first_use", "trusted");
+        let also = vec![trust_first_use(user.id)];
+        Ok(self.directory.insert_user(&warrant, user, hash, also).await?)
     }
 
     /// Whether the audit is as it was written, seen from inside.
@@ -265,12 +273,29 @@ fn places(settings: &Settings) -> anyhow::Result<Places> {
     Ok(file.map(Places::open).transpose().context("`risk.geoip_db`")?.unwrap_or_default())
 }
 
+fn rater(settings: &Settings, db: Arc<dyn Database>, clock: Clock, places: Arc<Places>) -> Rater {
+    Rater {
+        db,
+        clock,
+        home: settings.policy.home_time_zone.clone(),
+        places,
+        blocked: zones(settings).remove(BLOCKED_ZONE).unwrap_or_default(),
+        known_for: Duration::from_secs(u64::from(settings.risk.known_for_days) * SECONDS_PER_DAY),
+    }
+}
+
 fn surroundings(settings: &Settings, places: Arc<Places>) -> Surroundings {
+    let (home, zones) = (settings.policy.home_time_zone.clone(), zones(settings));
+    Surroundings { home, zones, places }
+}
+
+/// Named networks, with the one from which nobody is let in.
+fn zones(settings: &Settings) -> BTreeMap<String, Vec<IpNet>> {
     let named = settings.risk.zones.iter();
     let mut zones: BTreeMap<_, _> = named.map(|(name, it)| (name.clone(), it.0.clone())).collect();
-    let blocked: &mut Vec<ipnet::IpNet> = zones.entry(BLOCKED_ZONE.to_owned()).or_default();
+    let blocked: &mut Vec<IpNet> = zones.entry(BLOCKED_ZONE.to_owned()).or_default();
     blocked.extend(settings.risk.blocked_networks.iter().copied());
-    Surroundings { home: settings.policy.home_time_zone.clone(), zones, places }
+    zones
 }
 
 fn proxies(settings: &Settings) -> Proxies {

@@ -144,11 +144,12 @@ impl Place {
         let roles = ["admin", "user"].map(str::to_owned).into();
         let new = NewUser { username: "admin".into(), password: PASSWORD.into(), roles };
         let warrant = Warrant::system("bench", &self.clock);
-        self.directory.insert_user(&warrant, new, hash).await.unwrap();
+        let user = self.directory.new_user(&new).unwrap();
+        self.directory.insert_user(&warrant, user, hash, Vec::new()).await.unwrap();
         let caller = self.authn.prove_password("admin", PASSWORD.into(), origin()).await.unwrap();
         let scopes = self.authz.holdable(&caller, &self.scopes()).unwrap();
         let permit = self.authz.authorize(caller, SignIn).await.unwrap();
-        let tokens = self.authn.open(permit, scopes).await.unwrap();
+        let tokens = self.authn.open(permit, scopes, Vec::new()).await.unwrap();
         self.authn.identify(&bearer(tokens.access.reveal()), origin()).unwrap()
     }
 
@@ -156,7 +157,7 @@ impl Place {
         let caller = self.authn.prove_client(&client.id, &client.secret, origin()).await.unwrap();
         let scopes = self.authz.holdable(&caller, &self.scopes()).unwrap();
         let permit = self.authz.authorize(caller, IssueToken).await.unwrap();
-        self.authn.issue(permit, scopes).await.unwrap().reveal().to_owned()
+        self.authn.issue(permit, scopes, Vec::new()).await.unwrap().reveal().to_owned()
     }
 
     /// Every scope that a token could carry.
@@ -187,6 +188,7 @@ fn rules() -> TokenRules {
         access_ttl: ttl,
         refresh_ttl: ttl,
         elevated_ttl: ttl,
+        bootstrap_token: None,
     }
 }
 

@@ -228,6 +228,7 @@ impl From<Claims> for Checked {
         let proof = Proof {
             via: it.via,
             risk: it.risk,
+            risk_reasons: Vec::new(),
             mfa_at: it.mfa_time.map(|it| it * SECOND),
             attested: it.attested,
             // Whoever signed in through no client stands there in its place.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::access_token::{Act, Claims, Confirmation};
 use super::endings::ends_session;
 use super::proofs::KeyProof;
+use super::risk::Rating;
 use super::{AccessToken, Authn, Caller, Proof, SECOND, Session, TokenPair, Via};
 use crate::audit::Actor;
 use crate::audit::entry::Origin;
@@ -193,9 +194,12 @@ impl Authn {
         Caller::new(principal, session, origin)
     }
 
-    /// The caller, with the risk that this request was rated.
-    pub(crate) fn rated(&self, caller: Caller, risk: Risk) -> Caller {
-        caller.proving(|it| it.risk = risk)
+    /// The caller, with what this request was rated.
+    pub(crate) fn rated(&self, caller: Caller, rating: &Rating) -> Caller {
+        caller.proving(|it| {
+            it.risk = rating.risk;
+            it.risk_reasons.clone_from(&rating.reasons);
+        })
     }
 
     /// A client goes on without the person, whose address and browser cannot be rated anew. What was
@@ -544,9 +548,10 @@ impl Authn {
         if let Some(key) = &proof.key {
             warrant.note("key", key.as_str());
         }
-        let bound = proof.key.is_some();
+        let (bound, risk) = (proof.key.is_some(), proof.risk);
         let token = self.tokens.sign(warrant, &claims)?.into();
-        Ok(AccessToken { token, bound, expires_at: instant(expires * SECOND), ttl, scopes })
+        let expires_at = instant(expires * SECOND);
+        Ok(AccessToken { token, bound, expires_at, ttl, scopes, risk })
     }
 }
 

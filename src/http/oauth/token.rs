@@ -15,6 +15,7 @@ use super::{grants, no_store};
 use crate::authn::NotHolder;
 use crate::authn::oauth::Granted;
 use crate::authn::proofs::KeyProof;
+use crate::authz::facts::Risk;
 use crate::store::Statement;
 use crate::{App, Result};
 
@@ -76,6 +77,8 @@ pub struct TokenAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
     scope: String,
+    /// How risky the request was rated.
+    risk: Risk,
 }
 
 /// Refusals that OAuth has a word for are said in OAuth's words; the rest is a problem document.
@@ -118,6 +121,7 @@ fn answer(granted: &Granted) -> Response {
         expires_in: access.ttl.as_secs(),
         refresh_token: granted.reveal_refresh().map(str::to_owned),
         scope: access.scopes.join(" "),
+        risk: access.risk,
     };
     no_store(json(&answer).into_response())
 }
