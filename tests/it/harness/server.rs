@@ -116,6 +116,11 @@ impl Gate {
         }
     }
 
+    /// A proof of this person's second factor that has not been used yet.
+    pub fn proof(&self, username: &str) -> String {
+        self.pockets.proof(username)
+    }
+
     /// Goes on with a sign-in that waits for a second factor.
     pub async fn prove(&self, username: &str, waiting: &Value) -> Caller {
         let proof = json!({
