@@ -27,6 +27,7 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::http::proxies::Proxies;
+use crate::identify::Strangers;
 use crate::keys;
 use crate::net::outbound::Outbound;
 use crate::net::places::Places;
@@ -64,6 +65,7 @@ pub struct App {
     pub clock: Clock,
     /// How long a credential lives whose request does not say.
     pub credential_ttl_seconds: u64,
+    pub(crate) strangers: Strangers,
     ledger: Ledger,
 }
 
@@ -73,6 +75,16 @@ impl App {
         settings: &Settings,
         bundle: Arc<Bundle>,
         clock: Clock,
+    ) -> anyhow::Result<Arc<App>> {
+        App::start_for(settings, bundle, clock, Strangers::Refused).await
+    }
+
+    /// The same, with a say in what becomes of requests that carry no proof.
+    pub(crate) async fn start_for(
+        settings: &Settings,
+        bundle: Arc<Bundle>,
+        clock: Clock,
+        strangers: Strangers,
     ) -> anyhow::Result<Arc<App>> {
         let places = Arc::new(places(settings)?);
         let db = store::open(&settings.database.url)?;
@@ -144,6 +156,7 @@ impl App {
             figures_elsewhere: settings.metrics.listen.is_some(),
             clock,
             credential_ttl_seconds: settings.credentials.default_ttl_seconds.into(),
+            strangers,
             ledger,
         }))
     }

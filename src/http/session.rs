@@ -17,7 +17,7 @@ use crate::authn::risk::{Rating, Reason, Vouched};
 use crate::authn::{Caller, Elevate, Holder, NotHolder, Proof, SignOut, TokenPair, ViewSelf};
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
-use crate::directory::{Kind, Roles};
+use crate::directory::{Groups, Kind, Roles};
 use crate::second_factor::Shown;
 use crate::sign_in::{Opening, Step};
 use crate::{App, Error, Result};
@@ -102,6 +102,7 @@ pub struct Me {
     kind: Kind,
     name: String,
     roles: Roles,
+    groups: Groups,
     /// What the access token holds.
     scopes: BTreeSet<String>,
     session: SessionView,
@@ -197,6 +198,7 @@ pub async fn me(_: Arc<App>, permit: Permit<ViewSelf>) -> Result<Response> {
         kind: principal.kind(),
         name: principal.name().to_owned(),
         roles: principal.roles().clone(),
+        groups: principal.groups().clone(),
         scopes: BTreeSet::clone(&session.scopes),
         session: SessionView {
             id: session.id,

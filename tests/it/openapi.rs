@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::harness::client::{CALLBACK, Client};
 use crate::harness::server::{ADMIN, PASSWORD};
-use crate::harness::{Answer, Browser, Caller, Gate, samples, send};
+use crate::harness::{Answer, Browser, Caller, Gate, Holder, samples, send};
 
 fn tools() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools");
@@ -308,6 +308,25 @@ async fn machines(gate: &Gate, witness: &mut Witness, admin: &Caller) -> Caller 
     witness.saw("post", "/oauth/token", &gate.anyone().form("/oauth/token", &form).await);
     form[0].1 = "password";
     witness.saw("post", "/oauth/token", &gate.anyone().form("/oauth/token", &form).await);
+    form[2].1 = secret;
+    form[0] = ("token", tokens["access_token"].as_str().unwrap());
+    let path = "/oauth/introspect";
+    let told = witness.saw("post", path, &gate.anyone().form(path, &form).await);
+    assert_eq!(told["active"], true, "{told}");
+    form[0].1 = "none";
+    for path in [path, "/oauth/revoke"] {
+        witness.saw("post", path, &gate.anyone().form(path, &form).await);
+        witness.saw("post", path, &gate.anyone().form(path, &form[..1]).await);
+    }
+    let again = json!({ "password": PASSWORD });
+    let elevated = admin.post("/api/v1/auth/elevate", &again).await.expect(200);
+    let elevated = Caller::new(&gate.url, elevated["access_token"].as_str());
+    let keys = elevated.request(Method::PUT, &format!("{one}/keys"));
+    let keys = send(keys.json(&Holder::ed25519(1).jwks("one"))).await;
+    witness.saw("put", "/api/v1/agents/{agent}/keys", &keys);
+    let overlap = json!({ "overlap_seconds": 60 });
+    let rotated = elevated.post(&format!("{one}/secret"), &overlap).await;
+    witness.saw("post", "/api/v1/agents/{agent}/secret", &rotated);
     Caller::new(&gate.url, tokens["access_token"].as_str())
 }
 

@@ -30,6 +30,9 @@ const PUBLIC: &[&str] = &[
     "GET /.well-known/oauth-protected-resource",
     "POST /oauth/register",
     "POST /oauth/token",
+    "POST /oauth/account/passkey",
+    "POST /oauth/revoke",
+    "POST /oauth/introspect",
     "GET /oauth/authorize",
     "GET /oauth/sign-in",
     "POST /oauth/sign-in",
@@ -60,7 +63,8 @@ const IDENTIFIED: &[(&str, &str)] = &[
 ];
 
 /// What public routes ask once they know who it is.
-const ASKED_AT_SIGN_IN: &[&str] = &["sign_in", "hold_scope", "register_client", "authorize_client"];
+const ASKED_AT_SIGN_IN: &[&str] =
+    &["introspect_token", "sign_in", "hold_scope", "register_client", "authorize_client"];
 
 /// What steps of an enrolment ask in place of `enroll_factor`, once there is a factor.
 const ASKED_BESIDE_A_FACTOR: &[&str] = &["add_factor"];
@@ -74,7 +78,6 @@ const AWAITING: &[&str] = &[
     "draft_policy",
     "give_mandate",
     "grant_tool",
-    "introspect_token",
     "invoke",
     "probe_tool",
     "publish_version",

@@ -20,7 +20,7 @@ async fn show(app: &App, call: &Call) -> Result<Response, Stop> {
     call.query().end()?;
     let browser = Browser::of(app, &call.headers)?;
     let Some(caller) = browser.caller(&app.authn, call).await? else {
-        let page = sign_in::page(&browser, None, "", None)?;
+        let page = sign_in::page(app, &browser, None, "", None)?;
         return Ok(browser.keep(app, page)?);
     };
     let (field, passkey) = browser.seal("passkey", "")?;

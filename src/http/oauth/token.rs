@@ -20,11 +20,16 @@ use crate::store::Statement;
 use crate::{App, Result};
 
 /// The grants there are; see [`grant`].
-pub const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
+pub const GRANTS: [&str; 4] =
+    ["authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE];
+
+/// RFC 8693 section 2.1.
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 #[derive(Deserialize, JsonSchema)]
 pub struct TokenForm {
-    /// `authorization_code`, `refresh_token` or `client_credentials`.
+    /// `authorization_code`, `refresh_token`, `client_credentials` or
+    /// `urn:ietf:params:oauth:grant-type:token-exchange`.
     pub grant_type: String,
     pub client_id: Option<String>,
     #[schemars(with = "Option<String>")]
@@ -46,6 +51,13 @@ pub struct TokenForm {
     pub redirect_uri: Option<String>,
     #[schemars(with = "Option<String>")]
     pub refresh_token: Option<SecretString>,
+    /// The token that is exchanged (RFC 8693).
+    #[schemars(with = "Option<String>")]
+    pub subject_token: Option<SecretString>,
+    /// `urn:ietf:params:oauth:token-type:jwt` for a workload's token.
+    pub subject_token_type: Option<String>,
+    /// `urn:ietf:params:oauth:token-type:access_token`, also when left out.
+    pub requested_token_type: Option<String>,
 }
 
 impl TokenForm {
@@ -73,6 +85,9 @@ pub struct TokenAnswer {
     access_token: String,
     token_type: &'static str,
     expires_in: u64,
+    /// With a token that was exchanged: what it was exchanged for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     /// For clients that may refresh: the next one, good for one use.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
@@ -97,6 +112,9 @@ async fn grant(app: &App, call: &Call) -> Result<Granted, Fault> {
         return Err(Fault::new("unsupported_grant_type", how));
     }
     let key = app.authn.key_proof(call.request()).map_err(NotHolder::Proof)?;
+    if form.grant_type == TOKEN_EXCHANGE {
+        return grants::token_exchange(app, call, Brought { form: &form, key, used: None }).await;
+    }
     let Asker { kind, used } = recognise(app, call, &form.client()).await?;
     let brought = Brought { form: &form, key, used };
     match (form.grant_type.as_str(), kind) {
@@ -119,6 +137,7 @@ fn answer(granted: &Granted) -> Response {
         access_token: access.reveal().to_owned(),
         token_type: access.kind(),
         expires_in: access.ttl.as_secs(),
+        issued_token_type: granted.issued_token_type,
         refresh_token: granted.reveal_refresh().map(str::to_owned),
         scope: access.scopes.join(" "),
         risk: access.risk,

@@ -11,6 +11,7 @@ pub mod holder;
 pub mod places;
 pub mod policies;
 pub mod postgres;
+pub mod provider;
 pub mod proxy;
 pub mod samples;
 pub mod server;

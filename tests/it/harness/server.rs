@@ -72,6 +72,12 @@ impl Setup {
         self
     }
 
+    /// Leaves a setting to its default.
+    pub fn without(mut self, key: &str) -> Setup {
+        self.settings.retain(|(it, _)| it != key);
+        self
+    }
+
     /// A command of the binary with these settings in its environment.
     pub fn command(&self, words: &[&str]) -> Command {
         command(self.folder.path(), &self.settings, words)

@@ -136,6 +136,11 @@ impl World {
                 let arguments = json!({ "text": "a", "n": [1, { "m": null }] });
                 json!({ "token": secret("token"), "tool": "translate", "scope": "read", "arguments": arguments })
             }
+            ("POST", "/oauth/introspect" | "/oauth/revoke") => {
+                let (id, word) = (secret("client_id"), secret("client_secret"));
+                let form = format!("token=gwr_none&client_id={id}&client_secret={word}");
+                return Some(("application/x-www-form-urlencoded", form));
+            }
             ("POST", "/oauth/token") => {
                 let (id, word) = (secret("client_id"), secret("client_secret"));
                 let form = format!(

@@ -3,6 +3,7 @@
 mod authorization_code;
 mod client_credentials;
 mod refresh_token;
+mod token_exchange;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use crate::authn::oauth::scopes;
 pub use authorization_code::authorization_code;
 pub use client_credentials::client_credentials;
 pub use refresh_token::refresh_token;
+pub use token_exchange::token_exchange;
 
 /// The scopes that a request names, if it names any.
 fn asked(scope: Option<&str>) -> Result<Option<BTreeSet<String>>, Fault> {
