@@ -1,16 +1,18 @@
 //! A browser without a script engine: cookies, forms, and pages that go on by themselves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reqwest::header;
 
 use super::caller::{Answer, send};
+use super::factor::Pockets;
 use super::server::{ADMIN, Gate, PASSWORD};
 
 /// One person's browser at one server.
-pub struct Browser<'a> {
+pub struct Browser {
     http: reqwest::Client,
-    gate: &'a Gate,
+    pockets: Arc<Pockets>,
     pub url: String,
     pub cookies: BTreeMap<String, String>,
 }
@@ -22,15 +24,20 @@ pub struct Form {
     pub fields: Vec<(String, String)>,
 }
 
-impl<'a> Browser<'a> {
-    pub fn at(gate: &'a Gate) -> Browser<'a> {
+impl Browser {
+    pub fn at(gate: &Gate) -> Browser {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Browser { http, gate, url: gate.url.clone(), cookies: BTreeMap::new() }
+        Browser {
+            http,
+            pockets: gate.pockets.clone(),
+            url: gate.url.clone(),
+            cookies: BTreeMap::new(),
+        }
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
@@ -78,7 +85,7 @@ impl<'a> Browser<'a> {
         let form = page.form("/oauth/sign-in").with("username", username);
         let mut answer = self.submit(&form.with("password", password)).await;
         if answer.text.contains("action=\"/oauth/second-factor\"") {
-            let proof = self.gate.proof(username);
+            let proof = self.pockets.proof(username);
             answer = self.submit(&answer.form("/oauth/second-factor").with("otp", &proof)).await;
         }
         match answer.onward() {

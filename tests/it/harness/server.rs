@@ -30,7 +30,7 @@ pub struct Gate {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     settings: Vec<(String, String)>,
-    pub pockets: Pockets,
+    pub pockets: Arc<Pockets>,
 }
 
 impl Setup {
@@ -87,7 +87,7 @@ impl Setup {
     pub fn start(self) -> Gate {
         let Setup { folder, settings } = self;
         let (child, log, url) = spawn(folder.path(), &settings);
-        Gate { url, folder, child, log, settings, pockets: Pockets::default() }
+        Gate { url, folder, child, log, settings, pockets: Arc::default() }
     }
 }
 
@@ -120,11 +120,6 @@ impl Gate {
             Some("low") => caller,
             _ => enrol(&self.pockets, username, &caller).await,
         }
-    }
-
-    /// A proof of this person's second factor that has not been used yet.
-    pub fn proof(&self, username: &str) -> String {
-        self.pockets.proof(username)
     }
 
     /// Goes on with a sign-in that waits for a second factor.

@@ -8,7 +8,7 @@ use crate::harness::browser::query;
 use crate::harness::client::{CHALLENGE, Client, VERIFIER, assert_refused};
 use crate::harness::{ADMIN, Browser, Caller, Gate, PASSWORD, send};
 
-async fn code(browser: &mut Browser<'_>, client: &Client) -> String {
+async fn code(browser: &mut Browser, client: &Client) -> String {
     let asks = client.asks(&[]);
     let page = browser.get(&asks).await;
     match page.onward() {
@@ -86,7 +86,7 @@ async fn a_code_is_worth_nothing_once_the_person_signed_out_or_was_suspended() {
     let una = gate.user("una", "user").await;
     let id = una.get("/api/v1/auth/me").await.expect(200)["id"].as_str().unwrap().to_owned();
     let client = Client::public(&gate).await;
-    let allowed = async |browser: &mut Browser<'_>| {
+    let allowed = async |browser: &mut Browser| {
         let page = browser.sign_in_for(&client.asks(&[]), "una", "A-fine-pass-phrase-1").await;
         if let Some(location) = page.onward() {
             return query(&location)["code"].clone();
