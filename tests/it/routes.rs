@@ -41,6 +41,7 @@ const PUBLIC: &[&str] = &[
     "GET /oauth/account",
     "POST /oauth/sign-out",
     "GET /oauth/style.css",
+    "POST /oauth/account/passkey",
     "GET /oauth/passkey",
     "POST /oauth/passkey",
     "GET /oauth/passkey.js",

@@ -33,7 +33,7 @@ pub struct Gate {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     settings: Vec<(String, String)>,
-    pub pockets: Pockets,
+    pub pockets: Arc<Pockets>,
 }
 
 impl Setup {
@@ -90,7 +90,7 @@ impl Setup {
     pub fn start(self) -> Gate {
         let Setup { folder, settings } = self;
         let (child, log, url) = spawn(folder.path(), &settings);
-        Gate { url, folder, child, log, settings, pockets: Pockets::default() }
+        Gate { url, folder, child, log, settings, pockets: Arc::default() }
     }
 }
 
