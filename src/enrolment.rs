@@ -13,6 +13,7 @@ use crate::audit::entry::Origin;
 use crate::authn::factors::{
     AddFactor, Ceremony, CeremonyState, Confirmed, EnrollFactor, NewTotp, Provisioning,
 };
+use crate::authn::risk::Vouched;
 use crate::authn::single_use::{Found, Kind as Use};
 use crate::authn::{AccessToken, Caller, Proven};
 use crate::authz::Warrant;
@@ -184,6 +185,9 @@ impl App {
     ) -> Result<NewFactor> {
         let Confirmed { recovery_codes, mut statements, .. } = confirmed;
         statements.extend(spent);
+        // What vouches for the person vouches for the place, too: they are not new here any more.
+        let rated = self.rater.rate(who.caller.principal(), who.caller.origin()).await?;
+        statements.extend(rated.remember(Vouched::Now));
         let caller = self.authn.with_factor_proven(who.caller.clone());
         // A client holds what its user agreed to and no more; the user's own session may hold now
         // what the factor was needed for.

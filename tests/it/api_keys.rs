@@ -125,7 +125,7 @@ async fn admin_id(admin: &Caller) -> Value {
 #[tokio::test]
 async fn a_key_of_ones_own_holds_no_more_than_the_token_that_asked_and_makes_no_others() {
     let gate = Gate::start();
-    let user = gate.user("alice", "user").await.elevated("A-fine-pass-phrase-1").await;
+    let user = gate.elevated(&gate.user("alice", "user").await, "alice").await;
     let made = user.post(KEYS, &json!({ "name": "mine", "scopes": ["read:profile"] })).await;
     let key = with(&gate, &made.expect(201));
     let me = key.get(ME).await.expect(200);
@@ -142,7 +142,7 @@ async fn a_key_of_ones_own_holds_no_more_than_the_token_that_asked_and_makes_no_
     gate.anyone().post("/api/v1/auth/refresh", &refresh).await.problem(401, "unauthenticated");
     key.get(ME).await.expect(200);
 
-    let stranger = gate.user("mallory", "user").await.elevated("A-fine-pass-phrase-1").await;
+    let stranger = gate.elevated(&gate.user("mallory", "user").await, "mallory").await;
     let of_alice = path(&user.get(KEYS).await.expect(200)["items"][0]);
     stranger.get(&of_alice).await.problem(404, "not_found");
     stranger.act(&format!("{of_alice}/rotate")).await.problem(404, "not_found");

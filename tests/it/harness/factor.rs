@@ -1,4 +1,4 @@
-//! The authenticator apps and recovery codes of the people in the tests.
+//! The recovery codes of the people in the tests, and their authenticator apps.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -11,20 +11,14 @@ use super::Caller;
 
 /// What each person has in their pocket, by name.
 #[derive(Default)]
-pub struct Pockets(Mutex<HashMap<String, Pocket>>);
-
-struct Pocket {
-    secret: String,
-    recovery_codes: Vec<String>,
-}
+pub struct Pockets(Mutex<HashMap<String, Vec<String>>>);
 
 impl Pockets {
-    /// Keeps what an enrolment or a registration showed.
-    pub fn keep(&self, name: &str, secret: &Value, recovery_codes: &Value) {
+    /// Keeps the codes that an enrolment or a registration showed.
+    pub fn keep(&self, name: &str, recovery_codes: &Value) {
         let codes = recovery_codes.as_array().unwrap().iter();
-        let recovery_codes = codes.map(|it| it.as_str().unwrap().to_owned()).collect();
-        let pocket = Pocket { secret: secret.as_str().unwrap().to_owned(), recovery_codes };
-        self.0.lock().unwrap().insert(name.to_owned(), pocket);
+        let codes = codes.map(|it| it.as_str().unwrap().to_owned()).collect();
+        self.0.lock().unwrap().insert(name.to_owned(), codes);
     }
 
     /// A proof that has not been used yet: codes of the app work once in 30 seconds, recovery codes
@@ -32,11 +26,7 @@ impl Pockets {
     pub fn proof(&self, name: &str) -> String {
         let mut pockets = self.0.lock().unwrap();
         let pocket = pockets.get_mut(name).unwrap_or_else(|| panic!("{name} has no factor"));
-        pocket.recovery_codes.pop().unwrap_or_else(|| panic!("{name} has no recovery code left"))
-    }
-
-    pub fn secret(&self, name: &str) -> String {
-        self.0.lock().unwrap()[name].secret.clone()
+        pocket.pop().unwrap_or_else(|| panic!("{name} has no recovery code left"))
     }
 }
 
@@ -47,7 +37,7 @@ pub async fn enrol(pockets: &Pockets, name: &str, caller: &Caller) -> Caller {
     let code = code(app["secret"].as_str().unwrap(), SystemTime::now());
     let path = format!("{path}/{}/confirm", app["id"].as_str().unwrap());
     let confirmed = caller.post(&path, &json!({ "otp": code })).await.expect(200);
-    pockets.keep(name, &app["secret"], &confirmed["recovery_codes"]);
+    pockets.keep(name, &confirmed["recovery_codes"]);
     let mut stronger = caller.clone();
     stronger.token = confirmed["access_token"].as_str().map(str::to_owned);
     stronger

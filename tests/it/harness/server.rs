@@ -18,6 +18,8 @@ use super::stores::{batch, group};
 
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 pub const ADMIN: &str = "admin";
+/// The password of everybody else.
+pub const WORDS: &str = "A-fine-pass-phrase-1";
 pub const PASSWORD: &str = "Adm1n-of-the-tests";
 
 /// How to start a server; every setting has a default fit for tests.
@@ -144,21 +146,18 @@ impl Gate {
         Caller::new(&self.url, tokens["access_token"].as_str())
     }
 
-    /// The body that elevates this person: the password again, and a factor where there is one.
-    pub fn proof_again(&self, username: &str, password: &str) -> Value {
-        match username {
-            // Trusted on first use, from one address and with one agent: never asked for more.
-            ADMIN => json!({ "password": password }),
-            _ => json!({ "password": password, "otp": self.pockets.proof(username) }),
-        }
+    /// The same person, with password and second factor proven again.
+    pub async fn elevated(&self, caller: &Caller, username: &str) -> Caller {
+        let proof = json!({ "password": WORDS, "otp": self.pockets.proof(username) });
+        let elevated = caller.post("/api/v1/auth/elevate", &proof).await.expect(200);
+        Caller::new(&self.url, elevated["access_token"].as_str())
     }
 
     /// A new user with this role, signed in.
     pub async fn user(&self, name: &str, role: &str) -> Caller {
-        let password = "A-fine-pass-phrase-1";
-        let body = json!({ "username": name, "password": password, "role": role });
+        let body = json!({ "username": name, "password": WORDS, "role": role });
         self.admin().await.post("/api/v1/users", &body).await.expect(201);
-        self.sign_in(name, password).await
+        self.sign_in(name, WORDS).await
     }
 
     /// The same, with a second factor proven just now.

@@ -137,9 +137,7 @@ async fn deleting_needs_the_password_again_and_revokes_what_was_vended() {
     assert_eq!(denied["fix"][0]["kind"], "reauth");
     publisher.get(&path(&tool)).await.expect(200);
 
-    let password = json!({ "password": "A-fine-pass-phrase-1" });
-    let elevated = publisher.post("/api/v1/auth/elevate", &password).await.expect(200);
-    let strong = Caller::new(&gate.url, elevated["access_token"].as_str());
+    let strong = gate.elevated(&publisher, "pia").await;
     let stale = strong.request(Method::DELETE, &path(&tool)).header(header::IF_MATCH, "\"9\"");
     send(stale).await.problem(412, "precondition_failed");
     strong.delete(&path(&tool)).await.expect(204);
