@@ -17,6 +17,7 @@ mod bad_input;
 mod canaries;
 mod cli;
 mod decisions;
+mod delegation;
 mod dockerfile;
 mod factors;
 mod faults;

@@ -33,7 +33,7 @@ pub struct Gate {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     settings: Vec<(String, String)>,
-    pub pockets: Pockets,
+    pub pockets: Arc<Pockets>,
 }
 
 impl Setup {
@@ -90,7 +90,7 @@ impl Setup {
     pub fn start(self) -> Gate {
         let Setup { folder, settings } = self;
         let (child, log, url) = spawn(folder.path(), &settings);
-        Gate { url, folder, child, log, settings, pockets: Pockets::default() }
+        Gate { url, folder, child, log, settings, pockets: Arc::default() }
     }
 }
 
@@ -159,6 +159,16 @@ impl Gate {
         let body = json!({ "username": name, "password": password, "role": role });
         self.admin().await.post("/api/v1/users", &body).await.expect(201);
         self.sign_in(name, password).await
+    }
+
+    /// The same, with a second factor proven just now.
+    pub async fn user_with_factor(&self, name: &str, role: &str) -> Caller {
+        let caller = self.user(name, role).await;
+        let me = caller.get("/api/v1/auth/me").await.expect(200);
+        match me["session"]["second_factor_at"].is_null() {
+            true => enrol(&self.pockets, name, &caller).await,
+            false => caller,
+        }
     }
 
     /// A new agent with this role: its registration, and its token.
