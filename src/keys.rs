@@ -23,6 +23,11 @@ pub fn load_or_create_seed(path: &Path) -> anyhow::Result<Seed> {
     if !path.exists() {
         create(path).with_context(|| format!("cannot make the key file `{}`", path.display()))?;
     }
+    load_seed(path)
+}
+
+/// Reads the bytes at `path`, unless others than the owner of the file could have read them as well.
+pub fn load_seed(path: &Path) -> anyhow::Result<Seed> {
     load(path).with_context(|| format!("cannot use the key file `{}`", path.display()))
 }
 

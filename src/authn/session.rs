@@ -173,10 +173,9 @@ impl Authn {
         origin: Arc<Origin>,
     ) -> Result<Caller> {
         let user = self.directory.snapshot().user_named(username).cloned();
-        let hash = match &user {
-            Some(it) => self.directory.password_hash(it.id).await?,
-            None => None,
-        };
+        // Looked up for an unknown name, too: the time must not tell which names there are.
+        let id = user.as_ref().map_or(Uuid::nil(), |it| it.id);
+        let hash = self.directory.password_hash(id).await?;
         let fits = self.passwords.verify(password, hash).await?;
         match user {
             Some(user) if fits => Ok(self.fresh(Principal::User(user), Via::Password, origin)),

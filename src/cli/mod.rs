@@ -5,6 +5,7 @@ mod audit;
 mod client;
 mod demo;
 mod dev;
+mod doctor;
 mod host;
 mod init;
 mod key;
@@ -59,6 +60,8 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Bring the store's schema up to date
     Migrate(ServeArgs),
+    /// Look for what is wrong with settings, store, clock, keys, policies and accounts, and how to mend it
+    Doctor(ServeArgs),
     /// Ask the server on this machine whether it is ready
     Health(ServeArgs),
     /// Write a completion script for a shell
@@ -113,6 +116,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(args) => Ok(key::run(args).await),
         Command::Audit(command) => audit::run(command).await,
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,
+        Command::Doctor(args) => doctor::run(&args.settings, clock).await,
         Command::Health(args) => host::health(&settings(&args.settings)?).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -52,6 +52,20 @@ pub fn open(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Database>> {
     })
 }
 
+/// The number of the schema that this program was made for.
+pub fn newest_schema() -> i64 {
+    sqlite::newest_schema()
+}
+
+/// The number of the schema that the store has.
+///
+/// # Errors
+/// It has none yet, or does not answer.
+pub async fn schema(db: &dyn Database) -> Result<i64> {
+    let rows = db.query("SELECT MAX(version) FROM refinery_schema_history", vec![]).await?;
+    rows.first().ok_or(Error::Damaged("the schema has no history"))?.int(0)
+}
+
 /// What one transaction carries.
 pub struct Group {
     /// Runs first: locks the one row that makes commits serial, and `RETURNING` tells what is in it.

@@ -27,6 +27,12 @@ mod migrations {
     refinery::embed_migrations!("src/store/migrations");
 }
 
+/// Of the migrations that are built in; both databases have the same.
+pub(super) fn newest_schema() -> i64 {
+    let runner = migrations::migrations::runner();
+    runner.get_migrations().iter().map(|it| i64::from(it.version())).max().unwrap_or_default()
+}
+
 pub struct Sqlite {
     writer: Arc<Mutex<Connection>>,
     /// None for a database in memory, which only its one connection can see.

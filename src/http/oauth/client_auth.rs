@@ -43,8 +43,13 @@ pub async fn recognise(app: &App, call: &Call, fields: &Fields<'_>) -> Result<As
         (Some(client), Shown::Assertion(it)) => by_key(app, call, client, it).await,
         (None, Shown::Secret { id, secret }) => {
             app.sign_in_limits.admit(call.origin.ip, &id)?;
-            let caller = app.authn.prove_client(&id, &secret, call.origin.clone()).await?;
-            Ok(Asker::agent(caller, None))
+            match app.authn.prove_client(&id, &secret, call.origin.clone()).await {
+                Ok(caller) => Ok(Asker::agent(caller, None)),
+                Err(error) => {
+                    look_as_for_strangers(app, &id).await?;
+                    Err(error.into())
+                }
+            }
         }
         (None, Shown::Assertion(it)) => {
             app.sign_in_limits.admit(call.origin.ip, it.claimed())?;
@@ -65,6 +70,17 @@ async fn client(app: &App, call: &Call, id: &str) -> Result<Option<Client>, Faul
         Err(NoClient::Unknown) => Ok(None),
         Err(NoClient::Document(why)) => Err(Fault::new("invalid_client", why.to_string())),
         Err(NoClient::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// Looks in the store for an agent, too, once its secret was wrong: strangers are looked for there,
+/// and the time must not tell which agents there are.
+async fn look_as_for_strangers(app: &App, id: &str) -> Result<()> {
+    match id.parse() {
+        Ok(id) if app.directory.snapshot().agent(id).is_some() => {
+            app.oauth.clients.find(id).await.map(drop)
+        }
+        _ => Ok(()),
     }
 }
 

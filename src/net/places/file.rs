@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use maxminddb::{MaxMindDbError, PathElement, Reader};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -58,6 +59,11 @@ impl File {
             Some(it) if it != Path::new("") => it,
             _ => Path::new("."),
         }
+    }
+
+    pub fn built_at(&self) -> Option<Timestamp> {
+        let seconds = i64::try_from(self.reader.load().metadata().build_epoch).ok()?;
+        Timestamp::from_second(seconds).ok()
     }
 
     pub fn country(&self, address: IpAddr) -> Option<Country> {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use notify::RecursiveMode;
 
 pub use self::file::Error;
@@ -35,6 +36,11 @@ impl Places {
     /// The file cannot be read, is of another format, or knows no countries.
     pub fn open(path: &Path) -> Result<Places, Error> {
         Ok(Places { file: Some(File::open(path)?) })
+    }
+
+    /// When the file's data was put together.
+    pub fn built_at(&self) -> Option<Timestamp> {
+        self.file.as_ref()?.built_at()
     }
 
     /// The country of an address: a microsecond's work, and nothing is kept.
