@@ -3,5 +3,6 @@
 mod codes;
 mod flow;
 mod pages;
+mod peers;
 mod registration;
 mod requests;
