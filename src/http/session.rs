@@ -14,7 +14,9 @@ use super::call::Call;
 use super::list::{no_content, time};
 use super::passkeys::SignedBody;
 use crate::authn::risk::{Rating, Reason, Vouched};
-use crate::authn::{Caller, Elevate, Holder, NotHolder, Proof, SignOut, TokenPair, ViewSelf};
+use crate::authn::{
+    Caller, Delegated, Elevate, Holder, NotHolder, Proof, SignOut, TokenPair, ViewSelf,
+};
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
 use crate::directory::{Groups, Kind, Roles};
@@ -105,7 +107,24 @@ pub struct Me {
     groups: Groups,
     /// What the access token holds.
     scopes: BTreeSet<String>,
+    /// For an agent that acts in a user's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delegation: Option<DelegationView>,
     session: SessionView,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct DelegationView {
+    mandate_id: Uuid,
+    on_behalf_of: Uuid,
+    /// The agents that act one for the other, the one that has the mandate first.
+    chain: Vec<Uuid>,
+}
+
+impl From<&Delegated> for DelegationView {
+    fn from(it: &Delegated) -> DelegationView {
+        DelegationView { mandate_id: it.mandate, on_behalf_of: it.user, chain: it.chain.clone() }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -200,6 +219,7 @@ pub async fn me(_: Arc<App>, permit: Permit<ViewSelf>) -> Result<Response> {
         roles: principal.roles().clone(),
         groups: principal.groups().clone(),
         scopes: BTreeSet::clone(&session.scopes),
+        delegation: session.proof.delegation.as_ref().map(Into::into),
         session: SessionView {
             id: session.id,
             authenticated_at: time(session.authenticated_at),

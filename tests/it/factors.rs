@@ -73,25 +73,25 @@ async fn whoever_has_no_factor_yet_can_only_enrol_one() {
 async fn a_sign_in_waits_for_a_code_that_is_good_once() {
     let gate = strict(Setup::new());
     let alice = enrolled(&gate, "alice").await;
-    let waiting = held(&gate, "alice").await;
+    let waiting = held(&gate.anyone(), "alice").await;
     assert_eq!(waiting["second_factors"], json!(["totp", "recovery_code"]));
-    let other = held(&gate, "alice").await;
-    let replay = prove(&gate, &waiting, &alice.app.code()).await;
+    let other = held(&gate.anyone(), "alice").await;
+    let replay = prove(&gate.anyone(), &waiting, &alice.used_code).await;
     replay.problem(401, "unauthenticated");
     assert_eq!(entry(&gate, "auth.mfa").await["details"]["reason"], "used_factor");
-    let wrong = prove(&gate, &waiting, &alice.app.wrong_code()).await;
+    let wrong = prove(&gate.anyone(), &waiting, &alice.app.wrong_code()).await;
     assert_eq!(wrong.json()["detail"], replay.json()["detail"]);
     assert_eq!(entry(&gate, "auth.mfa").await["details"]["reason"], "wrong_factor");
 
     let code = alice.app.next_code();
-    let tokens = prove(&gate, &waiting, &code).await.expect(200);
+    let tokens = prove(&gate.anyone(), &waiting, &code).await.expect(200);
     let me = with(&gate, &tokens).get("/api/v1/auth/me").await.expect(200);
     assert_eq!(me["session"]["assurance_level"], 2);
     assert_eq!(entry(&gate, "auth.login").await["details"]["second_factor"], "totp");
-    prove(&gate, &other, &code).await.problem(401, "unauthenticated");
-    let spent = prove(&gate, &waiting, &alice.recovery_codes[0]).await;
+    prove(&gate.anyone(), &other, &code).await.problem(401, "unauthenticated");
+    let spent = prove(&gate.anyone(), &waiting, &alice.recovery_codes[0]).await;
     spent.problem(401, "unauthenticated");
-    prove(&gate, &other, &alice.recovery_codes[0]).await.expect(200);
+    prove(&gate.anyone(), &other, &alice.recovery_codes[0]).await.expect(200);
 
     let listed = alice.caller.get(FACTORS).await.expect(200);
     assert_eq!(listed["recovery_codes_left"], 9);
@@ -199,11 +199,12 @@ async fn what_is_not_pending_for_the_caller_is_not_confirmed() {
 
 /// 64 sign-ins that wait are shown one proof at the same time.
 async fn race(gate: &Gate, otp: &str) {
+    let anyone = gate.anyone();
     let mut waiting = Vec::new();
     while waiting.len() < 64 {
-        waiting.extend(join_all((0..8).map(|_| held(gate, "alice"))).await);
+        waiting.extend(join_all((0..8).map(|_| held(&anyone, "alice"))).await);
     }
-    let tries = join_all(waiting.iter().map(|it| prove(gate, it, otp))).await;
+    let tries = join_all(waiting.iter().map(|it| prove(&anyone, it, otp))).await;
     let (good, bad): (Vec<_>, Vec<_>) = tries.iter().partition(|it| it.status == 200);
     assert_eq!(good.len(), 1);
     bad.iter().for_each(|it| drop(it.problem(401, "unauthenticated")));
@@ -230,7 +231,9 @@ async fn the_host_recovers_whoever_lost_every_factor() {
     by_address(&mut gate);
     let alice = enrolled(&gate, "alice").await;
     let tokens =
-        prove(&gate, &held(&gate, "alice").await, &alice.app.next_code()).await.expect(200);
+        prove(&gate.anyone(), &held(&gate.anyone(), "alice").await, &alice.app.next_code())
+            .await
+            .expect(200);
     let recover =
         |name: &str| gate.command(&["user", "recover", "--username", name]).output().unwrap();
     let unknown = recover("nobody");

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod address;
+pub mod authenticator;
 pub mod browser;
 pub mod caller;
 pub mod chromium;

@@ -48,7 +48,12 @@ impl World {
         let key = json!({ "name": "ci", "principal": victim["client_id"], "scopes": [] });
         let elevated = admin.elevated(PASSWORD).await;
         let key = elevated.post("/api/v1/api-keys", &key).await.expect(201);
+        let uma = gate.user_with_factor("uma", "user").await;
+        let path = format!("/api/v1/users/{}/mandates", uma.id().await);
+        let mandate = samples::mandate("lingua", "translation", &["read"]);
+        let mandate = uma.post(&path, &mandate).await.expect(201);
         let ids = [
+            ("{mandate}", text(&mandate, "id")),
             ("{key}", text(&key, "id")),
             ("{tool}", text(&tool, "id")),
             ("{user}", text(&user, "id")),
@@ -122,6 +127,9 @@ impl World {
                         "expires_at": "2100-01-01T00:00:00Z" })
             }
             ("POST", "/api/v1/api-keys/{key}/rotate") => json!({ "overlap_seconds": 60 }),
+            ("POST", "/api/v1/users/{user}/mandates") => {
+                samples::mandate("lingua", "translation", &["read"])
+            }
             ("POST", "/api/v1/tools") => samples::translate("mutant"),
             ("PATCH", "/api/v1/tools/{tool}") => {
                 json!({ "description": "Another", "tags": ["a"], "cost_per_call": 0.5 })
