@@ -1,5 +1,6 @@
 //! The authorization server as clients and browsers meet it.
 
+mod chromium;
 mod codes;
 mod flow;
 mod pages;
