@@ -163,7 +163,11 @@ impl World {
             }),
             (
                 "POST",
-                "/oauth/sign-in" | "/oauth/second-factor" | "/oauth/consent" | "/oauth/sign-out",
+                "/oauth/sign-in"
+                | "/oauth/second-factor"
+                | "/oauth/consent"
+                | "/oauth/sign-out"
+                | "/oauth/account/passkey",
             ) => {
                 let form = "seal=AAAA&request=client_id%3Dx&username=admin&password=x&otp=123456\
                             &mfa_token=gwo_none&decision=allow&scope=read%3Apublic";
