@@ -20,7 +20,7 @@ use crate::{App, Error, Result};
 
 pub use account::account;
 pub use consent::{Asked, Consent, name};
-pub use notice::notice;
+pub use notice::{factor_first, notice};
 pub use onward::onward;
 pub use sign_in::{SecondFactor, SignIn};
 
