@@ -126,6 +126,9 @@ pub struct Fix {
     pub detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
+    /// The scopes that the access token lacks, for the challenge that names them.
+    #[serde(skip)]
+    pub token_scopes: Vec<String>,
 }
 
 /// One field that cannot be accepted, by JSON pointer (RFC 6901).

@@ -160,7 +160,7 @@ impl App {
 
     /// Whether policy will not let this session do as little as look at itself, but would with a
     /// second factor.
-    fn asks_for_factor(&self, caller: &Caller) -> Result<bool> {
+    pub(crate) fn asks_for_factor(&self, caller: &Caller) -> Result<bool> {
         let may = |caller: &Caller| {
             self.authz.would_allow(caller, ViewSelf::NAME, &TheRegistry, &Particulars::Token)
         };

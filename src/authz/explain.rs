@@ -292,15 +292,20 @@ impl Doctor<'_> {
                 ("network", format!("ask from the network `{zone}`"), None)
             }
         };
-        Fix { kind: kind.into(), detail, retry_after_seconds }
+        let token_scopes = match cure {
+            Cure::Scopes => self.missing(cured).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        Fix { kind: kind.into(), detail, retry_after_seconds, token_scopes }
+    }
+
+    /// What the access token would have to hold besides.
+    fn missing<'a>(&'a self, cured: &'a Facts) -> impl Iterator<Item = &'a str> {
+        cured.token_scopes.difference(&self.answer.told.facts.token_scopes).map(String::as_str)
     }
 
     fn scopes_detail(&self, cured: &Facts) -> String {
-        let missing: Vec<&str> = cured
-            .token_scopes
-            .difference(&self.answer.told.facts.token_scopes)
-            .map(String::as_str)
-            .collect();
+        let missing: Vec<&str> = self.missing(cured).collect();
         let mut parts = Vec::new();
         if !missing.is_empty() {
             parts.push(format!("use an access token that holds {}", missing.join(", ")));

@@ -7,6 +7,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
 use crate::authn::factors::Means;
+use crate::authn::oauth::scopes;
 use crate::authn::proofs::ALGORITHMS;
 use crate::authn::risk::Reason;
 use crate::authz::facts::Risk;
@@ -95,6 +96,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         }
         Error::Denied(denial) | Error::QuotaExceeded(denial) => {
             let wait = denial.fixes.iter().find_map(|it| it.retry_after_seconds);
+            extra.extend(insufficient_scope(&denial).map(|it| (header::WWW_AUTHENTICATE, it)));
             extra.extend(wait.map(|it| (header::RETRY_AFTER, it.to_string())));
             problem.denied(*denial);
         }
@@ -139,6 +141,16 @@ fn challenge(unproven: &Unproven) -> String {
         | Unproven::UnknownPerson
         | Unproven::Assertion(_) => REALM.to_owned(),
     }
+}
+
+/// RFC 6750 section 3.1: a client can ask its person for the scopes that are missing.
+fn insufficient_scope(denial: &Denial) -> Option<String> {
+    let missing = denial.fixes.iter().flat_map(|it| &it.token_scopes);
+    let missing: Vec<&str> = missing.map(String::as_str).collect();
+    let text = missing.join(" ");
+    // What can be asked for: a tool may require scopes that no request can name.
+    let asked = scopes::parse(&text).ok().filter(|it| it.len() == missing.len())?;
+    (!asked.is_empty()).then(|| format!("{REALM}, error=\"insufficient_scope\", scope=\"{text}\""))
 }
 
 /// The nonce that a DPoP proof is to be made with (RFC 9449 section 8).

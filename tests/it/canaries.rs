@@ -9,8 +9,9 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
+use crate::harness::client::Client;
 use crate::harness::server::{ADMIN, PASSWORD, until};
-use crate::harness::{Caller, Gate, Setup, samples, send};
+use crate::harness::{Browser, Caller, Gate, Setup, samples, send};
 
 /// What nobody may find, by name.
 #[derive(Default)]
@@ -170,6 +171,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     let question = json!({ "token": token, "tool": "translate", "scope": "read" });
     admin.post("/api/v1/credentials/validate", &question).await.expect(200);
 
+    by_browser(&gate, bootstrap, &mut planted).await;
     let errors = mistakes(&gate, &admin, &mut planted).await;
     // The old refresh token once more: the whole family ends.
     let reused = gate.anyone().post("/api/v1/auth/refresh", &again).await;
@@ -202,6 +204,23 @@ async fn no_secret_is_found_where_it_does_not_belong() {
         Some(gate.log().join("\n")).filter(|it| it.contains("\"stopped\""))
     });
     planted.absent_from("the log", log.as_bytes());
+}
+
+/// A client gets a token by way of a browser: cookies, seals, codes, secrets and tokens.
+async fn by_browser(gate: &Gate, password: &str, planted: &mut Planted) {
+    let client = Client::confidential(gate).await;
+    planted.plant("OAuth client's secret", client.secret.as_ref().unwrap().as_bytes());
+    let mut browser = Browser::at(gate);
+    let page = browser.sign_in_for(&client.asks(&[]), ADMIN, password).await;
+    planted.plant("cookie", browser.cookies["gatewright"].as_bytes());
+    let form = page.form("/oauth/consent").with("decision", "allow");
+    planted.plant("seal", form.get("seal").as_bytes());
+    let sent = browser.submit(&form).await.sent_back();
+    planted.plant("code", sent["code"].as_bytes());
+    let tokens = client.redeem(&sent["code"], &[]).await.expect(200);
+    planted.plant("client's access token", text(&tokens, "access_token").as_bytes());
+    planted.plant("client's refresh token", text(&tokens, "refresh_token").as_bytes());
+    client.redeem(&sent["code"], &[]).await.expect(400);
 }
 
 #[tokio::test]

@@ -275,7 +275,9 @@ async fn clients(gate: &Gate, witness: &mut Witness) {
     let body = json!({ "username": "dorothea", "password": "A-fine-pass-phrase-1" });
     let setup = gate.anyone().post("/api/v1/register/user", &body).await.expect(201);
     let mut browser = Browser::at(gate);
-    let page = browser.sign_in_for("/oauth/sign-in", "dorothea", "A-fine-pass-phrase-1").await;
+    let form = browser.get("/oauth/sign-in").await.form("/oauth/sign-in");
+    let form = form.with("username", "dorothea").with("password", "A-fine-pass-phrase-1");
+    let page = browser.submit(&form).await;
     let code = setup["mfa_setup"]["recovery_codes"][0].as_str().unwrap();
     let form = page.form("/oauth/second-factor").with("otp", code);
     witness.saw("post", "/oauth/second-factor", &browser.submit(&form).await);

@@ -30,7 +30,6 @@ const PUBLIC: &[&str] = &[
     "GET /.well-known/oauth-protected-resource",
     "POST /oauth/register",
     "POST /oauth/token",
-    "POST /oauth/account/passkey",
     "POST /oauth/revoke",
     "POST /oauth/introspect",
     "GET /oauth/authorize",

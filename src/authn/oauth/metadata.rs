@@ -197,7 +197,8 @@ fn keys(jwks: Option<Value>, jwks_uri: Option<String>) -> Result<ClientKeys, Bad
             let small = set.to_string().len() <= KEYS_BYTES_MAX;
             let some = KeySet::of_usable(&set).is_some_and(|it| !it.is_empty());
             let secret = |it: &Value| it.get("d").is_some() || it.get("k").is_some();
-            let leaked = set["keys"].as_array().is_some_and(|it| it.iter().any(secret));
+            let keys = set.get("keys").and_then(Value::as_array);
+            let leaked = keys.is_some_and(|it| it.iter().any(secret));
             match small && some && !leaked {
                 true => Ok(ClientKeys::Inline(set)),
                 false => Err(refused("jwks", &"must be a set of at least one public key")),

@@ -111,7 +111,7 @@ impl Stop {
     /// The answer. A fault that the client may know of goes back to it, every other is shown here.
     pub fn respond(self, app: &App, onward: Onward, request_id: &str) -> Response {
         match self {
-            Stop::Failed(error) => pages::failure(error, request_id),
+            Stop::Failed(error) => pages::failure(&error, request_id),
             Stop::Refused(Refusal::Here(text)) => {
                 let title = "This cannot go on";
                 pages::notice(StatusCode::BAD_REQUEST, title, &text, request_id).respond()

@@ -50,6 +50,12 @@ async fn go(app: &App, call: &Call) -> Result<Response, Stop> {
         let page = sign_in::page(app, &browser, Some(&ask), "", None)?;
         return Ok(browser.keep(app, page)?);
     };
+    if app.asks_for_factor(&caller)? {
+        if prompt.is_never() {
+            return Err(ask.request.refuse("interaction_required", "a factor is needed").into());
+        }
+        return Ok(pages::factor_first(ask.name()).respond());
+    }
     let offer = Offer::of(app, &caller, &ask).await?;
     if offer.is_agreed() && !prompt.wants_consent() {
         let location = agree(app, caller, ask, offer.scopes, Vec::new()).await?;

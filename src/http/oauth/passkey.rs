@@ -32,7 +32,7 @@ pub struct EnrolmentForm {
 /// Begins, for whoever is signed in with the browser.
 pub async fn begin(app: Arc<App>, call: Call) -> Result<Response> {
     let begun = begun(&app, &call).await;
-    Ok(begun.unwrap_or_else(|error| failure(error, &call.origin.id)))
+    Ok(begun.unwrap_or_else(|error| failure(&error, &call.origin.id)))
 }
 
 async fn begun(app: &App, call: &Call) -> Result<Response> {
@@ -50,7 +50,7 @@ async fn begun(app: &App, call: &Call) -> Result<Response> {
 /// Asks the browser to make a passkey.
 pub async fn page(app: Arc<App>, call: Call) -> Result<Response> {
     let asked = asked(&app, &call).await;
-    Ok(asked.unwrap_or_else(|error| failure(error, &call.origin.id)))
+    Ok(asked.unwrap_or_else(|error| failure(&error, &call.origin.id)))
 }
 
 async fn asked(app: &App, call: &Call) -> Result<Response> {
@@ -64,7 +64,7 @@ async fn asked(app: &App, call: &Call) -> Result<Response> {
 /// Enrols the passkey that the browser has made.
 pub async fn enrol(app: Arc<App>, call: Call) -> Result<Response> {
     let made = made(&app, &call).await;
-    Ok(made.unwrap_or_else(|error| failure(error, &call.origin.id)))
+    Ok(made.unwrap_or_else(|error| failure(&error, &call.origin.id)))
 }
 
 async fn made(app: &App, call: &Call) -> Result<Response> {

@@ -30,7 +30,7 @@ impl Holder {
     pub fn of(key: &SigningKey) -> Holder {
         let x = BASE64.encode(key.verifying_key().as_bytes());
         Holder {
-            jwk: json!({ "kty": "OKP", "crv": "Ed25519", "x": x }),
+            jwk: json!({ "crv": "Ed25519", "kty": "OKP", "x": x }),
             algorithm: Algorithm::EdDSA,
             key: EncodingKey::from_ed_der(key.to_pkcs8_der().unwrap().as_bytes()),
         }
@@ -41,7 +41,7 @@ impl Holder {
         let (x, y) = pair.public_key_raw()[1..].split_at(32);
         let (x, y) = (BASE64.encode(x), BASE64.encode(y));
         Holder {
-            jwk: json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }),
+            jwk: json!({ "crv": "P-256", "kty": "EC", "x": x, "y": y }),
             algorithm: Algorithm::ES256,
             key: EncodingKey::from_ec_der(&pair.serialize_der()),
         }
@@ -50,6 +50,11 @@ impl Holder {
     /// A JWK set of this key alone, by this name.
     pub fn jwks(&self, key_id: &str) -> Value {
         json!({ "keys": [merged(&self.jwk, &json!({ "kid": key_id }))] })
+    }
+
+    /// The key's name for what is bound to it (RFC 7638).
+    pub fn thumbprint(&self) -> String {
+        BASE64.encode(Sha256::digest(self.jwk.to_string()))
     }
 
     /// A token with this header and these claims, as they are.

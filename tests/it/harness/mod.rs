@@ -6,6 +6,7 @@ pub mod browser;
 pub mod caller;
 pub mod chromium;
 pub mod client;
+pub mod documents;
 pub mod enrolled;
 pub mod factor;
 pub mod holder;

@@ -90,7 +90,31 @@ impl World {
         }
     }
 
+    /// What forms hold.
+    fn form(&self, method: &str, template: &str) -> Option<String> {
+        let (id, word) = (&self.secrets["client_id"], &self.secrets["client_secret"]);
+        let text = match template.strip_prefix("/oauth/")? {
+            "passkey" => format!("ceremony=gwo_none&credential={}", samples::passkey()),
+            "introspect" | "revoke" => {
+                format!("token=gwr_none&client_id={id}&client_secret={word}")
+            }
+            "token" => format!(
+                "grant_type=client_credentials&client_id={id}&client_secret={word}&scope=agent:calc"
+            ),
+            "sign-in" | "second-factor" | "consent" | "sign-out" | "account/passkey" => {
+                "seal=AAAA&request=client_id%3Dx&username=admin&password=x&otp=123456\
+                 &mfa_token=gwo_none&decision=allow&scope=read%3Apublic"
+                    .to_owned()
+            }
+            _ => return None,
+        };
+        (method == "POST").then_some(text)
+    }
+
     fn content(&self, method: &str, template: &str) -> Option<(&'static str, String)> {
+        if let Some(form) = self.form(method, template) {
+            return Some(("application/x-www-form-urlencoded", form));
+        }
         let last = template.rsplit('/').next().unwrap();
         let secret = |it: &str| self.secrets[it].clone();
         let body = match (method, template) {
@@ -106,10 +130,6 @@ impl World {
             ("POST", "/api/v1/auth/factors/passkeys") => json!({ "name": "laptop" }),
             ("POST", "/api/v1/auth/factors/passkeys/finish") => {
                 json!({ "ceremony": "gwo_none", "credential": samples::passkey() })
-            }
-            ("POST", "/oauth/passkey") => {
-                let form = format!("ceremony=gwo_none&credential={}", samples::passkey());
-                return Some(("application/x-www-form-urlencoded", form));
             }
             ("POST", "/api/v1/register/user") => {
                 json!({ "username": "dora", "password": "A-fine-pass-phrase-3", "role": "user" })
@@ -144,31 +164,11 @@ impl World {
                 let arguments = json!({ "text": "a", "n": [1, { "m": null }] });
                 json!({ "token": secret("token"), "tool": "translate", "scope": "read", "arguments": arguments })
             }
-            ("POST", "/oauth/introspect" | "/oauth/revoke") => {
-                let (id, word) = (secret("client_id"), secret("client_secret"));
-                let form = format!("token=gwr_none&client_id={id}&client_secret={word}");
-                return Some(("application/x-www-form-urlencoded", form));
-            }
-            ("POST", "/oauth/token") => {
-                let (id, word) = (secret("client_id"), secret("client_secret"));
-                let form = format!(
-                    "grant_type=client_credentials&client_id={id}&client_secret={word}&scope=agent:calc"
-                );
-                return Some(("application/x-www-form-urlencoded", form));
-            }
             ("POST", "/oauth/register") => json!({
                 "client_name": "An app",
                 "redirect_uris": ["https://client.example/callback"],
                 "token_endpoint_auth_method": "none",
             }),
-            (
-                "POST",
-                "/oauth/sign-in" | "/oauth/second-factor" | "/oauth/consent" | "/oauth/sign-out",
-            ) => {
-                let form = "seal=AAAA&request=client_id%3Dx&username=admin&password=x&otp=123456\
-                            &mfa_token=gwo_none&decision=allow&scope=read%3Apublic";
-                return Some(("application/x-www-form-urlencoded", form.to_owned()));
-            }
             ("PUT", "/api/v1/agents/{agent}/keys") => Holder::ed25519(1).jwks("one"),
             ("POST", "/api/v1/agents/{agent}/secret") => json!({ "overlap_seconds": 60 }),
             ("GET" | "PUT" | "DELETE", _) => return None,

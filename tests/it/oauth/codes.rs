@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::harness::browser::query;
 use crate::harness::client::{CHALLENGE, Client, VERIFIER, assert_refused};
-use crate::harness::{ADMIN, Browser, Caller, Gate, PASSWORD, send};
+use crate::harness::holder::ASSERTION_TYPE;
+use crate::harness::{ADMIN, Browser, Caller, Gate, Holder, PASSWORD, Setup, send};
 
 async fn code(browser: &mut Browser, client: &Client) -> String {
     let asks = client.asks(&[]);
@@ -24,7 +25,12 @@ async fn works(gate: &Gate, tokens: &Value) -> bool {
 
 #[tokio::test]
 async fn a_code_works_once_and_its_second_use_ends_what_it_gave() {
-    let gate = Gate::start();
+    for setup in [Setup::new(), Setup::on_postgres()] {
+        a_code_works_once(setup.start()).await;
+    }
+}
+
+async fn a_code_works_once(gate: Gate) {
     let client = Client::public(&gate).await;
     let mut browser = Browser::at(&gate);
     let code = code(&mut browser, &client).await;
@@ -191,4 +197,59 @@ async fn a_client_that_may_not_refresh_gets_nothing_to_refresh_with() {
     let tokens = client.redeem(&code, &[]).await.expect(200);
     assert!(works(&gate, &tokens).await);
     assert_eq!(tokens.get("refresh_token"), None);
+}
+
+#[tokio::test]
+async fn a_client_with_keys_proves_them_and_each_assertion_once() {
+    let gate = Gate::start();
+    let (holder, thief) = (Holder::ed25519(1), Holder::ed25519(2));
+    let change = json!({
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": holder.jwks("one"),
+    });
+    let client = Client::register(&gate, &change).await;
+    let mut browser = Browser::at(&gate);
+    let code = code(&mut browser, &client).await;
+    let signed = |by: &Holder| by.assertion(&gate.url, &client.id, "one", &json!({}));
+    let redeem = async |assertion: &str| {
+        let proof = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion)];
+        client.redeem(&code, &proof).await
+    };
+    assert_refused(&client.redeem(&code, &[]).await, 401, "invalid_client");
+    assert_refused(&redeem(&signed(&thief)).await, 401, "invalid_client");
+    let good = signed(&holder);
+    let tokens = redeem(&good).await.expect(200);
+    let proof = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", good.as_str())];
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let replayed = client.refresh(refresh, &proof).await;
+    assert!([400, 401].contains(&replayed.status.as_u16()), "{}", replayed.text);
+    assert!(!works(&gate, &tokens).await, "whoever replays one assertion has the refresh token");
+}
+
+#[tokio::test]
+async fn a_code_that_is_bound_to_a_key_is_good_with_that_key_alone() {
+    let gate = Gate::start();
+    let client = Client::public(&gate).await;
+    let (holder, thief) = (Holder::ed25519(1), Holder::ed25519(2));
+    let mut browser = Browser::at(&gate);
+    let asks = client.asks(&[("dpop_jkt", &holder.thumbprint())]);
+    let code = query(&browser.allow(&asks).await)["code"].clone();
+    assert_refused(&client.redeem(&code, &[]).await, 400, "invalid_grant");
+    let redeem = async |by: &Holder| {
+        let url = format!("{}/oauth/token", gate.url);
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", client.id.as_str()),
+            ("code", code.as_str()),
+            ("code_verifier", VERIFIER),
+        ];
+        let request = gate.anyone().request(Method::POST, "/oauth/token").form(&form);
+        send(request.header("dpop", by.proof("POST", &url, None, &json!({})))).await
+    };
+    assert_refused(&redeem(&thief).await, 400, "invalid_grant");
+    let tokens = redeem(&holder).await.expect(200);
+    assert_eq!(tokens["token_type"], "DPoP");
+    assert!(!works(&gate, &tokens).await, "as a bearer token");
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    assert_refused(&client.refresh(refresh, &[]).await, 400, "invalid_grant");
 }

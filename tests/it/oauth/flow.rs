@@ -203,3 +203,19 @@ async fn confidential_clients_prove_themselves_by_either_way_and_by_one() {
     let refused = gate.anyone().form("/oauth/token", &machine).await;
     assert_refused(&refused, 400, "unauthorized_client");
 }
+
+#[tokio::test]
+async fn a_person_who_needs_a_second_factor_and_has_none_is_told_where_to_add_one() {
+    let gate = Gate::start();
+    let words = "A-fine-pass-phrase-1";
+    let body = json!({ "username": "una", "password": words });
+    gate.admin().await.post("/api/v1/users", &body).await.expect(201);
+    let client = Client::public(&gate).await;
+    let mut browser = Browser::at(&gate);
+    let page = browser.sign_in_for(&client.asks(&[]), "una", words).await;
+    assert_eq!(page.status, 403);
+    assert!(page.text.contains("href=\"/oauth/account\""), "{}", page.text);
+    assert_eq!(page.onward(), None);
+    let silent = browser.get(&client.asks(&[("prompt", "none")])).await.sent_back();
+    assert_eq!(silent["error"], "interaction_required");
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::client::{CALLBACK, assert_refused};
-use crate::harness::{Gate, Setup, policies};
+use crate::harness::{Caller, Gate, Setup, policies, samples};
 
 #[tokio::test]
 async fn a_client_registers_and_is_told_what_is_kept_of_it() {
@@ -117,7 +117,8 @@ async fn the_metadata_tells_of_what_is_there_and_of_nothing_else() {
     assert_eq!(server["client_id_metadata_document_supported"], true);
     for grant in server["grant_types_supported"].as_array().unwrap() {
         let form = [("grant_type", grant.as_str().unwrap())];
-        assert_refused(&anyone.form("/oauth/token", &form).await, 401, "invalid_client");
+        let refused = anyone.form("/oauth/token", &form).await.json();
+        assert_ne!(refused["error"], "unsupported_grant_type", "{grant}");
     }
     let form = [("grant_type", "password")];
     assert_refused(&anyone.form("/oauth/token", &form).await, 400, "unsupported_grant_type");
@@ -131,4 +132,30 @@ async fn the_metadata_tells_of_what_is_there_and_of_nothing_else() {
     let challenge = refused.headers["www-authenticate"].to_str().unwrap();
     let at = format!("{}/.well-known/oauth-protected-resource", gate.url);
     assert_eq!(challenge, format!("Bearer realm=\"gatewright\", resource_metadata=\"{at}\""));
+}
+
+#[tokio::test]
+async fn a_token_that_lacks_scopes_is_told_which() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    admin.post("/api/v1/tools", &samples::calculate("calc")).await.expect(201);
+    let (agent, _) = gate.agent("reckoner", "agent").await;
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", agent["client_id"].as_str().unwrap()),
+        ("client_secret", agent["client_secret"].as_str().unwrap()),
+        ("scope", "read:context"),
+    ];
+    let tokens = gate.anyone().form("/oauth/token", &form).await.expect(200);
+    let narrow = Caller::new(&gate.url, tokens["access_token"].as_str());
+    let ask = json!({ "tool": "calc", "scopes": ["evaluate"] });
+    let denied = narrow.post("/api/v1/credentials", &ask).await;
+    assert_eq!(denied.problem(403, "denied")["fix"][0]["kind"], "scopes");
+    let challenge = denied.headers["www-authenticate"].to_str().unwrap();
+    assert!(
+        challenge.contains("error=\"insufficient_scope\", scope=\"agent:calc\""),
+        "{challenge}"
+    );
+    let other = narrow.get("/api/v1/audit-events").await;
+    assert_eq!(other.headers.get("www-authenticate"), None, "no scope would help");
 }

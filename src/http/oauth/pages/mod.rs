@@ -20,7 +20,7 @@ use crate::{App, Error, Result};
 
 pub use account::account;
 pub use consent::{Asked, Consent, name};
-pub use notice::notice;
+pub use notice::{factor_first, notice};
 pub use onward::onward;
 pub use sign_in::{SecondFactor, SignIn};
 
@@ -130,10 +130,10 @@ pub fn hidden(fields: &[(&str, &str)]) -> Markup {
 }
 
 /// An error as a page.
-pub fn failure(error: Error, request_id: &str) -> Response {
-    problem::log(&error, request_id);
+pub fn failure(error: &Error, request_id: &str) -> Response {
+    problem::log(error, request_id);
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let text = match &error {
+    let text = match error {
         Error::Denied(denial) | Error::RiskBlocked(denial, _) => denial.detail.clone(),
         Error::Invalid(faults) => {
             let told = faults.iter().map(|it| {

@@ -16,3 +16,15 @@ pub fn notice(status: StatusCode, title: &str, text: &str, reference: &str) -> P
     };
     Page::new(title, content).with_status(status)
 }
+
+/// Sends somebody who has no second factor, and needs one, to where it is added.
+pub fn factor_first(client: &str) -> Page {
+    let content = html! {
+        h1 { "Add a second factor first" }
+        p { "You sign in from a place or with a program that is not known here yet. Before "
+            strong { (client) } " can act in your name you need a second factor." }
+        p { a .button href="/oauth/account" { "Go to your account" } }
+        p .quiet { "Then begin again in " (client) "." }
+    };
+    Page::new("Add a second factor first", content).with_status(StatusCode::FORBIDDEN)
+}
