@@ -30,6 +30,7 @@ mod mutants;
 mod oauth;
 mod openapi;
 mod outage;
+mod outbound;
 mod proofs;
 mod registry;
 mod replicas;
