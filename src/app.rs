@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use tokio::time::timeout;
@@ -16,6 +17,7 @@ use crate::authn::api_keys::ApiKeys;
 use crate::authn::factors::Factors;
 use crate::authn::federation::Federation;
 use crate::authn::oauth::OAuth;
+use crate::authn::risk::{Rater, trust_first_use};
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
 use crate::authz::quota::Quota;
@@ -25,6 +27,7 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::http::proxies::Proxies;
+use crate::identify::Strangers;
 use crate::keys;
 use crate::net::outbound::Outbound;
 use crate::net::places::Places;
@@ -38,6 +41,7 @@ use crate::{Error, Result, metrics};
 const CHECK_TIME_MAX: Duration = Duration::from_secs(1);
 /// The zone in which nobody is let in: what `risk.blocked_networks` becomes.
 const BLOCKED_ZONE: &str = "blocked";
+const SECONDS_PER_DAY: u64 = 86_400;
 
 pub struct App {
     pub authn: Arc<Authn>,
@@ -54,12 +58,14 @@ pub struct App {
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
     pub places: Arc<Places>,
+    pub rater: Rater,
     pub figures: PrometheusHandle,
     /// Whether figures have a listener of their own.
     pub figures_elsewhere: bool,
     pub clock: Clock,
     /// How long a credential lives whose request does not say.
     pub credential_ttl_seconds: u64,
+    pub(crate) strangers: Strangers,
     ledger: Ledger,
 }
 
@@ -70,6 +76,16 @@ impl App {
         bundle: Arc<Bundle>,
         clock: Clock,
     ) -> anyhow::Result<Arc<App>> {
+        App::start_for(settings, bundle, clock, Strangers::Refused).await
+    }
+
+    /// The same, with a say in what becomes of requests that carry no proof.
+    pub(crate) async fn start_for(
+        settings: &Settings,
+        bundle: Arc<Bundle>,
+        clock: Clock,
+        strangers: Strangers,
+    ) -> anyhow::Result<Arc<App>> {
         let places = Arc::new(places(settings)?);
         let db = store::open(&settings.database.url)?;
         db.migrate().await.context("bringing the store's schema up to date")?;
@@ -77,16 +93,8 @@ impl App {
         let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone())
             .await
             .context("reading where the audit stands")?;
-        let directory = Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await?);
-        let registry = Arc::new(Registry::load(&*db, ledger.clone(), clock.clone()).await?);
-        let credentials = Arc::new(Credentials::new(
-            credential_keys(settings, &clock)?,
-            settings.public_url.to_string(),
-            db.clone(),
-            ledger.clone(),
-            clock.clone(),
-        ));
-        let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
+        let world = world(settings, &db, &ledger, &clock).await?;
+        let World { directory, registry, credentials, api_keys } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
@@ -101,12 +109,6 @@ impl App {
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let oauth =
             OAuth::new(settings, db.clone(), ledger.clone(), outbound.clone(), clock.clone());
-        let world = World {
-            directory: directory.clone(),
-            registry: registry.clone(),
-            credentials: credentials.clone(),
-            api_keys: api_keys.clone(),
-        };
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
@@ -117,12 +119,7 @@ impl App {
         );
         Ok(Arc::new(App {
             authn: Arc::new(authn),
-            standing: Standing::new(
-                api_keys.clone(),
-                tokens_file(settings, &clock)?,
-                directory.clone(),
-                clock.clone(),
-            ),
+            standing: standing(settings, &api_keys, &directory, &clock)?,
             authz,
             oauth,
             federation: Federation::open(settings, &outbound, &clock)?,
@@ -131,14 +128,16 @@ impl App {
             credentials,
             api_keys,
             factors,
-            audit: Audit::new(db, signer),
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
+            rater: rater(settings, db.clone(), clock.clone(), places.clone()),
+            audit: Audit::new(db, signer),
             places,
             figures: metrics::install()?,
             figures_elsewhere: settings.metrics.listen.is_some(),
             clock,
             credential_ttl_seconds: settings.credentials.default_ttl_seconds.into(),
+            strangers,
             ledger,
         }))
     }
@@ -198,7 +197,10 @@ impl App {
         let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));
         let new = NewUser { username: username.to_owned(), password, roles };
         let user = self.directory.new_user(&new)?;
-        Ok(self.directory.insert_user(&warrant, user, hash, Vec::new()).await?)
+        // Whoever sits at the host has nothing to prove yet, and nothing to prove it with.
+        warrant.note("first_use", "trusted");
+        let also = vec![trust_first_use(user.id)];
+        Ok(self.directory.insert_user(&warrant, user, hash, also).await?)
     }
 
     /// Whether the audit is as it was written, seen from inside.
@@ -241,10 +243,39 @@ async fn factors(
     Ok(factors)
 }
 
-fn tokens_file(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Arc<TokensFile>>> {
-    let Some(path) = &settings.auth.tokens_file else { return Ok(None) };
-    let otherwise = settings.auth.tokens_principal.clone();
-    Ok(Some(Arc::new(TokensFile::open(path, otherwise, clock.clone())?)))
+async fn world(
+    settings: &Settings,
+    db: &Arc<dyn Database>,
+    ledger: &Ledger,
+    clock: &Clock,
+) -> anyhow::Result<World> {
+    let credentials = Credentials::new(
+        credential_keys(settings, clock)?,
+        settings.public_url.to_string(),
+        db.clone(),
+        ledger.clone(),
+        clock.clone(),
+    );
+    let directory = Directory::load(db.clone(), ledger.clone(), clock.clone()).await?;
+    Ok(World {
+        directory: Arc::new(directory),
+        registry: Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?),
+        credentials: Arc::new(credentials),
+        api_keys: Arc::new(ApiKeys::load(&**db, ledger.clone(), clock.clone()).await?),
+    })
+}
+
+fn standing(
+    settings: &Settings,
+    api_keys: &Arc<ApiKeys>,
+    directory: &Arc<Directory>,
+    clock: &Clock,
+) -> anyhow::Result<Standing> {
+    let otherwise = &settings.auth.tokens_principal;
+    let file = settings.auth.tokens_file.as_ref();
+    let file = file.map(|path| TokensFile::open(path, otherwise.clone(), clock.clone()));
+    let file = file.transpose()?.map(Arc::new);
+    Ok(Standing::new(api_keys.clone(), file, directory.clone(), clock.clone()))
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {
@@ -265,12 +296,29 @@ fn places(settings: &Settings) -> anyhow::Result<Places> {
     Ok(file.map(Places::open).transpose().context("`risk.geoip_db`")?.unwrap_or_default())
 }
 
+fn rater(settings: &Settings, db: Arc<dyn Database>, clock: Clock, places: Arc<Places>) -> Rater {
+    Rater {
+        db,
+        clock,
+        home: settings.policy.home_time_zone.clone(),
+        places,
+        blocked: zones(settings).remove(BLOCKED_ZONE).unwrap_or_default(),
+        known_for: Duration::from_secs(u64::from(settings.risk.known_for_days) * SECONDS_PER_DAY),
+    }
+}
+
 fn surroundings(settings: &Settings, places: Arc<Places>) -> Surroundings {
+    let (home, zones) = (settings.policy.home_time_zone.clone(), zones(settings));
+    Surroundings { home, zones, places }
+}
+
+/// Named networks, with the one from which nobody is let in.
+fn zones(settings: &Settings) -> BTreeMap<String, Vec<IpNet>> {
     let named = settings.risk.zones.iter();
     let mut zones: BTreeMap<_, _> = named.map(|(name, it)| (name.clone(), it.0.clone())).collect();
-    let blocked: &mut Vec<ipnet::IpNet> = zones.entry(BLOCKED_ZONE.to_owned()).or_default();
+    let blocked: &mut Vec<IpNet> = zones.entry(BLOCKED_ZONE.to_owned()).or_default();
     blocked.extend(settings.risk.blocked_networks.iter().copied());
-    Surroundings { home: settings.policy.home_time_zone.clone(), zones, places }
+    zones
 }
 
 fn proxies(settings: &Settings) -> Proxies {

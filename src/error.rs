@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::authn::NotHolder;
 use crate::authn::factors::Means;
 use crate::authn::proofs::BadAssertion;
+use crate::authn::risk::{Rating, Reason};
 use crate::authz::facts::Risk;
 use crate::store;
 
@@ -29,7 +30,7 @@ pub enum Error {
     Denied(Box<Denial>),
     /// Denied to a sign-in that is rated too risky.
     #[error("this sign-in is rated too risky")]
-    RiskBlocked(Box<Denial>),
+    RiskBlocked(Box<Denial>, Rating),
     /// Denied for no other reason than that a quota is used up: waiting helps.
     #[error("a quota is used up")]
     QuotaExceeded(Box<Denial>),
@@ -100,6 +101,8 @@ pub struct Challenge {
     /// Goes on where the sign-in stopped; none where the same request may be sent again with a code.
     pub token: Option<SecretString>,
     pub risk: Risk,
+    /// Why the sign-in is rated so.
+    pub risk_reasons: Vec<Reason>,
     /// What the factor can be proven with.
     pub means: Vec<Means>,
 }
@@ -152,7 +155,7 @@ impl Error {
         match self {
             Error::Malformed(_) => 400,
             Error::Unauthenticated(_) | Error::SecondFactor(_) => 401,
-            Error::Denied(_) | Error::RiskBlocked(_) | Error::WrongOrigin => 403,
+            Error::Denied(_) | Error::RiskBlocked(..) | Error::WrongOrigin => 403,
             Error::NotFound => 404,
             Error::MethodNotAllowed { .. } => 405,
             Error::RequestTimeout => 408,
@@ -175,7 +178,7 @@ impl Error {
             Error::Unauthenticated(_) => "unauthenticated",
             Error::SecondFactor(_) => "mfa_required",
             Error::Denied(_) => "denied",
-            Error::RiskBlocked(_) => "risk_blocked",
+            Error::RiskBlocked(..) => "risk_blocked",
             Error::QuotaExceeded(_) => "quota_exceeded",
             Error::NotFound => "not_found",
             Error::MethodNotAllowed { .. } => "method_not_allowed",
@@ -199,7 +202,7 @@ impl Error {
             Error::Unauthenticated(_) => "Authentication is needed",
             Error::SecondFactor(_) => "A second factor is needed",
             Error::Denied(_) => "Denied by policy",
-            Error::RiskBlocked(_) => "The sign-in is too risky",
+            Error::RiskBlocked(..) => "The sign-in is too risky",
             Error::QuotaExceeded(_) => "A quota is used up",
             Error::NotFound => "Not found",
             Error::MethodNotAllowed { .. } => "The method does not fit the path",
@@ -262,13 +265,19 @@ mod tests {
                 fixes: vec![],
             })
         };
-        let waiting = Challenge { token: None, risk: Risk::Medium, means: Vec::new() };
+        let waiting = Challenge {
+            token: None,
+            risk: Risk::Medium,
+            risk_reasons: vec![Reason::NewAddress],
+            means: Vec::new(),
+        };
+        let blocked = Rating { risk: Risk::High, reasons: vec![Reason::BlockedNetwork] };
         let table = [
             (Error::Malformed(String::new()), 400, "malformed"),
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),
             (Error::SecondFactor(Box::new(waiting)), 401, "mfa_required"),
             (Error::Denied(denial()), 403, "denied"),
-            (Error::RiskBlocked(denial()), 403, "risk_blocked"),
+            (Error::RiskBlocked(denial(), blocked), 403, "risk_blocked"),
             (Error::QuotaExceeded(denial()), 429, "quota_exceeded"),
             (Error::NotFound, 404, "not_found"),
             (Error::MethodNotAllowed { allow: "GET".into() }, 405, "method_not_allowed"),

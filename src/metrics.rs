@@ -8,6 +8,8 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::authz::facts::Risk;
+
 const REQUESTS: &str = "gatewright_http_requests_total";
 const REQUEST_SECONDS: &str = "gatewright_http_request_duration_seconds";
 const DECISIONS: &str = "gatewright_decisions_total";
@@ -19,6 +21,7 @@ const QUOTA_REFUSALS: &str = "gatewright_quota_refusals_total";
 const EVALUATION_ERRORS: &str = "gatewright_policy_evaluation_errors_total";
 const COMMIT_SECONDS: &str = "gatewright_store_commit_duration_seconds";
 const COMMIT_ENTRIES: &str = "gatewright_store_commit_entries";
+const SIGN_INS: &str = "gatewright_sign_ins_total";
 const UNAUTHENTICATED: &str = "gatewright_unauthenticated_total";
 const OUTBOUND: &str = "gatewright_outbound_calls_total";
 const OUTBOUND_SECONDS: &str = "gatewright_outbound_call_duration_seconds";
@@ -53,6 +56,7 @@ fn describe() {
     describe_counter!(UNAUTHENTICATED, "Requests refused for want of proof who is asking.");
     describe_counter!(OUTBOUND, "Calls to the outside, by outcome.");
     describe_histogram!(OUTBOUND_SECONDS, Unit::Seconds, "Time a call to the outside takes.");
+    describe_counter!(SIGN_INS, "Sign-ins with a good first proof, by risk and outcome.");
     describe_counter!(PANICS, "Requests that ended in a panic.");
     counter!(PANICS).absolute(0);
     counter!(EVALUATION_ERRORS).absolute(0);
@@ -96,6 +100,11 @@ pub fn evaluation_error() {
 
 pub fn unauthenticated() {
     counter!(UNAUTHENTICATED).increment(1);
+}
+
+/// `outcome`: `opened`, `held` for a second factor, `unproven` for want of it, or `denied`.
+pub fn sign_in(risk: Risk, outcome: &'static str) {
+    counter!(SIGN_INS, "risk" => risk.as_str(), "outcome" => outcome).increment(1);
 }
 
 pub fn commit_time(took: Duration) {

@@ -69,8 +69,10 @@ impl App {
         if !enrolled.is_active() {
             return Ok((caller, Spent::default()));
         }
-        let (token, risk) = (None, caller.session().proof.risk);
-        Err(Error::SecondFactor(Box::new(Challenge { token, risk, means: enrolled.means() })))
+        let proof = &caller.session().proof;
+        let (risk, risk_reasons) = (proof.risk, proof.risk_reasons.clone());
+        let challenge = Challenge { token: None, risk, risk_reasons, means: enrolled.means() };
+        Err(Error::SecondFactor(Box::new(challenge)))
     }
 
     /// The caller with this factor proven, and what uses it up; the caller of this counts tries.

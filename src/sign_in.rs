@@ -10,15 +10,16 @@ use uuid::Uuid;
 
 use crate::audit::entry::Origin;
 use crate::authn::factors::Enrolled;
+use crate::authn::risk::{Rated, Rating, Vouched};
 use crate::authn::single_use::{Found, Kind as Use};
 use crate::authn::{Caller, SignIn, Via, ViewSelf};
 use crate::authz::facts::{Particulars, Risk};
-use crate::authz::{Action as _, Permit, TheRegistry};
+use crate::authz::{Action, Permit, TheRegistry};
 use crate::directory::Kind;
 use crate::error::Challenge;
 use crate::second_factor::{BegunProof, Shown, Spent};
 use crate::store::Statement;
-use crate::{App, Error, Result, Unproven};
+use crate::{App, Error, Result, Unproven, metrics};
 
 /// How long a sign-in waits for its second factor.
 const WAIT: Duration = Duration::from_secs(300);
@@ -46,22 +47,17 @@ struct Begun {
     authenticated_at: i64,
 }
 
-/// What the history says of a sign-in.
-pub struct Rated {
-    pub risk: Risk,
-    /// Makes what is now known part of the history; for sign-ins that succeed.
-    pub remember: Vec<Statement>,
-}
-
 impl App {
     /// Goes on from a first proof. `otp` may come with it, to save a round.
     ///
     /// # Errors
     /// [`Error::RiskBlocked`] when the risk is why policy refuses, other refusals as they are.
     pub async fn sign_in(&self, proven: Caller, otp: Option<&SecretString>) -> Result<Step> {
-        let (caller, rated) = self.rated(proven).await?;
+        let (caller, rated) = self.rate(proven).await?;
         let (caller, spent) = match otp {
-            Some(otp) => self.with_factor(caller, &Shown::Otp(otp.clone()), "auth.login").await?,
+            Some(otp) => {
+                self.counted_factor(caller, &Shown::Otp(otp.clone()), "auth.login").await?
+            }
             None => (caller, Spent::default()),
         };
         if !self.asks_for_factor(&caller)? {
@@ -69,11 +65,10 @@ impl App {
         }
         let enrolled = self.factors.of_principal(caller.principal()).await?;
         if enrolled.is_active() {
-            return self.hold(caller, &enrolled).await.map(Step::SecondFactor);
+            return self.hold(caller, rated.rating, &enrolled).await.map(Step::SecondFactor);
         }
         // Nothing can be proven that was never enrolled: policy lets this session do no more than that.
-        let unknown = Rated { remember: Vec::new(), ..rated };
-        self.opening(caller, unknown, spent).await.map(Step::Open)
+        self.opening(caller, rated, spent).await.map(Step::Open)
     }
 
     /// The second half of a sign-in that was held.
@@ -83,9 +78,10 @@ impl App {
         shown: &Shown,
         origin: Arc<Origin>,
     ) -> Result<Opening> {
-        let (held, proven) = self.held(token, origin).await?;
-        let (caller, rated) = self.rated(proven).await?;
-        let (caller, mut spent) = self.with_factor(caller, shown, "auth.mfa").await?;
+        let (held, proven) = self.held(token, origin.clone()).await?;
+        self.sign_in_limits.admit(origin.ip, &proven.principal().id().to_string())?;
+        let (caller, rated) = self.rate(proven).await?;
+        let (caller, mut spent) = self.counted_factor(caller, shown, "auth.mfa").await?;
         spent.statements.push(held.spend(None));
         self.opening(caller, rated, spent).await
     }
@@ -97,19 +93,20 @@ impl App {
         origin: Arc<Origin>,
     ) -> Result<BegunProof> {
         let (_, proven) = self.held(token, origin).await?;
-        let (caller, _) = self.rated(proven).await?;
-        let permit = self.allowed(caller).await?;
+        // No try yet; but each writes a row.
+        self.sign_in_limits.admit_name(&format!("passkey {}", proven.principal().id()))?;
+        let (caller, rated) = self.rate(proven).await?;
+        let permit = self.decide(caller, SignIn, &rated.rating).await?;
         self.begin_proof(permit.warrant(), permit.caller()).await
     }
 
-    /// What the token of a held sign-in stands for. Every look counts as a try.
+    /// What the token of a held sign-in stands for.
     async fn held(&self, token: &SecretString, origin: Arc<Origin>) -> Result<(Found, Caller)> {
         let begun = self.authn.single_use().recall(Use::SecondFactor, token).await?;
         let Some(held) = begun.filter(|it| it.is_good_for(HOLDER)) else {
             return Err(self.authn.refuse_waiting("ended", &origin).await);
         };
         let Begun { kind, id, via, authenticated_at } = held.body()?;
-        self.sign_in_limits.admit(origin.ip, &id.to_string())?;
         let Some(principal) = self.directory.snapshot().principal(kind, id) else {
             return Err(Error::Unauthenticated(Unproven::BadSecret));
         };
@@ -117,18 +114,46 @@ impl App {
     }
 
     async fn opening(&self, caller: Caller, rated: Rated, spent: Spent) -> Result<Opening> {
-        let permit = self.allowed(caller).await?;
+        let vouched = Vouched::by(&caller.session().proof);
+        let permit = self.admit(caller, SignIn, &rated.rating).await?;
         spent.note(permit.warrant());
         let mut statements = spent.statements;
-        statements.extend(rated.remember);
+        statements.extend(rated.remember(vouched));
         Ok(Opening { permit, statements })
     }
 
+    /// Decides on letting in a caller who was rated: a sign-in, its renewal, or a machine's.
+    ///
+    /// # Errors
+    /// As [`App::sign_in`].
+    pub async fn admit<A: Action>(
+        &self,
+        caller: Caller,
+        action: A,
+        rating: &Rating,
+    ) -> Result<Permit<A>> {
+        let admitted = self.decide(caller, action, rating).await;
+        if admitted.is_ok() {
+            metrics::sign_in(rating.risk, "opened");
+        }
+        admitted
+    }
+
     /// Decided before anything is asked for or given.
-    async fn allowed(&self, caller: Caller) -> Result<Permit<SignIn>> {
-        let risk = caller.session().proof.risk;
-        match self.authz.authorize(caller, SignIn).await {
-            Err(Error::Denied(denial)) if risk >= Risk::High => Err(Error::RiskBlocked(denial)),
+    async fn decide<A: Action>(
+        &self,
+        caller: Caller,
+        action: A,
+        rating: &Rating,
+    ) -> Result<Permit<A>> {
+        match self.authz.authorize(caller, action).await {
+            Err(Error::Denied(denial)) => {
+                metrics::sign_in(rating.risk, "denied");
+                Err(match rating.risk >= Risk::High {
+                    true => Error::RiskBlocked(denial, rating.clone()),
+                    false => Error::Denied(denial),
+                })
+            }
             other => other,
         }
     }
@@ -142,7 +167,7 @@ impl App {
         Ok(!may(caller)? && may(&self.authn.with_factor_proven(caller.clone()))?)
     }
 
-    async fn hold(&self, caller: Caller, enrolled: &Enrolled) -> Result<Challenge> {
+    async fn hold(&self, caller: Caller, rating: Rating, enrolled: &Enrolled) -> Result<Challenge> {
         let (principal, session) = (caller.principal(), caller.session());
         let begun = Begun {
             kind: principal.kind(),
@@ -150,22 +175,31 @@ impl App {
             via: session.proof.via,
             authenticated_at: session.authenticated_at,
         };
-        let risk = session.proof.risk;
         let (token, insert) =
             self.authn.single_use().issue(Use::SecondFactor, HOLDER, &begun, WAIT)?;
-        let permit = self.allowed(caller).await?;
+        let permit = self.decide(caller, SignIn, &rating).await?;
         self.authn.hold(permit, insert).await?;
-        Ok(Challenge { token: Some(token), risk, means: enrolled.means() })
+        metrics::sign_in(rating.risk, "held");
+        let Rating { risk, reasons: risk_reasons } = rating;
+        Ok(Challenge { token: Some(token), risk, risk_reasons, means: enrolled.means() })
     }
 
-    async fn rated(&self, caller: Caller) -> Result<(Caller, Rated)> {
-        let rated = self.rate(&caller).await?;
-        Ok((self.authn.rated(caller, rated.risk), rated))
+    /// Rates a caller who comes in now, whatever it was rated before.
+    pub async fn rate(&self, caller: Caller) -> Result<(Caller, Rated)> {
+        let rated = self.rater.rate(caller.principal(), caller.origin()).await?;
+        Ok((self.authn.rated(caller, &rated.rating), rated))
     }
 
-    /// Provisional until histories are kept.
-    pub async fn rate(&self, _: &Caller) -> Result<Rated> {
-        Ok(Rated { risk: Risk::Low, remember: Vec::new() })
+    /// Proves a factor on the way in.
+    async fn counted_factor(
+        &self,
+        caller: Caller,
+        shown: &Shown,
+        event: &'static str,
+    ) -> Result<(Caller, Spent)> {
+        let risk = caller.session().proof.risk;
+        let tried = self.with_factor(caller, shown, event).await;
+        tried.inspect_err(|_| metrics::sign_in(risk, "unproven"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::risk::Reason;
 use crate::audit::entry::Origin;
 use crate::authz::facts::Risk;
 use crate::directory::Principal;
@@ -39,6 +40,9 @@ pub struct Proof {
     pub via: Via,
     /// How risky the sign-in was rated.
     pub risk: Risk,
+    /// Why. Kept with the session; tokens do not carry it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub risk_reasons: Vec<Reason>,
     /// When a second factor was last proven: microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa_at: Option<i64>,
@@ -98,6 +102,7 @@ impl Default for Proof {
         Proof {
             via: Via::default(),
             risk: Risk::Low,
+            risk_reasons: Vec::new(),
             mfa_at: None,
             attested: false,
             client: None,

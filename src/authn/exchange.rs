@@ -22,7 +22,7 @@ pub enum SubjectToken {
     /// A person's, or one of an agent that acts for a person already.
     AccessToken(SecretString),
     /// By its id, which is no secret: it is good in the hands of its agent only.
-    Mandate(String),
+    Mandate(SecretString),
 }
 
 /// Why that gives no token.
@@ -52,6 +52,11 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Without one, policy lets nobody act.
+    pub fn has_mandate(&self) -> bool {
+        self.mandate.is_some()
+    }
+
     /// What a token for it may hold at most: `asked`, or all there is.
     pub fn bound(&self, asked: Option<&BTreeSet<String>>) -> Vec<String> {
         let Some(mandate) = &self.mandate else { return Vec::new() };
@@ -113,7 +118,7 @@ impl Authn {
     pub fn subject(&self, agent: &Caller, shown: &SubjectToken) -> Result<Subject, BadSubject> {
         let (agent, now) = (agent.principal().id(), self.clock.micros());
         match shown {
-            SubjectToken::Mandate(id) => self.by_mandate(agent, id, now),
+            SubjectToken::Mandate(id) => self.by_mandate(agent, id.expose_secret(), now),
             SubjectToken::AccessToken(token) => self.by_token(agent, token, now),
         }
     }

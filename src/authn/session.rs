@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::access_token::{Act, Claims, Confirmation};
 use super::endings::ends_session;
 use super::proofs::KeyProof;
+use super::risk::Rating;
 use super::{AccessToken, Authn, Caller, Proof, SECOND, Session, TokenPair, Via};
 use crate::audit::Actor;
 use crate::audit::entry::Origin;
@@ -21,6 +22,9 @@ use crate::credentials;
 use crate::directory::{Kind, Principal};
 use crate::store::{Row, Statement};
 use crate::{Error, Result, Unproven};
+
+/// What every refresh token begins with.
+pub(super) const REFRESH_PREFIX: &str = "gwr_";
 
 /// Something a principal does about its own session.
 macro_rules! on_session {
@@ -118,6 +122,25 @@ impl RecalledRefresh {
         };
         self.stored.as_ref().is_some_and(good)
     }
+
+    /// Whom it stands for, and until when (microseconds), while it may still be used.
+    pub(super) fn bearer(self, origin: Arc<Origin>) -> Option<(Caller, i64)> {
+        let stored = if self.is_good() { self.stored? } else { return None };
+        let (expires_at, principal) = (stored.expires_at, stored.principal.clone()?);
+        Some((Caller::new(principal, stored.session(), origin), expires_at))
+    }
+}
+
+impl StoredRefresh {
+    fn session(self) -> Session {
+        Session {
+            id: Some(self.session),
+            scopes: Arc::new(self.scopes.into_iter().collect()),
+            authenticated_at: self.authenticated_at,
+            reauthenticated_at: None,
+            proof: Arc::new(self.proof),
+        }
+    }
 }
 
 /// Who sends a refresh token.
@@ -193,9 +216,12 @@ impl Authn {
         Caller::new(principal, session, origin)
     }
 
-    /// The caller, with the risk that this request was rated.
-    pub(crate) fn rated(&self, caller: Caller, risk: Risk) -> Caller {
-        caller.proving(|it| it.risk = risk)
+    /// The caller, with what this request was rated.
+    pub(crate) fn rated(&self, caller: Caller, rating: &Rating) -> Caller {
+        caller.proving(|it| {
+            it.risk = rating.risk;
+            it.risk_reasons.clone_from(&rating.reasons);
+        })
     }
 
     /// A client goes on without the person, whose address and browser cannot be rated anew. What was
@@ -307,39 +333,24 @@ impl Authn {
     ) -> Result<(Caller, RefreshSession)> {
         let good = recalled.is_good();
         let RecalledRefresh { hash: spent, stored, .. } = recalled;
-        let Some(StoredRefresh {
-            session,
-            principal: Some(principal),
-            used,
-            ended,
-            authenticated_at,
-            proof,
-            scopes,
-            ..
-        }) = stored
-        else {
+        let known = stored.and_then(|it| Some((it.principal.clone()?, it)));
+        let Some((principal, stored)) = known else {
             return Err(self.refuse_refresh(Actor::anonymous("unknown"), "unknown", &origin).await);
         };
-        if used && !ended {
+        let session = stored.session;
+        if stored.used && !stored.ended {
             self.end(session, &principal, "refresh_token_reused").await?;
         }
-        let reason = match (good, used) {
+        let reason = match (good, stored.used) {
             (false, true) => Some("reused"),
             (false, false) => Some("ended"),
-            (true, _) => holder.fault(&proof),
+            (true, _) => holder.fault(&stored.proof),
         };
         if let Some(reason) = reason {
             return Err(self.refuse_refresh(principal.actor(), reason, &origin).await);
         }
-        let authenticated = Session {
-            id: Some(session),
-            scopes: Arc::new(scopes.into_iter().collect()),
-            authenticated_at,
-            reauthenticated_at: None,
-            proof: Arc::new(proof),
-        };
-        let caller = self.bind(Caller::new(principal, authenticated, origin), holder.proof)?;
-        Ok((caller, RefreshSession { spent, session }))
+        let caller = Caller::new(principal, stored.session(), origin);
+        Ok((self.bind(caller, holder.proof)?, RefreshSession { spent, session }))
     }
 
     async fn refuse_refresh(&self, actor: Actor, reason: &str, origin: &Origin) -> Error {
@@ -544,9 +555,10 @@ impl Authn {
         if let Some(key) = &proof.key {
             warrant.note("key", key.as_str());
         }
-        let bound = proof.key.is_some();
+        let (bound, risk) = (proof.key.is_some(), proof.risk);
         let token = self.tokens.sign(warrant, &claims)?.into();
-        Ok(AccessToken { token, bound, expires_at: instant(expires * SECOND), ttl, scopes })
+        let expires_at = instant(expires * SECOND);
+        Ok(AccessToken { token, bound, expires_at, ttl, scopes, risk })
     }
 }
 
@@ -554,7 +566,7 @@ impl Authn {
 fn refresh_token() -> Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
-    Ok(format!("gwr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+    Ok(format!("{REFRESH_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
 }
 
 /// A proof that works once, and worked for somebody else between our look and our commit.

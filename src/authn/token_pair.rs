@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::authz::facts::Risk;
+
 /// An access token in the clear.
 #[derive(Debug)]
 pub struct AccessToken {
@@ -15,6 +17,8 @@ pub struct AccessToken {
     pub ttl: Duration,
     /// The scopes it holds.
     pub scopes: Vec<String>,
+    /// How risky the request for it was rated.
+    pub risk: Risk,
 }
 
 /// An access token and the refresh token that follows it.

@@ -20,7 +20,7 @@ pub struct Behalf {
     /// None when there is no such mandate any more, or there never was one.
     mandate: Option<Arc<Mandate>>,
     /// Everybody but the caller: the agents it acts for, nearest first, and the user. None when one
-    /// of them is gone, and cannot be asked.
+    /// of them cannot be asked, because it is gone or because it gave no word; then nothing is allowed.
     others: Option<Vec<Principal>>,
     /// What policies are told.
     pub(super) facts: Delegation,
@@ -86,7 +86,7 @@ impl Behalf {
             remaining_seconds: mandate.as_ref().map_or(0, |it| it.remaining_seconds(now)),
             mandate: mandate.as_ref().map(|it| it.facts()),
         };
-        let others = agents.chain([person]).collect();
+        let others = mandate.as_ref().and_then(|_| agents.chain([person]).collect());
         Behalf { user, chain, mandate, others, facts }
     }
 

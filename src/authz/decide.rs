@@ -200,6 +200,7 @@ impl Decider {
                 reauth_age: session.reauthenticated_at.and_then(since),
             },
             risk: session.proof.risk,
+            risk_reasons: session.proof.risk_reasons.clone(),
             token_scopes: BTreeSet::clone(&session.scopes),
             delegation: party.behalf.map(|it| it.facts.clone()),
             particulars,

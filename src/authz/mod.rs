@@ -193,16 +193,6 @@ impl Authz {
     ) -> Result<bool> {
         let behalf = self.behalf(caller, None)?;
         let party = Party { caller, behalf: behalf.as_ref() };
-        self.would_allow_all(party, action, resource, particulars)
-    }
-
-    fn would_allow_all(
-        &self,
-        party: Party<'_>,
-        action: &'static str,
-        resource: &dyn Resource,
-        particulars: &Particulars,
-    ) -> Result<bool> {
         Ok(self.decider.prepare(party, action, particulars)?.about(resource)?.allow)
     }
 
@@ -264,8 +254,9 @@ impl Authz {
             return error;
         }
         let hidden = match question.resource.view() {
+            // What the caller may see is up to its token, whatever it asks on behalf of.
             Some(view) if view.action != question.action => self
-                .would_allow_all(party, view.action, question.resource, &(view.particulars)())
+                .would_allow(party.caller, view.action, question.resource, &(view.particulars)())
                 .map_or(true, |seen| !seen),
             Some(_) => true,
             None => false,

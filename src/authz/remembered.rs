@@ -13,6 +13,7 @@ use super::facts::{ClockFacts, Facts, Particulars, Risk, Shape};
 use super::uid;
 use crate::Result;
 use crate::authn::Caller;
+use crate::authn::risk::Reason;
 use crate::directory::Principal;
 use crate::policy::Bundle;
 
@@ -61,6 +62,7 @@ struct Alike {
     reauthenticated_at: Option<i64>,
     mfa_at: Option<i64>,
     risk: Risk,
+    risk_reasons: Vec<Reason>,
     assurance_level: u8,
     ip: IpAddr,
     shape: Shape,
@@ -120,6 +122,7 @@ impl Remembered {
             reauthenticated_at: session.reauthenticated_at,
             mfa_at: session.proof.mfa_at,
             risk: session.proof.risk,
+            risk_reasons: session.proof.risk_reasons.clone(),
             assurance_level: session.assurance_level(),
             ip: caller.origin().ip,
             shape: particulars.shape(),

@@ -141,6 +141,9 @@ pub struct ValidateAnswer {
     agent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_name: Option<String>,
+    /// The user in whose name it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_behalf_of: Option<String>,
     /// What it admits after every narrowing.
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<BTreeSet<String>>,
@@ -308,6 +311,7 @@ fn answer(validation: Validation) -> Response {
             credential_id: Some(it.credential_id),
             agent: Some(it.agent),
             agent_name: Some(it.agent_name),
+            on_behalf_of: it.on_behalf_of,
             scopes: Some(it.scopes),
             expires_at: Some(it.expires_at),
             ..ValidateAnswer::default()

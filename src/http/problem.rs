@@ -8,8 +8,9 @@ use warp::reply::{Reply as _, Response};
 
 use crate::authn::factors::Means;
 use crate::authn::proofs::ALGORITHMS;
+use crate::authn::risk::Reason;
 use crate::authz::facts::Risk;
-use crate::error::{FieldFault, Fix};
+use crate::error::{Denial, FieldFault, Fix};
 use crate::{Error, Unproven};
 
 const REALM: &str = "Bearer realm=\"gatewright\"";
@@ -42,9 +43,21 @@ pub struct Problem {
     pub mfa_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk: Option<Risk>,
+    /// Why the sign-in is rated so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk_reasons: Option<Vec<Reason>>,
     /// What a second factor can be proven with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second_factors: Option<Vec<Means>>,
+}
+
+impl Problem {
+    fn denied(&mut self, denial: Denial) {
+        self.detail = denial.detail;
+        self.decision_id = Some(denial.decision_id.to_string());
+        self.reasons = Some(denial.reasons);
+        self.fix = Some(denial.fixes);
+    }
 }
 
 /// The answer to an error. A server fault is logged here, once, and not told.
@@ -64,6 +77,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         errors: None,
         mfa_token: None,
         risk: None,
+        risk_reasons: None,
         second_factors: None,
     };
     let mut extra = Vec::new();
@@ -75,16 +89,19 @@ pub fn render(error: Error, request_id: &str) -> Response {
         Error::SecondFactor(challenge) => {
             problem.mfa_token = challenge.token.map(|it| it.expose_secret().to_owned());
             problem.risk = Some(challenge.risk);
+            problem.risk_reasons = Some(challenge.risk_reasons);
             problem.second_factors = Some(challenge.means);
             extra.push((header::WWW_AUTHENTICATE, REALM.to_owned()));
         }
-        Error::Denied(denial) | Error::RiskBlocked(denial) | Error::QuotaExceeded(denial) => {
+        Error::Denied(denial) | Error::QuotaExceeded(denial) => {
             let wait = denial.fixes.iter().find_map(|it| it.retry_after_seconds);
             extra.extend(wait.map(|it| (header::RETRY_AFTER, it.to_string())));
-            problem.detail = denial.detail;
-            problem.decision_id = Some(denial.decision_id.to_string());
-            problem.reasons = Some(denial.reasons);
-            problem.fix = Some(denial.fixes);
+            problem.denied(*denial);
+        }
+        Error::RiskBlocked(denial, rating) => {
+            problem.denied(*denial);
+            problem.risk = Some(rating.risk);
+            problem.risk_reasons = Some(rating.reasons);
         }
         Error::Invalid(faults) => problem.errors = Some(faults),
         Error::MethodNotAllowed { allow } => extra.push((header::ALLOW, allow)),

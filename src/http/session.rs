@@ -13,7 +13,10 @@ use warp::reply::{Reply as _, Response, json};
 use super::call::Call;
 use super::list::{no_content, time};
 use super::passkeys::SignedBody;
-use crate::authn::{Caller, Elevate, Holder, NotHolder, SignOut, TokenPair, ViewSelf};
+use crate::authn::risk::{Rating, Reason, Vouched};
+use crate::authn::{
+    Caller, Delegated, Elevate, Holder, NotHolder, Proof, SignOut, TokenPair, ViewSelf,
+};
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
 use crate::directory::{Groups, Kind, Roles};
@@ -83,6 +86,8 @@ pub struct Tokens {
     refresh_token_expires_at: Timestamp,
     /// How risky the sign-in was rated.
     risk: Risk,
+    /// Why.
+    risk_reasons: Vec<Reason>,
     /// What the access token holds.
     scopes: Vec<String>,
 }
@@ -102,7 +107,24 @@ pub struct Me {
     groups: Groups,
     /// What the access token holds.
     scopes: BTreeSet<String>,
+    /// For an agent that acts in a user's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delegation: Option<DelegationView>,
     session: SessionView,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct DelegationView {
+    mandate_id: Uuid,
+    on_behalf_of: Uuid,
+    /// The agents that act one for the other, the one that has the mandate first.
+    chain: Vec<Uuid>,
+}
+
+impl From<&Delegated> for DelegationView {
+    fn from(it: &Delegated) -> DelegationView {
+        DelegationView { mandate_id: it.mandate, on_behalf_of: it.user, chain: it.chain.clone() }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -140,12 +162,10 @@ pub async fn mfa(app: Arc<App>, call: Call) -> Result<Response> {
 
 /// The tokens of a sign-in that has gone all the way.
 pub async fn open(app: &App, Opening { permit, statements }: Opening) -> Result<Response> {
-    let (scopes, risk) = (app.holdable_scopes(permit.caller(), None)?, risk(permit.caller()));
-    Ok(tokens(&app.authn.open(permit, scopes, statements).await?, risk))
-}
-
-fn risk(caller: &Caller) -> Risk {
-    caller.session().proof.risk
+    let scopes = app.holdable_scopes(permit.caller(), None)?;
+    let Proof { risk, risk_reasons, .. } = &*permit.caller().session().proof;
+    let rating = Rating { risk: *risk, reasons: risk_reasons.clone() };
+    Ok(tokens(&app.authn.open(permit, scopes, statements).await?, rating))
 }
 
 pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
@@ -158,13 +178,14 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
     let proof = app.authn.key_proof(call.request()).map_err(NotHolder::from)?;
     let holder = Holder { client: None, proof };
     let (caller, action) = app.authn.prove_refresh(known, holder, call.origin.clone()).await?;
-    let rated = app.rate(&caller).await?;
-    let caller = app.authn.rated(caller, rated.risk);
+    let (caller, rated) = app.rate(caller).await?;
     // Asked anew: who lost a role since the sign-in loses its scopes now.
     let scopes = app.holdable_scopes(&caller, None)?;
-    let permit = app.authz.authorize(caller, action).await?;
-    let kept = scopes.clone();
-    Ok(tokens(&app.authn.refresh(permit, &kept, scopes, rated.remember).await?, rated.risk))
+    let permit = app.admit(caller, action, &rated.rating).await?;
+    // Whatever factor opened the session was proven elsewhere: it does not vouch for this place.
+    let (kept, statements) = (scopes.clone(), rated.remember(Vouched::Not));
+    let pair = app.authn.refresh(permit, &kept, scopes, statements).await?;
+    Ok(tokens(&pair, rated.rating))
 }
 
 /// The password is checked before the decision: proving it is what is asked for.
@@ -198,6 +219,7 @@ pub async fn me(_: Arc<App>, permit: Permit<ViewSelf>) -> Result<Response> {
         roles: principal.roles().clone(),
         groups: principal.groups().clone(),
         scopes: BTreeSet::clone(&session.scopes),
+        delegation: session.proof.delegation.as_ref().map(Into::into),
         session: SessionView {
             id: session.id,
             authenticated_at: time(session.authenticated_at),
@@ -220,14 +242,15 @@ pub async fn logout(app: Arc<App>, permit: Permit<SignOut>) -> Result<Response> 
     Ok(no_content())
 }
 
-fn tokens(pair: &TokenPair, risk: Risk) -> Response {
+fn tokens(pair: &TokenPair, rating: Rating) -> Response {
     let answer = Tokens {
         token_type: pair.access.kind(),
         access_token: pair.access.reveal().to_owned(),
         access_token_expires_at: pair.access.expires_at,
         refresh_token: pair.reveal_refresh().to_owned(),
         refresh_token_expires_at: pair.refresh_expires_at,
-        risk,
+        risk: rating.risk,
+        risk_reasons: rating.reasons,
         scopes: pair.access.scopes.clone(),
     };
     json(&answer).into_response()

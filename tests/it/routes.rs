@@ -26,7 +26,22 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/mfa",
     "POST /api/v1/auth/refresh",
+    "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/oauth-protected-resource",
+    "POST /oauth/register",
     "POST /oauth/token",
+    "POST /oauth/account/passkey",
+    "POST /oauth/revoke",
+    "POST /oauth/introspect",
+    "GET /oauth/authorize",
+    "GET /oauth/sign-in",
+    "POST /oauth/sign-in",
+    "POST /oauth/second-factor",
+    "POST /oauth/consent",
+    "GET /oauth/account",
+    "POST /oauth/sign-out",
+    "GET /oauth/style.css",
+    "POST /oauth/account/passkey",
     "GET /oauth/passkey",
     "POST /oauth/passkey",
     "GET /oauth/passkey.js",
@@ -48,33 +63,33 @@ const IDENTIFIED: &[(&str, &str)] = &[
 ];
 
 /// What public routes ask once they know who it is.
-const ASKED_AT_SIGN_IN: &[&str] = &["sign_in", "hold_scope"];
+const ASKED_AT_SIGN_IN: &[&str] = &[
+    "introspect_token",
+    "sign_in",
+    "hold_scope",
+    "register_client",
+    "authorize_client",
+    "act_for",
+];
 
 /// What steps of an enrolment ask in place of `enroll_factor`, once there is a factor.
 const ASKED_BESIDE_A_FACTOR: &[&str] = &["add_factor"];
 
 /// Actions that policies can speak of already, and that nothing can ask for yet.
 const AWAITING: &[&str] = &[
-    "act_for",
     "activate_policy",
-    "authorize_client",
     "decide_approval",
     "delete_agent",
     "draft_policy",
-    "give_mandate",
     "grant_tool",
-    "introspect_token",
     "invoke",
     "probe_tool",
     "publish_version",
     "quarantine_tool",
-    "register_client",
     "review_policy",
-    "revoke_mandate",
     "rollback_policy",
     "transfer_tool",
     "view_approval",
-    "view_mandate",
     "view_policy",
     "view_role",
 ];
@@ -84,6 +99,7 @@ const LISTS: &[&str] = &[
     "GET /api/v1/users",
     "GET /api/v1/agents",
     "GET /api/v1/api-keys",
+    "GET /api/v1/users/{user}/mandates",
     "GET /api/v1/tools",
     "GET /api/v1/credentials",
 ];
@@ -156,6 +172,7 @@ struct Things {
     credential: String,
     token: String,
     key: String,
+    mandate: String,
 }
 
 impl Things {
@@ -164,14 +181,21 @@ impl Things {
         let text = |it: &Value| it.as_str().unwrap().to_owned();
         let body = json!({ "username": "somebody", "password": "A-fine-pass-phrase-1" });
         let user = text(&admin.post("/api/v1/users", &body).await.expect(201)["id"]);
-        let tool = admin.post("/api/v1/tools", &samples::calculate("calc")).await.expect(201);
+        let mut tool = samples::calculate("calc");
+        tool["tags"] = json!(["calculators"]);
+        let tool = admin.post("/api/v1/tools", &tool).await.expect(201);
         let (agent, caller) = gate.agent("reckoner", "agent").await;
         let path = format!("/api/v1/tools/{}/access", text(&tool["id"]));
         let vended = caller.post(&path, &json!({ "scopes": ["evaluate"] })).await.expect(201);
         let key = json!({ "name": "ci", "principal": agent["client_id"], "scopes": [] });
         let elevated = admin.elevated(crate::harness::server::PASSWORD).await;
         let key = elevated.post("/api/v1/api-keys", &key).await.expect(201);
+        let uma = gate.user_with_factor("uma", "user").await;
+        let path = format!("/api/v1/users/{}/mandates", uma.id().await);
+        let mandate = samples::mandate("reckoner", "calculators", &["evaluate"]);
+        let mandate = uma.post(&path, &mandate).await.expect(201);
         let things = Things {
+            mandate: text(&mandate["id"]),
             key: text(&key["id"]),
             user,
             agent: text(&agent["client_id"]),
@@ -191,6 +215,7 @@ impl Things {
             ("tool", &self.tool),
             ("credential", &self.credential),
             ("key", &self.key),
+            ("mandate", &self.mandate),
             ("role", "auditor"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),
         ] {
@@ -223,6 +248,9 @@ impl Things {
             "POST /api/v1/register/machine" => json!({ "name": "newcomer", "role": "agent" }),
             "PUT /api/v1/agents/{agent}/keys" => Holder::ed25519(1).jwks("one"),
             "POST /api/v1/api-keys" => json!({ "name": "another", "scopes": [] }),
+            "POST /api/v1/users/{user}/mandates" => {
+                samples::mandate(&self.agent, "calculators", &["evaluate"])
+            }
             "POST /api/v1/tools" => samples::calculate("another"),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
@@ -243,6 +271,7 @@ impl Things {
             format!("/api/v1/tools/{}", self.tool),
             format!("/api/v1/credentials/{}", self.credential),
             format!("/api/v1/api-keys/{}", self.key),
+            format!("/api/v1/mandates/{}", self.mandate),
             "/api/v1/users".into(),
             "/api/v1/agents".into(),
             "/api/v1/tools".into(),

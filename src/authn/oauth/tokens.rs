@@ -12,15 +12,15 @@ pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 #[derive(Debug)]
 pub struct Granted {
     pub access: AccessToken,
-    refresh: Option<SecretString>,
-    /// What was given, where another token was given for it (RFC 8693 section 2.2.1).
+    /// For tokens that were exchanged, what came of it (RFC 8693 section 2.2.1).
     pub issued_token_type: Option<&'static str>,
+    refresh: Option<SecretString>,
 }
 
 impl Granted {
     /// The same, given for another token.
-    pub fn exchanged(self) -> Granted {
-        Granted { issued_token_type: Some(ACCESS_TOKEN), ..self }
+    pub fn exchanged(self, issued_token_type: &'static str) -> Granted {
+        Granted { issued_token_type: Some(issued_token_type), ..self }
     }
 
     /// For the one answer that shows it.

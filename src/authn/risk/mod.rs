@@ -8,6 +8,8 @@ mod sighting;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,13 @@ pub struct Rating {
     pub risk: Risk,
     /// Never empty, the gravest first.
     pub reasons: Vec<Reason>,
+}
+
+impl fmt::Display for Rating {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons: Vec<&str> = self.reasons.iter().map(|it| it.as_str()).collect();
+        write!(out, "risk {}: {}", self.risk.as_str(), reasons.join(", "))
+    }
 }
 
 /// What a rating rests on.

@@ -80,7 +80,7 @@ impl Rated {
             _ => return Vec::new(),
         }
         let mut statements = history::remember(self.principal, &self.seen);
-        if self.rating.reasons.contains(&Reason::FirstUse) {
+        if self.rating.reasons.contains(&Reason::FirstUse) && vouched == Vouched::Not {
             statements.push(history::expect_first(self.principal));
         }
         statements

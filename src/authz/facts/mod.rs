@@ -31,6 +31,7 @@ pub use self::shape::Shape;
 pub use self::usage::{Ask, Usage};
 
 use self::express::{entity, record, scopes};
+use crate::authn::risk::Reason;
 use crate::authz::uid::Kind;
 
 /// The facts of one request. Serialized, they are what the audit keeps: read back, the same
@@ -45,6 +46,9 @@ pub struct Facts {
     pub session: SessionFacts,
     /// How risky the request is rated.
     pub risk: Risk,
+    /// Why, where the request is a sign-in; for the audit, not for Cedar.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risk_reasons: Vec<Reason>,
     /// What the caller's access token holds; Cedar is not told where the shape is `Base`.
     pub token_scopes: BTreeSet<String>,
     /// In whose name the request is made, when it is not the caller's own; Cedar is not told where

@@ -34,6 +34,7 @@ fn facts(particulars: Particulars) -> Facts {
             reauth_age: None,
         },
         risk: Risk::Low,
+        risk_reasons: Vec::new(),
         token_scopes: ["agent:calc".to_owned()].into(),
         delegation: Some(delegation()),
         particulars,

@@ -13,17 +13,15 @@ use super::client_auth::{Asker, AskerKind, recognise};
 use super::fault::Fault;
 use super::{grants, no_store};
 use crate::authn::NotHolder;
-use crate::authn::oauth::Granted;
+use crate::authn::oauth::{Granted, JWT};
 use crate::authn::proofs::KeyProof;
+use crate::authz::facts::Risk;
 use crate::store::Statement;
 use crate::{App, Result};
 
 /// The grants there are; see [`grant`].
 pub const GRANTS: [&str; 4] =
-    ["authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE];
-
-/// RFC 8693 section 2.1.
-const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+    ["authorization_code", "refresh_token", "client_credentials", grants::TOKEN_EXCHANGE];
 
 #[derive(Deserialize, JsonSchema)]
 pub struct TokenForm {
@@ -50,16 +48,29 @@ pub struct TokenForm {
     pub redirect_uri: Option<String>,
     #[schemars(with = "Option<String>")]
     pub refresh_token: Option<SecretString>,
-    /// The token that is exchanged (RFC 8693).
+    /// For an exchange (RFC 8693): in whose name the client is to act, which a user's access token
+    /// says, that of an agent which acts for a user already, or the id of a mandate; or a workload's
+    /// token from an issuer that is trusted.
     #[schemars(with = "Option<String>")]
     pub subject_token: Option<SecretString>,
-    /// `urn:ietf:params:oauth:token-type:jwt` for a workload's token.
+    /// `urn:ietf:params:oauth:token-type:access_token`,
+    /// `urn:gatewright:params:oauth:token-type:mandate`, or for a workload's token
+    /// `urn:ietf:params:oauth:token-type:jwt`.
     pub subject_token_type: Option<String>,
-    /// `urn:ietf:params:oauth:token-type:access_token`, also when left out.
+    /// `urn:ietf:params:oauth:token-type:access_token`, which is what there is.
     pub requested_token_type: Option<String>,
+    /// Not taken: the client itself is the actor.
+    #[schemars(with = "Option<String>")]
+    pub actor_token: Option<SecretString>,
+    pub actor_token_type: Option<String>,
 }
 
 impl TokenForm {
+    /// Whether what proves who asks is itself the token that is exchanged.
+    fn is_of_workload(&self) -> bool {
+        self.grant_type == grants::TOKEN_EXCHANGE && self.subject_token_type.as_deref() == Some(JWT)
+    }
+
     fn client(&self) -> Fields<'_> {
         Fields {
             client_id: self.client_id.as_deref(),
@@ -91,6 +102,8 @@ pub struct TokenAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
     scope: String,
+    /// How risky the request was rated.
+    risk: Risk,
 }
 
 /// Refusals that OAuth has a word for are said in OAuth's words; the rest is a problem document.
@@ -109,14 +122,17 @@ async fn grant(app: &App, call: &Call) -> Result<Granted, Fault> {
         return Err(Fault::new("unsupported_grant_type", how));
     }
     let key = app.authn.key_proof(call.request()).map_err(NotHolder::Proof)?;
-    if form.grant_type == TOKEN_EXCHANGE {
-        return grants::token_exchange(app, call, Brought { form: &form, key, used: None }).await;
+    if form.is_of_workload() {
+        return grants::workload(app, call, Brought { form: &form, key, used: None }).await;
     }
     let Asker { kind, used } = recognise(app, call, &form.client()).await?;
     let brought = Brought { form: &form, key, used };
     match (form.grant_type.as_str(), kind) {
         ("client_credentials", AskerKind::Agent(caller)) => {
             grants::client_credentials(app, *caller, brought).await
+        }
+        (grants::TOKEN_EXCHANGE, AskerKind::Agent(caller)) => {
+            grants::token_exchange(app, *caller, brought).await
         }
         ("authorization_code", AskerKind::Client(client)) => {
             grants::authorization_code(app, call, &client, brought).await
@@ -137,6 +153,7 @@ fn answer(granted: &Granted) -> Response {
         issued_token_type: granted.issued_token_type,
         refresh_token: granted.reveal_refresh().map(str::to_owned),
         scope: access.scopes.join(" "),
+        risk: access.risk,
     };
     no_store(json(&answer).into_response())
 }

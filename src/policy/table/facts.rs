@@ -82,6 +82,7 @@ pub(super) fn facts(
             reauth_age: told.reauth_age_seconds.map(age),
         },
         risk: told.risk,
+        risk_reasons: Vec::new(),
         token_scopes: told.token.clone(),
         delegation: told.delegation.clone(),
         particulars: told.particulars(shape)?,

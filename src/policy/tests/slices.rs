@@ -147,8 +147,17 @@ fn facts() -> impl Strategy<Value = (Facts, Usage, bool, bool)> {
             let clock = Arc::new(ClockFacts::at(now, &TimeZone::UTC, zones).unwrap());
             let session = SessionFacts { aal, age: Age::ZERO, mfa_age, reauth_age };
             let particulars = Particulars::Base;
-            let delegation = None;
-            let facts = Facts { clock, net, session, risk, token_scopes, delegation, particulars };
+            let (delegation, risk_reasons) = (None, Vec::new());
+            let facts = Facts {
+                clock,
+                net,
+                session,
+                risk,
+                risk_reasons,
+                token_scopes,
+                delegation,
+                particulars,
+            };
             (facts, usage, delegated, approved)
         },
     )

@@ -68,6 +68,11 @@ impl Caller {
         Caller { token, ..self.clone() }
     }
 
+    /// The id of whoever calls.
+    pub async fn id(&self) -> String {
+        self.get("/api/v1/auth/me").await.expect(200)["id"].as_str().unwrap().to_owned()
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path)).await
     }

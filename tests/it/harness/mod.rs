@@ -1,8 +1,10 @@
 //! What the tests stand on.
 
 pub mod address;
+pub mod authenticator;
 pub mod browser;
 pub mod caller;
+pub mod chromium;
 pub mod client;
 pub mod enrolled;
 pub mod factor;

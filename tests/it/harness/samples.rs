@@ -14,6 +14,13 @@ pub fn translate(name: &str) -> Value {
     })
 }
 
+/// What lets this agent use tools with the tag `tools` in somebody's name, for an hour.
+#[expect(clippy::disallowed_methods, reason = "people have clocks of their own")]
+pub fn mandate(agent: &str, tools: &str, scopes: &[&str]) -> Value {
+    let ends = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    json!({ "agent": agent, "tools": tools, "scopes": scopes, "expires_at": ends })
+}
+
 /// A low-risk function tool that role `agent` may use.
 pub fn calculate(name: &str) -> Value {
     json!({

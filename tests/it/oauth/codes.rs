@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::browser::query;
 use crate::harness::client::{CHALLENGE, Client, VERIFIER, assert_refused};
-use crate::harness::{Browser, Caller, Gate, send};
+use crate::harness::{ADMIN, Browser, Caller, Gate, PASSWORD, send};
 
 async fn code(browser: &mut Browser, client: &Client) -> String {
     let asks = client.asks(&[]);
@@ -154,8 +154,7 @@ async fn a_refresh_token_belongs_to_its_client_and_never_gives_more() {
     assert_eq!(all["scope"], "read:profile read:public", "it was narrowed for one token");
 
     // Our own sign-in's tokens are not a client's.
-    let body = json!({ "username": "una", "password": "A-fine-pass-phrase-1" });
-    gate.user("una", "user").await;
+    let body = json!({ "username": ADMIN, "password": PASSWORD });
     let own = gate.anyone().post("/api/v1/auth/login", &body).await.expect(200);
     let refused = client.refresh(own["refresh_token"].as_str().unwrap(), &[]).await;
     assert_refused(&refused, 400, "invalid_grant");
