@@ -24,6 +24,8 @@ use crate::{Error, Result};
 pub(super) const EVENT: &str = "auth.federation";
 /// How long somebody may take at the provider.
 const LIFE: Duration = Duration::from_secs(600);
+/// How long ago somebody may have signed in at a provider that is believed about second factors.
+const SIGNED_IN_SECONDS_MAX: &str = "43200";
 /// What of an error code is written down.
 const CODE_CHARS_MAX: usize = 64;
 
@@ -86,6 +88,10 @@ impl Authn {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ]);
+        if provider.is_believed_about_factors() {
+            // Asked for so that the answer says when it was.
+            location.query_pairs_mut().append_pair("max_age", SIGNED_IN_SECONDS_MAX);
+        }
         let warrant = Warrant::system("begin_federation", &self.clock);
         warrant.note("issuer", provider.name());
         self.ledger.commit(&warrant, vec![insert]).await?;

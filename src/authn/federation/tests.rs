@@ -46,6 +46,7 @@ impl World {
                 "kind": "sign_in", "name": "company", "issuer": ISSUER, "client_id": "gate",
                 "jwks_uri": keys.url(),
                 "groups": { "eng": "engineers", "sec": "security" },
+                "second_factor": ["mfa", "hwk"],
             },
             {
                 "kind": "workload", "name": "ci", "issuer": "https://ci.example",
@@ -284,6 +285,24 @@ async fn claims_make_groups_and_take_them_away() {
     let before = groups(&["engineers", "ours"]);
     assert_eq!(provider.regrouped(&before, &groups(&["security"])), groups(&["ours", "security"]));
     assert_eq!(provider.regrouped(&before, &groups(&[])), groups(&["ours"]));
+}
+
+#[tokio::test]
+async fn a_second_factor_counts_where_it_is_named_and_dated() {
+    let world = World::new().await;
+    for (change, seen_at) in [
+        (json!({ "amr": ["pwd", "mfa"], "auth_time": NOW - 60 }), Some(NOW - 60)),
+        (json!({ "amr": ["hwk"], "auth_time": NOW }), Some(NOW)),
+        (json!({ "amr": ["mfa"] }), None),
+        (json!({ "amr": ["mfa"], "auth_time": "today" }), None),
+        (json!({ "amr": ["pwd", "otp"], "auth_time": NOW }), None),
+        (json!({ "amr": "mfa", "auth_time": NOW }), None),
+        (json!({ "auth_time": NOW }), None),
+    ] {
+        let believed = world.believed(&signed(&claims(&change))).await.unwrap();
+        let person = world.provider().person(believed.subject, &believed.claims);
+        assert_eq!(person.second_factor_at, seen_at, "{change}");
+    }
 }
 
 #[tokio::test]

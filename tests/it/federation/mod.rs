@@ -35,7 +35,7 @@ impl Company {
         let mut company = json!({
             "kind": "sign_in", "name": "company", "title": "The Company", "client_id": "gate",
             "issuer": provider.issuer, "client_secret_file": secret,
-            "groups": { "eng-all": "engineers", "sec": "security" },
+            "groups": { "eng-all": "engineers", "sec": "security" }, "second_factor": ["mfa"],
         });
         company.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let other = json!({
