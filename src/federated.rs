@@ -45,7 +45,7 @@ impl App {
             None => return Err(self.authn.refuse_unknown_person(&origin).await),
         };
         let user = self.regroup(provider, person, user).await?;
-        Ok(self.authn.vouched_for(user, origin))
+        Ok(self.authn.vouched_for(user, person, origin))
     }
 
     async fn known(&self, provider: &Provider, person: &Person) -> Result<Option<Arc<User>>> {

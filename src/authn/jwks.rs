@@ -15,7 +15,8 @@ use crate::net::outbound::{Documents, Failure, Keeping, Outbound, Reach};
 const KEEPING: Keeping = Keeping {
     task: "fetch_keys",
     bytes_max: 64 * 1024,
-    time_max: Duration::from_secs(5),
+    // Somebody waits for the answer, and no answer takes longer than three seconds.
+    time_max: Duration::from_millis(2500),
     fresh: Duration::from_secs(60)..=Duration::from_secs(600),
     stale_max: Duration::from_secs(3600),
     retry_after: Duration::from_secs(10),

@@ -127,8 +127,14 @@ fn sign_in() -> Vec<Route> {
 /// OAuth 2.1; its errors are in its own form.
 fn authorization_server() -> Vec<Route> {
     const SERVER: &str = "/.well-known/oauth-authorization-server";
+    const FEDERATION_START: &str = "/oauth/federation/{issuer}/start";
+    const FEDERATION_CALLBACK: &str = "/oauth/federation/{issuer}/callback";
     const HTML: &str = "text/html";
     let page = |it: Route| it.gives_text(HTML).or_gives_text(400, HTML).or_gives_text(403, HTML);
+    let told = |it: Route| {
+        let statuses = [400, 401, 403, 404, 429, 503];
+        statuses.into_iter().fold(it, |it, status| it.or_gives_text(status, HTML))
+    };
     vec![
         Route::public(Method::GET, SERVER, oauth::server)
             .about("What OAuth clients can do here (RFC 8414)")
@@ -170,20 +176,14 @@ fn authorization_server() -> Vec<Route> {
         page(Route::public(Method::POST, "/oauth/second-factor", oauth::second_factor))
             .about("The form of the second factor")
             .takes_form::<oauth::Fields>(),
-        page(Route::public(
-            Method::GET,
-            "/oauth/federation/{issuer}/start",
-            oauth::federation::start,
-        ))
-        .about("Go to a provider, to sign in there (OpenID Connect)")
-        .asks(oauth::federation::START),
-        page(Route::public(
-            Method::GET,
-            "/oauth/federation/{issuer}/callback",
-            oauth::federation::callback,
-        ))
-        .about("Where the provider sends a browser back to")
-        .asks(oauth::federation::CALLBACK),
+        told(Route::public(Method::GET, FEDERATION_START, oauth::federation::start))
+            .about("Go to a provider, to sign in there (OpenID Connect)")
+            .with_status(303)
+            .asks(oauth::federation::START),
+        told(Route::public(Method::GET, FEDERATION_CALLBACK, oauth::federation::callback))
+            .about("Where the provider sends a browser back to")
+            .gives_text(HTML)
+            .asks(oauth::federation::CALLBACK),
         page(Route::public(Method::POST, "/oauth/consent", oauth::consent))
             .about("The form of a person's answer to a client")
             .takes_form::<oauth::Fields>(),

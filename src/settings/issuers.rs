@@ -52,6 +52,9 @@ pub struct SignInIssuer {
     /// Which of its values makes somebody a member of which of our groups.
     #[serde(default)]
     pub groups: BTreeMap<String, GroupName>,
+    /// Which values of `amr` (RFC 8176), such as `mfa`, count as a second factor here.
+    #[serde(default)]
+    pub second_factor: Vec<Word>,
     /// Whether people that nobody registered become users by signing in.
     #[serde(default)]
     pub create_users: bool,

@@ -81,7 +81,7 @@ function rotate(alg) {
     ],
     jwks: { keys: [signing.secret] },
     enabledJWA: { idTokenSigningAlgValues: Object.keys(KINDS) },
-    claims: { openid: ["sub"], profile: ["preferred_username", "groups"], email: ["email"] },
+    claims: { openid: ["sub", "amr"], profile: ["preferred_username", "groups"], email: ["email"] },
     conformIdTokenClaims: false,
     features: { devInteractions: { enabled: false } },
     interactions: { url: (_, it) => `/interaction/${it.uid}` },
@@ -101,7 +101,7 @@ function rotate(alg) {
 }
 
 async function signIn(req, res) {
-  const login = { accountId: who.account };
+  const login = { accountId: who.account, amr: who.claims.amr };
   if (who.account === null) {
     const refused = { error: "access_denied", error_description: "not today" };
     return current.provider.interactionFinished(req, res, refused);

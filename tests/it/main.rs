@@ -33,6 +33,7 @@ mod mutants;
 mod oauth;
 mod openapi;
 mod outage;
+mod outbound;
 mod passkeys;
 mod proofs;
 mod registry;

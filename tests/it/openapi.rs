@@ -10,6 +10,7 @@ use gatewright::http::routes;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::federation::{Company, ENTRANCE};
 use crate::harness::address::by_address;
 use crate::harness::authenticator::Authenticator;
 use crate::harness::client::{CALLBACK, Client};
@@ -190,6 +191,7 @@ async fn every_answer_is_as_the_document_says() {
     second_factors(&mut witness).await;
     people(&mut witness, &admin).await;
     clients(&gate, &mut witness).await;
+    federation(&mut witness).await;
     let agent = machines(&gate, &mut witness, &admin).await;
     let tool = registry(&mut witness, &admin).await;
     vending(&mut witness, &admin, &agent, &tool).await;
@@ -281,6 +283,20 @@ async fn clients(gate: &Gate, witness: &mut Witness) {
     let code = setup["mfa_setup"]["recovery_codes"][0].as_str().unwrap();
     let form = page.form("/oauth/second-factor").with("otp", code);
     witness.saw("post", "/oauth/second-factor", &browser.submit(&form).await);
+}
+
+async fn federation(witness: &mut Witness) {
+    let company = Company::start().await;
+    let (start, callback) =
+        ("/oauth/federation/{issuer}/start", "/oauth/federation/{issuer}/callback");
+    let mut browser = Browser::at(&company.gate);
+    let back = company.sent_back(&mut browser, ENTRANCE).await;
+    for path in [ENTRANCE.to_owned(), ENTRANCE.replace("company", "nobody")] {
+        witness.saw("get", start, &browser.get(&path).await);
+    }
+    for _ in 0..2 {
+        witness.saw("get", callback, &browser.get(&back).await);
+    }
 }
 
 async fn second_factors(witness: &mut Witness) {

@@ -36,6 +36,8 @@ const PUBLIC: &[&str] = &[
     "GET /oauth/sign-in",
     "POST /oauth/sign-in",
     "POST /oauth/second-factor",
+    "GET /oauth/federation/{issuer}/start",
+    "GET /oauth/federation/{issuer}/callback",
     "POST /oauth/consent",
     "GET /oauth/account",
     "POST /oauth/sign-out",

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Provider;
+use super::{Person, Provider};
 use crate::Result;
 use crate::audit::entry::Origin;
-use crate::authn::{Authn, Caller, Via};
+use crate::authn::{Authn, Caller, SECOND, Via};
 use crate::directory::{Principal, User};
 use crate::store::Statement;
 
@@ -36,9 +36,12 @@ impl Authn {
         .expect_rows(1)
     }
 
-    /// Somebody whom a provider vouched for just now.
-    pub fn vouched_for(&self, user: Arc<User>, origin: Arc<Origin>) -> Caller {
-        self.fresh(Principal::User(user), Via::Federation, origin)
+    /// Somebody whom a provider vouched for just now, and whose second factor it saw, if it did.
+    pub fn vouched_for(&self, user: Arc<User>, person: &Person, origin: Arc<Origin>) -> Caller {
+        let caller = self.fresh(Principal::User(user), Via::Federation, origin);
+        let now = self.clock.micros();
+        let seen_at = person.second_factor_at.map(|it| it.saturating_mul(SECOND).min(now));
+        caller.proving(|it| it.mfa_at = seen_at)
     }
 
     /// Writes down that a provider vouched for somebody who is nobody here.

@@ -1,7 +1,9 @@
 //! Trusted issuers: whose word is taken about people who sign in, and about workloads.
 
+mod code;
 mod discovery;
 mod identities;
+mod identity_token;
 mod issuer;
 mod provider;
 mod sign_in;

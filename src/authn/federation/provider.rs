@@ -25,6 +25,7 @@ pub struct Provider {
     username_claim: String,
     groups_claim: String,
     groups: BTreeMap<String, String>,
+    second_factor: Vec<String>,
     creates_users: bool,
 }
 
@@ -37,6 +38,8 @@ pub struct Person {
     pub username: Option<String>,
     /// Our groups that the provider's claims make them a member of.
     pub groups: Groups,
+    /// When the provider saw a second factor that counts here, in seconds since the epoch.
+    pub second_factor_at: Option<i64>,
 }
 
 impl Provider {
@@ -65,6 +68,7 @@ impl Provider {
             username_claim: settings.username_claim.as_str().to_owned(),
             groups_claim: settings.groups_claim.as_str().to_owned(),
             groups: groups.map(|(value, it)| (value.clone(), it.as_str().to_owned())).collect(),
+            second_factor: settings.second_factor.iter().map(|it| it.as_str().into()).collect(),
             creates_users: settings.create_users,
         })
     }
@@ -96,6 +100,19 @@ impl Provider {
         others.chain(claimed).cloned().collect()
     }
 
+    /// Whether its word about second factors counts: then it has to say when it saw one.
+    pub(super) fn is_believed_about_factors(&self) -> bool {
+        !self.second_factor.is_empty()
+    }
+
+    /// When it saw a second factor: that is not now for those who were signed in there before, and
+    /// unknown where it does not say.
+    fn second_factor_at(&self, claims: &Claims) -> Option<i64> {
+        let methods = claims.get("amr").and_then(Value::as_array)?;
+        let counts = |it: &Value| self.second_factor.iter().any(|name| it == name.as_str());
+        methods.iter().any(counts).then(|| claims.seconds("auth_time")).flatten()
+    }
+
     pub(super) fn person(&self, subject: String, claims: &Claims) -> Person {
         let values = match claims.get(&self.groups_claim) {
             Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
@@ -104,6 +121,6 @@ impl Provider {
         };
         let groups = values.into_iter().filter_map(|it| self.groups.get(it).cloned()).collect();
         let username = claims.text(&self.username_claim).map(str::to_owned);
-        Person { subject, username, groups }
+        Person { subject, username, groups, second_factor_at: self.second_factor_at(claims) }
     }
 }

@@ -3,17 +3,14 @@
 
 use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use jsonwebtoken::Algorithm;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256};
 use url::Url;
-use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::discovery::Discovered;
-use super::issuer::{Believed, TOKEN_BYTES_MAX};
+use super::identity_token::check;
+use super::issuer::TOKEN_BYTES_MAX;
 use super::untrusted::Untrusted;
 use super::{Federation, Person, Provider};
 use crate::audit::entry::Origin;
@@ -22,15 +19,13 @@ use crate::authn::oauth::BrowserSecret;
 use crate::authn::proofs::Unverified;
 use crate::authn::single_use::Kind as Use;
 use crate::authz::Warrant;
-use crate::net::outbound::Ask;
 use crate::{Error, Result};
 
 pub(super) const EVENT: &str = "auth.federation";
 /// How long somebody may take at the provider.
 const LIFE: Duration = Duration::from_secs(600);
-/// How old an identity token may be, in seconds: it was made for this sign-in.
-const AGE_MAX: i64 = 300;
-const EXCHANGE_TIME_MAX: Duration = Duration::from_secs(2);
+/// How long ago somebody may have signed in at a provider that is believed about second factors.
+const SIGNED_IN_SECONDS_MAX: &str = "43200";
 /// What of an error code is written down.
 const CODE_CHARS_MAX: usize = 64;
 
@@ -55,12 +50,6 @@ pub struct SignedInElsewhere {
 #[derive(Serialize, Deserialize)]
 struct UnderWay {
     request: String,
-}
-
-#[derive(Deserialize)]
-struct Exchanged {
-    id_token: Option<String>,
-    access_token: Option<String>,
 }
 
 impl Authn {
@@ -99,6 +88,10 @@ impl Authn {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ]);
+        if provider.is_believed_about_factors() {
+            // Asked for so that the answer says when it was.
+            location.query_pairs_mut().append_pair("max_age", SIGNED_IN_SECONDS_MAX);
+        }
         let warrant = Warrant::system("begin_federation", &self.clock);
         warrant.note("issuer", provider.name());
         self.ledger.commit(&warrant, vec![insert]).await?;
@@ -182,7 +175,7 @@ impl Federation {
             return Err(Untrusted::Ended(code));
         }
         let code = returned.code.ok_or(Untrusted::Code)?;
-        let exchanged = self.exchange(redemption(provider, &found, code, verifier)?).await?;
+        let exchanged = self.redeem(provider, &found, code, verifier).await?;
         let token = exchanged.id_token.as_deref().ok_or(Untrusted::Code)?;
         let token = Unverified::read(token, TOKEN_BYTES_MAX)?;
         let believed = self.believe(&provider.issuer, token).await?;
@@ -190,92 +183,6 @@ impl Federation {
         check(provider, &believed, nonce, exchanged.access_token.as_deref(), now)?;
         Ok(provider.person(believed.subject, &believed.claims))
     }
-
-    #[expect(clippy::disallowed_methods, reason = "nobody is signed in yet")]
-    async fn exchange(&self, ask: Ask) -> Result<Exchanged, Untrusted> {
-        let warrant = Warrant::system("exchange_code", &self.clock);
-        let answer = self.outbound.call(&warrant, ask).await?;
-        if answer.status == StatusCode::BAD_REQUEST || answer.status == StatusCode::UNAUTHORIZED {
-            return Err(Untrusted::Code);
-        }
-        Ok(answer.json()?)
-    }
-}
-
-/// The request that redeems a code.
-fn redemption(
-    provider: &Provider,
-    found: &Discovered,
-    code: &str,
-    verifier: &SecretString,
-) -> Result<Ask, Untrusted> {
-    let url = found.token_endpoint.as_deref().and_then(|it| Url::parse(it).ok());
-    let url = url.ok_or(Untrusted::Discovery)?;
-    let mut form = Serializer::new(String::new());
-    form.extend_pairs([
-        ("grant_type", "authorization_code"),
-        ("code", code),
-        ("redirect_uri", &provider.redirect_uri),
-        ("code_verifier", verifier.expose_secret()),
-    ]);
-    let mut headers = HeaderMap::new();
-    match &provider.secret {
-        Some(secret) if !found.wants_secret_in_body() => {
-            headers.insert(header::AUTHORIZATION, basic(&provider.client_id, secret)?);
-        }
-        Some(secret) => {
-            form.append_pair("client_id", &provider.client_id);
-            form.append_pair("client_secret", secret.expose_secret());
-        }
-        None => drop(form.append_pair("client_id", &provider.client_id)),
-    }
-    let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-    headers.insert(header::CONTENT_TYPE, kind);
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    Ok(Ask {
-        method: Method::POST,
-        headers,
-        body: form.finish().into(),
-        time_max: EXCHANGE_TIME_MAX,
-        ..Ask::get(url.clone(), provider.issuer.reach(&url))
-    })
-}
-
-/// That the token is the answer to this very sign-in, and for nobody else.
-pub(super) fn check(
-    provider: &Provider,
-    believed: &Believed,
-    nonce: &str,
-    access_token: Option<&str>,
-    now: i64,
-) -> Result<(), Untrusted> {
-    let claims = &believed.claims;
-    let authorized = claims.get("azp").is_none_or(|it| *it == provider.client_id.as_str());
-    if !believed.is_for_only(&provider.client_id) || !authorized {
-        return Err(Untrusted::Audience);
-    }
-    if claims.text("nonce") != Some(nonce) {
-        return Err(Untrusted::Nonce);
-    }
-    if claims.seconds("iat").is_none_or(|it| it + AGE_MAX < now) {
-        return Err(Untrusted::Time);
-    }
-    match (claims.get("at_hash"), access_token) {
-        (None, _) => Ok(()),
-        (Some(hash), Some(token)) if *hash == half_hash(token, believed.algorithm) => Ok(()),
-        (Some(_), _) => Err(Untrusted::AccessToken),
-    }
-}
-
-/// The left half of a hash of the same strength as the signature (OpenID Connect Core section
-/// 3.1.3.6).
-fn half_hash(token: &str, algorithm: Algorithm) -> String {
-    let whole = match algorithm {
-        Algorithm::EdDSA => Sha512::digest(token).to_vec(),
-        _ => Sha256::digest(token).to_vec(),
-    };
-    let half = whole.get(..whole.len() / 2).unwrap_or_default();
-    BASE64_URL_SAFE_NO_PAD.encode(half)
 }
 
 fn nonce(browser: &BrowserSecret, state: &str) -> Result<String> {
@@ -285,14 +192,4 @@ fn nonce(browser: &BrowserSecret, state: &str) -> Result<String> {
 /// 43 characters of base64url, as RFC 7636 section 4.1 asks for.
 fn verifier(browser: &BrowserSecret, state: &str) -> Result<SecretString> {
     Ok(browser.seal("federation verifier", state)?.into())
-}
-
-/// RFC 6749 section 2.3.1: both are form-encoded first.
-fn basic(id: &str, secret: &SecretString) -> Result<HeaderValue, Untrusted> {
-    let encoded = |it: &str| byte_serialize(it.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encoded(id), encoded(secret.expose_secret()));
-    let value = HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(pair)));
-    let mut value = value.map_err(|_| Untrusted::Code)?;
-    value.set_sensitive(true);
-    Ok(value)
 }

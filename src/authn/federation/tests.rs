@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
+use super::identity_token::check;
 use super::issuer::{Believed, TOKEN_BYTES_MAX};
-use super::sign_in::check;
 use super::untrusted::Untrusted;
 use super::{Federation, Provider};
 use crate::authn::proofs::Unverified;
@@ -46,6 +46,7 @@ impl World {
                 "kind": "sign_in", "name": "company", "issuer": ISSUER, "client_id": "gate",
                 "jwks_uri": keys.url(),
                 "groups": { "eng": "engineers", "sec": "security" },
+                "second_factor": ["mfa", "hwk"],
             },
             {
                 "kind": "workload", "name": "ci", "issuer": "https://ci.example",
@@ -83,7 +84,7 @@ impl World {
     }
 }
 
-fn claims(change: Value) -> Value {
+fn claims(change: &Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "sub": "alice-1", "aud": "gate", "nonce": NONCE,
         "iat": NOW, "exp": NOW + 300,
@@ -94,9 +95,9 @@ fn claims(change: Value) -> Value {
     claims
 }
 
-fn signed_as(header: Header, seed: u8, claims: &Value) -> String {
+fn signed_as(header: &Header, seed: u8, claims: &Value) -> String {
     let key = SigningKey::from_bytes(&[seed; 32]).to_pkcs8_der().unwrap();
-    encode(&header, claims, &EncodingKey::from_ed_der(key.as_bytes())).unwrap()
+    encode(header, claims, &EncodingKey::from_ed_der(key.as_bytes())).unwrap()
 }
 
 fn header(key_id: &str) -> Header {
@@ -104,7 +105,7 @@ fn header(key_id: &str) -> Header {
 }
 
 fn signed(claims: &Value) -> String {
-    signed_as(header("one"), 1, claims)
+    signed_as(&header("one"), 1, claims)
 }
 
 fn unsigned(header: &Value, claims: &Value, signature: &str) -> String {
@@ -118,16 +119,16 @@ async fn a_token_of_the_issuer_for_this_sign_in_is_believed() {
     // The left half of the SHA-512 of `token`, since the signature is Ed25519.
     let half = "ImXaughy_DrvFp0Hk2XlkPDLyO1GwqeYTIpkKAPP2Ww";
     for good in [
-        claims(json!({})),
-        claims(json!({ "aud": ["gate"], "azp": "gate" })),
-        claims(json!({ "at_hash": half })),
-        claims(json!({ "iat": NOW + 60, "nbf": NOW + 60 })),
-        claims(json!({ "iat": NOW - 300, "exp": NOW + 1 })),
+        claims(&json!({})),
+        claims(&json!({ "aud": ["gate"], "azp": "gate" })),
+        claims(&json!({ "at_hash": half })),
+        claims(&json!({ "iat": NOW + 60, "nbf": NOW + 60 })),
+        claims(&json!({ "iat": NOW - 300, "exp": NOW + 1 })),
     ] {
         assert_eq!(world.fault(&signed(&good), Some("token")).await, "", "{good}");
     }
     let untyped = Header { typ: None, ..header("one") };
-    assert_eq!(world.fault(&signed_as(untyped, 1, &claims(json!({}))), None).await, "");
+    assert_eq!(world.fault(&signed_as(&untyped, 1, &claims(&json!({}))), None).await, "");
 }
 
 #[tokio::test]
@@ -159,17 +160,17 @@ async fn a_token_for_anything_else_is_not() {
         (json!({ "at_hash": "AAAA" }), "wrong_access_token"),
         (json!({ "at_hash": "" }), "wrong_access_token"),
     ] {
-        let token = signed(&claims(change.clone()));
+        let token = signed(&claims(&change));
         assert_eq!(world.fault(&token, Some("token")).await, reason, "{change}");
     }
-    let half = claims(json!({ "at_hash": "ImXaughy_DrvFp0Hk2XlkPDLyO1GwqeYTIpkKAPP2Ww" }));
+    let half = claims(&json!({ "at_hash": "ImXaughy_DrvFp0Hk2XlkPDLyO1GwqeYTIpkKAPP2Ww" }));
     assert_eq!(world.fault(&signed(&half), None).await, "wrong_access_token");
 }
 
 #[tokio::test]
 async fn nobody_else_can_sign_for_the_issuer() {
     let world = World::new().await;
-    let claims = claims(json!({}));
+    let claims = claims(&json!({}));
     let good = signed(&claims);
     let [_, body, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("{good}") };
     let hs256 = Header { kid: Some("one".into()), ..Header::new(Algorithm::HS256) };
@@ -179,8 +180,8 @@ async fn nobody_else_can_sign_for_the_issuer() {
     let embedded = json!({ "alg": "EdDSA", "jwk": public(2, "two") });
     let none = |alg: &str| unsigned(&json!({ "alg": alg, "kid": "one" }), &claims, "");
     for (what, token, reason) in [
-        ("another key under the same name", signed_as(header("one"), 2, &claims), "bad_token"),
-        ("a key of another name", signed_as(header("two"), 2, &claims), "unknown_key"),
+        ("another key under the same name", signed_as(&header("one"), 2, &claims), "bad_token"),
+        ("a key of another name", signed_as(&header("two"), 2, &claims), "unknown_key"),
         (
             "a key inside the token",
             {
@@ -218,14 +219,14 @@ async fn nobody_else_can_sign_for_the_issuer() {
             "an access token",
             {
                 let typed = Header { typ: Some("at+jwt".into()), ..header("one") };
-                signed_as(typed, 1, &claims)
+                signed_as(&typed, 1, &claims)
             },
             "wrong_type",
         ),
         ("five parts", format!("{good}.x.y"), "bad_token"),
         (
             "too long",
-            signed(&self::claims(json!({ "x": "x".repeat(TOKEN_BYTES_MAX) }))),
+            signed(&self::claims(&json!({ "x": "x".repeat(TOKEN_BYTES_MAX) }))),
             "bad_token",
         ),
         ("empty", String::new(), "bad_token"),
@@ -243,7 +244,7 @@ async fn an_algorithm_counts_only_if_the_operator_named_it() {
         &[crate::settings::Signing::RS256],
         Some(&world.keys.url()),
     );
-    let good = signed(&claims(json!({})));
+    let good = signed(&claims(&json!({})));
     let token = Unverified::read(&good, TOKEN_BYTES_MAX).unwrap();
     let refused = world.federation.believe(&issuer, token).await.unwrap_err();
     assert_eq!(refused.reason(), "wrong_algorithm");
@@ -252,7 +253,7 @@ async fn an_algorithm_counts_only_if_the_operator_named_it() {
 #[tokio::test]
 async fn keys_are_followed_as_they_change() {
     let world = World::new().await;
-    let token = |key: &str, seed| signed_as(header(key), seed, &claims(json!({})));
+    let token = |key: &str, seed| signed_as(&header(key), seed, &claims(&json!({})));
     assert_eq!(world.fault(&token("one", 1), None).await, "");
     world.keys.becomes(published(&[public(2, "two")]));
     assert_eq!(world.fault(&token("two", 2), None).await, "");
@@ -275,7 +276,7 @@ async fn claims_make_groups_and_take_them_away() {
         (json!({ "eng": true }), &[]),
         (json!(null), &[]),
     ] {
-        let token = signed(&claims(json!({ "groups": claim, "preferred_username": "alice" })));
+        let token = signed(&claims(&json!({ "groups": claim, "preferred_username": "alice" })));
         let believed = world.believed(&token).await.unwrap();
         let person = provider.person(believed.subject, &believed.claims);
         assert_eq!(person.groups, groups(expected), "{claim}");
@@ -287,10 +288,28 @@ async fn claims_make_groups_and_take_them_away() {
 }
 
 #[tokio::test]
+async fn a_second_factor_counts_where_it_is_named_and_dated() {
+    let world = World::new().await;
+    for (change, seen_at) in [
+        (json!({ "amr": ["pwd", "mfa"], "auth_time": NOW - 60 }), Some(NOW - 60)),
+        (json!({ "amr": ["hwk"], "auth_time": NOW }), Some(NOW)),
+        (json!({ "amr": ["mfa"] }), None),
+        (json!({ "amr": ["mfa"], "auth_time": "today" }), None),
+        (json!({ "amr": ["pwd", "otp"], "auth_time": NOW }), None),
+        (json!({ "amr": "mfa", "auth_time": NOW }), None),
+        (json!({ "auth_time": NOW }), None),
+    ] {
+        let believed = world.believed(&signed(&claims(&change))).await.unwrap();
+        let person = world.provider().person(believed.subject, &believed.claims);
+        assert_eq!(person.second_factor_at, seen_at, "{change}");
+    }
+}
+
+#[tokio::test]
 async fn a_workload_is_the_agent_that_names_it_most_exactly() {
     let world = World::new().await;
     let token = |change: Value| {
-        let mut claims = claims(json!({
+        let mut claims = claims(&json!({
             "iss": "https://ci.example", "aud": ["https://gate.example", "https://other.example"],
         }));
         for (name, value) in change.as_object().unwrap() {

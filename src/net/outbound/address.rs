@@ -180,6 +180,10 @@ mod tests {
             ],
         );
         places(Place::Loopback, &["127.0.0.0", "127.0.0.1", "127.255.255.255"]);
+    }
+
+    #[test]
+    fn their_neighbours_are_public() {
         places(
             Place::Public,
             &[

@@ -16,7 +16,7 @@ pub enum Failure {
     NoAddress { host: String, source: reqwest::Error },
     #[error("`{host}` cannot be reached, or its certificate is not trusted")]
     Unreachable { host: String, source: reqwest::Error },
-    #[error("`{host}` does not answer within {} s", time_max.as_secs())]
+    #[error("`{host}` does not answer within {time_max:?}")]
     TimedOut { host: String, time_max: Duration },
     #[error("`{host}` answers with more than {bytes_max} bytes")]
     TooLarge { host: String, bytes_max: usize },

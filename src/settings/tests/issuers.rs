@@ -90,9 +90,8 @@ fn an_issuer_that_would_believe_too_much_is_refused() {
         ),
     ] {
         for value in values {
-            let json = format!(
-                r#"[{{"kind":"workload","name":"one","issuer":"https://a","audience":"it","agents":{{}}}}]"#
-            );
+            let json = r#"[{"kind":"workload","name":"one","issuer":"https://a","audience":"it",
+                            "agents":{}}]"#;
             let was = if field == "name" { r#""one""# } else { r#""https://a""# };
             let json = json.replacen(was, &format!("{value:?}"), 1);
             let given = given().variable("GATEWRIGHT_AUTH__TRUSTED_ISSUERS", &json);

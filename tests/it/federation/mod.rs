@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use crate::harness::provider::Provider;
 use crate::harness::{Answer, Browser, Caller, Gate, Setup};
 
-const ENTRANCE: &str = "/oauth/federation/company/start";
+pub const ENTRANCE: &str = "/oauth/federation/company/start";
 /// What the script of the provider expects of its client.
 const SECRET: &str = "the-secret-of-the-gate";
 
 /// A server that trusts a provider.
-struct Company {
+pub struct Company {
     provider: Provider,
-    gate: Gate,
+    pub gate: Gate,
     admin: Caller,
 }
 
 impl Company {
-    async fn start() -> Company {
+    pub async fn start() -> Company {
         Company::trusting(&json!({ "create_users": true })).await
     }
 
@@ -35,7 +35,7 @@ impl Company {
         let mut company = json!({
             "kind": "sign_in", "name": "company", "title": "The Company", "client_id": "gate",
             "issuer": provider.issuer, "client_secret_file": secret,
-            "groups": { "eng-all": "engineers", "sec": "security" },
+            "groups": { "eng-all": "engineers", "sec": "security" }, "second_factor": ["mfa"],
         });
         company.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let other = json!({
@@ -56,7 +56,7 @@ impl Company {
     }
 
     /// Goes to the provider and signs in there: the address that it sends the browser back to.
-    async fn sent_back(&self, browser: &mut Browser, entrance: &str) -> String {
+    pub async fn sent_back(&self, browser: &mut Browser, entrance: &str) -> String {
         let mut to = browser.get(entrance).await.onward().unwrap();
         let callback = format!("{}/oauth/federation/", self.gate.url);
         while !to.starts_with(&callback) {

@@ -52,7 +52,8 @@ async fn a_person_signs_in_by_a_provider_and_is_the_same_user_ever_after() {
 async fn a_sign_in_goes_on_to_what_it_was_for() {
     let mut company = Company::start().await;
     let client = Client::public(&company.gate).await;
-    company.provider.seats("alice-1", &json!({ "preferred_username": "alice" }));
+    let claims = json!({ "preferred_username": "alice", "amr": ["pwd", "mfa"] });
+    company.provider.seats("alice-1", &claims);
     let mut browser = Browser::at(&company.gate);
     let page = browser.get(&client.asks(&[])).await;
     let (_, rest) = page.text.split_once(&format!("href=\"{ENTRANCE}?")).unwrap();
@@ -63,7 +64,15 @@ async fn a_sign_in_goes_on_to_what_it_was_for() {
     let sent = browser.submit(&page.form("/oauth/consent").with("decision", "allow")).await;
     let tokens = client.redeem(&sent.sent_back()["code"], &[]).await.expect(200);
     let alice = Caller::new(&company.gate.url, tokens["access_token"].as_str());
-    assert_eq!(alice.get("/api/v1/auth/me").await.expect(200)["name"], "alice");
+    let me = alice.get("/api/v1/auth/me").await.expect(200);
+    assert_eq!((&me["name"], &me["session"]["assurance_level"]), (&json!("alice"), &json!(2)));
+
+    // Without the provider's word for it, a stranger's first sign-in is short of a second factor.
+    company.provider.seats("bob-1", &json!({ "preferred_username": "bob", "amr": ["pwd"] }));
+    let mut browser = Browser::at(&company.gate);
+    let back = company.sent_back(&mut browser, &entrance).await;
+    let onward = browser.get(&back).await.onward().unwrap();
+    assert_eq!(browser.get(&onward).await.sent_back()["error"], "invalid_scope");
 }
 
 #[tokio::test]

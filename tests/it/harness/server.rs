@@ -70,7 +70,7 @@ impl Setup {
         Setup::new().with("database.url", &postgres::fresh_database())
     }
 
-    /// Sets a setting, by its TOML name.
+    /// Sets a setting, by its TOML name; a name in capitals is a variable that is no setting.
     pub fn with(mut self, key: &str, value: &str) -> Setup {
         self.settings.retain(|(it, _)| it != key);
         self.settings.push((key.to_owned(), value.to_owned()));
@@ -241,7 +241,9 @@ fn command(folder: &Path, settings: &[(String, String)], words: &[&str]) -> Comm
     command.args(words).current_dir(folder).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap());
     for (key, value) in settings {
-        command.env(format!("GATEWRIGHT_{}", key.replace('.', "__").to_uppercase()), value);
+        let setting = format!("GATEWRIGHT_{}", key.replace('.', "__").to_uppercase());
+        let plain = key.starts_with(|it: char| it.is_ascii_uppercase());
+        command.env(if plain { key } else { &setting }, value);
     }
     command
 }

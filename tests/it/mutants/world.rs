@@ -61,6 +61,7 @@ impl World {
             ("{credential}", text(&access["credential"], "credential_id")),
             ("{role}", "user".to_owned()),
             ("{file}", "index.html".to_owned()),
+            ("{issuer}", "company".to_owned()),
             ("{factor}", "019aa111-0000-7000-8000-000000000000".to_owned()),
         ];
         let secrets = [
