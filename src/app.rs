@@ -27,6 +27,7 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::http::proxies::Proxies;
+use crate::identify::Strangers;
 use crate::keys;
 use crate::net::outbound::Outbound;
 use crate::net::places::Places;
@@ -64,6 +65,7 @@ pub struct App {
     pub clock: Clock,
     /// How long a credential lives whose request does not say.
     pub credential_ttl_seconds: u64,
+    pub(crate) strangers: Strangers,
     ledger: Ledger,
 }
 
@@ -74,6 +76,16 @@ impl App {
         bundle: Arc<Bundle>,
         clock: Clock,
     ) -> anyhow::Result<Arc<App>> {
+        App::start_for(settings, bundle, clock, Strangers::Refused).await
+    }
+
+    /// The same, with a say in what becomes of requests that carry no proof.
+    pub(crate) async fn start_for(
+        settings: &Settings,
+        bundle: Arc<Bundle>,
+        clock: Clock,
+        strangers: Strangers,
+    ) -> anyhow::Result<Arc<App>> {
         let places = Arc::new(places(settings)?);
         let db = store::open(&settings.database.url)?;
         db.migrate().await.context("bringing the store's schema up to date")?;
@@ -81,16 +93,8 @@ impl App {
         let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone())
             .await
             .context("reading where the audit stands")?;
-        let directory = Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await?);
-        let registry = Arc::new(Registry::load(&*db, ledger.clone(), clock.clone()).await?);
-        let credentials = Arc::new(Credentials::new(
-            credential_keys(settings, &clock)?,
-            settings.public_url.to_string(),
-            db.clone(),
-            ledger.clone(),
-            clock.clone(),
-        ));
-        let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await?);
+        let world = world(settings, &db, &ledger, &clock).await?;
+        let World { directory, registry, credentials, api_keys } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
@@ -105,12 +109,6 @@ impl App {
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let oauth =
             OAuth::new(settings, db.clone(), ledger.clone(), outbound.clone(), clock.clone());
-        let world = World {
-            directory: directory.clone(),
-            registry: registry.clone(),
-            credentials: credentials.clone(),
-            api_keys: api_keys.clone(),
-        };
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
@@ -121,12 +119,7 @@ impl App {
         );
         Ok(Arc::new(App {
             authn: Arc::new(authn),
-            standing: Standing::new(
-                api_keys.clone(),
-                tokens_file(settings, &clock)?,
-                directory.clone(),
-                clock.clone(),
-            ),
+            standing: standing(settings, &api_keys, &directory, &clock)?,
             authz,
             oauth,
             federation: Federation::open(settings, &outbound, &clock)?,
@@ -144,6 +137,7 @@ impl App {
             figures_elsewhere: settings.metrics.listen.is_some(),
             clock,
             credential_ttl_seconds: settings.credentials.default_ttl_seconds.into(),
+            strangers,
             ledger,
         }))
     }
@@ -249,10 +243,39 @@ async fn factors(
     Ok(factors)
 }
 
-fn tokens_file(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Arc<TokensFile>>> {
-    let Some(path) = &settings.auth.tokens_file else { return Ok(None) };
-    let otherwise = settings.auth.tokens_principal.clone();
-    Ok(Some(Arc::new(TokensFile::open(path, otherwise, clock.clone())?)))
+async fn world(
+    settings: &Settings,
+    db: &Arc<dyn Database>,
+    ledger: &Ledger,
+    clock: &Clock,
+) -> anyhow::Result<World> {
+    let credentials = Credentials::new(
+        credential_keys(settings, clock)?,
+        settings.public_url.to_string(),
+        db.clone(),
+        ledger.clone(),
+        clock.clone(),
+    );
+    let directory = Directory::load(db.clone(), ledger.clone(), clock.clone()).await?;
+    Ok(World {
+        directory: Arc::new(directory),
+        registry: Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?),
+        credentials: Arc::new(credentials),
+        api_keys: Arc::new(ApiKeys::load(&**db, ledger.clone(), clock.clone()).await?),
+    })
+}
+
+fn standing(
+    settings: &Settings,
+    api_keys: &Arc<ApiKeys>,
+    directory: &Arc<Directory>,
+    clock: &Clock,
+) -> anyhow::Result<Standing> {
+    let otherwise = &settings.auth.tokens_principal;
+    let file = settings.auth.tokens_file.as_ref();
+    let file = file.map(|path| TokensFile::open(path, otherwise.clone(), clock.clone()));
+    let file = file.transpose()?.map(Arc::new);
+    Ok(Standing::new(api_keys.clone(), file, directory.clone(), clock.clone()))
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {

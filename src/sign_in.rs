@@ -78,7 +78,8 @@ impl App {
         shown: &Shown,
         origin: Arc<Origin>,
     ) -> Result<Opening> {
-        let (held, proven) = self.held(token, origin).await?;
+        let (held, proven) = self.held(token, origin.clone()).await?;
+        self.sign_in_limits.admit(origin.ip, &proven.principal().id().to_string())?;
         let (caller, rated) = self.rate(proven).await?;
         let (caller, mut spent) = self.counted_factor(caller, shown, "auth.mfa").await?;
         spent.statements.push(held.spend(None));
@@ -92,19 +93,20 @@ impl App {
         origin: Arc<Origin>,
     ) -> Result<BegunProof> {
         let (_, proven) = self.held(token, origin).await?;
+        // No try yet; but each writes a row.
+        self.sign_in_limits.admit_name(&format!("passkey {}", proven.principal().id()))?;
         let (caller, rated) = self.rate(proven).await?;
         let permit = self.decide(caller, SignIn, &rated.rating).await?;
         self.begin_proof(permit.warrant(), permit.caller()).await
     }
 
-    /// What the token of a held sign-in stands for. Every look counts as a try.
+    /// What the token of a held sign-in stands for.
     async fn held(&self, token: &SecretString, origin: Arc<Origin>) -> Result<(Found, Caller)> {
         let begun = self.authn.single_use().recall(Use::SecondFactor, token).await?;
         let Some(held) = begun.filter(|it| it.is_good_for(HOLDER)) else {
             return Err(self.authn.refuse_waiting("ended", &origin).await);
         };
         let Begun { kind, id, via, authenticated_at } = held.body()?;
-        self.sign_in_limits.admit(origin.ip, &id.to_string())?;
         let Some(principal) = self.directory.snapshot().principal(kind, id) else {
             return Err(Error::Unauthenticated(Unproven::BadSecret));
         };

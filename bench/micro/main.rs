@@ -11,6 +11,7 @@ mod decide;
 mod discovery;
 #[path = "../common/figures.rs"]
 mod figures;
+mod holder;
 #[path = "../common/multitude.rs"]
 mod multitude;
 mod place;

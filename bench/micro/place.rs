@@ -9,7 +9,8 @@ use gatewright::audit::Ledger;
 use gatewright::audit::checkpoint::Signer;
 use gatewright::audit::entry::Origin;
 use gatewright::authn::api_keys::ApiKeys;
-use gatewright::authn::{Authn, Caller, IssueToken, SignIn, TokenRules};
+use gatewright::authn::proofs::KeyProof;
+use gatewright::authn::{Authn, Caller, IssueToken, Request, SignIn, TokenRules};
 use gatewright::authz::quota::Quota;
 use gatewright::authz::{Authz, Surroundings, Warrant, World};
 use gatewright::clock::Clock;
@@ -20,14 +21,17 @@ use gatewright::policy::Bundle;
 use gatewright::registry::{CreateTool, Definition, Registry, State, Tool};
 use gatewright::settings::DatabaseUrl;
 use gatewright::store::{self, Database};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::SecretString;
 use serde_json::json;
 
+use crate::holder::Holder;
 use crate::multitude;
 
-const ISSUER: &str = "http://127.0.0.1:8080";
+pub const ISSUER: &str = "http://127.0.0.1:8080";
 const PASSWORD: &str = "Adm1n-of-the-bench";
+pub const PATH: &str = "/api/v1/tools/translate";
+const TOKEN: &str = "/oauth/token";
 
 pub struct Place {
     pub authn: Authn,
@@ -68,14 +72,22 @@ impl Inhabited {
         let place = Place::open(store, bundle).await;
         let tools = place.registry.catalogue().tools();
         assert_eq!(tools.len(), count as usize);
-        let token = place.token(&client).await;
-        let agent = place.authn.identify(&bearer(&token), origin()).unwrap();
+        let token = place.token(&client, None).await;
+        let agent = place.authn.identify(request(&bearer(&token)), origin()).unwrap();
         Inhabited { place, agent, tools, client }
     }
 
     /// A token of the agent that nobody has seen yet, as the header it comes in.
     pub async fn fresh_token(&self) -> HeaderMap {
-        bearer(&self.place.token(&self.client).await)
+        bearer(&self.place.token(&self.client, None).await)
+    }
+
+    /// A token that is bound to this key.
+    pub async fn bound_token(&self, holder: &Holder) -> String {
+        let headers = holder.headers("POST", TOKEN, None);
+        let request = Request { headers: &headers, method: &Method::POST, path: TOKEN };
+        let proof = self.place.authn.key_proof(request).unwrap();
+        self.place.token(&self.client, proof).await
     }
 }
 
@@ -131,7 +143,8 @@ impl Place {
         let create = CreateTool(definition());
         let permit = self.authz.authorize(admin.clone(), create).await.unwrap();
         self.registry.create(permit, State::Active).await.unwrap();
-        let new = NewAgent { name: "lingua".into(), owner: None, roles: Default::default() };
+        let (roles, keys) = Default::default();
+        let new = NewAgent { name: "lingua".into(), owner: None, roles, keys };
         let register = RegisterAgent::new(new, "translator".into());
         let permit = self.authz.authorize(admin, register).await.unwrap();
         let (agent, secret) = self.directory.register_agent(permit).await.unwrap();
@@ -150,11 +163,12 @@ impl Place {
         let scopes = self.authz.holdable(&caller, &self.scopes()).unwrap();
         let permit = self.authz.authorize(caller, SignIn).await.unwrap();
         let tokens = self.authn.open(permit, scopes, Vec::new()).await.unwrap();
-        self.authn.identify(&bearer(tokens.access.reveal()), origin()).unwrap()
+        self.authn.identify(request(&bearer(tokens.access.reveal())), origin()).unwrap()
     }
 
-    async fn token(&self, client: &Client) -> String {
+    async fn token(&self, client: &Client, proof: Option<KeyProof>) -> String {
         let caller = self.authn.prove_client(&client.id, &client.secret, origin()).await.unwrap();
+        let caller = self.authn.bind(caller, proof).unwrap();
         let scopes = self.authz.holdable(&caller, &self.scopes()).unwrap();
         let permit = self.authz.authorize(caller, IssueToken).await.unwrap();
         self.authn.issue(permit, scopes, Vec::new()).await.unwrap().reveal().to_owned()
@@ -188,8 +202,14 @@ fn rules() -> TokenRules {
         access_ttl: ttl,
         refresh_ttl: ttl,
         elevated_ttl: ttl,
+        server: ISSUER.parse().unwrap(),
         bootstrap_token: None,
     }
+}
+
+/// A request with these headers, as [`origin`] tells of it.
+pub fn request(headers: &HeaderMap) -> Request<'_> {
+    Request { headers, method: &Method::GET, path: PATH }
 }
 
 fn bearer(token: &str) -> HeaderMap {

@@ -67,7 +67,7 @@ pub struct Claims {
 }
 
 /// An actor, and for whom it acts in turn.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Act {
     pub sub: Uuid,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,7 +75,7 @@ pub struct Act {
 }
 
 /// The key that a token is bound to (RFC 7800, RFC 9449 section 6.1).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Confirmation {
     pub jkt: String,
 }
@@ -110,6 +110,8 @@ pub struct AccessTokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
+    /// For those who ask about a token that is another's.
+    any_audience: Validation,
     header: Header,
     jwks: JwksDocument,
     /// Verified tokens by the digest of their bytes: a signature check costs more than a decision.
@@ -146,6 +148,8 @@ impl AccessTokens {
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         // Expiry is checked by the clock that is handed in.
         validation.validate_exp = false;
+        let mut any_audience = validation.clone();
+        any_audience.validate_aud = false;
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some("at+jwt".into());
         header.kid = Some(jwk.kid.clone());
@@ -153,6 +157,7 @@ impl AccessTokens {
             encoding: EncodingKey::from_ed_der(private.as_bytes()),
             decoding: DecodingKey::from_ed_der(public.as_bytes()),
             validation,
+            any_audience,
             header,
             jwks: JwksDocument { keys: vec![jwk] },
             remembered: Cache::new(REMEMBERED_MAX),
@@ -170,24 +175,12 @@ impl AccessTokens {
     /// What the token says, if we signed it, for us, and it has not expired at `now`.
     pub fn verify(&self, token: &str, now: i64) -> Result<Arc<Checked>> {
         const REFUSED: Error = Error::Unauthenticated(Unproven::BadToken);
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(REFUSED);
-        }
         let digest: [u8; 32] = Sha256::digest(token).into();
         let checked = match self.remembered.get(&digest) {
             Some(it) => it,
             None => {
-                let data = decode::<Claims>(token, &self.decoding, &self.validation)
-                    .map_err(|_| REFUSED)?;
-                // Tokens of other kinds may be signed with this key some day (RFC 8725 section 3.11).
-                if data.header.typ != self.header.typ || data.header.kid != self.header.kid {
-                    return Err(REFUSED);
-                }
-                // Half a delegation would read as the user's own word.
-                if data.claims.act.is_some() != data.claims.mandate.is_some() {
-                    return Err(REFUSED);
-                }
-                let checked = Arc::new(Checked::from(data.claims));
+                let claims = self.decoded(token, &self.validation).ok_or(REFUSED)?;
+                let checked = Arc::new(Checked::from(claims));
                 self.remembered.insert(digest, checked.clone());
                 checked
             }
@@ -197,6 +190,23 @@ impl AccessTokens {
             return Err(REFUSED);
         }
         Ok(checked)
+    }
+
+    /// What the token says, whomever it is for, if we signed it and it has not expired at `now`.
+    pub fn read(&self, token: &str, now: i64) -> Option<Claims> {
+        self.decoded(token, &self.any_audience).filter(|it| now < it.exp * SECOND)
+    }
+
+    fn decoded(&self, token: &str, validation: &Validation) -> Option<Claims> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let data = decode::<Claims>(token, &self.decoding, validation).ok()?;
+        // Tokens of other kinds may be signed with this key some day (RFC 8725 section 3.11).
+        let ours = data.header.typ == self.header.typ && data.header.kid == self.header.kid;
+        // Half a delegation would read as the user's own word.
+        let whole = data.claims.act.is_some() == data.claims.mandate.is_some();
+        (ours && whole).then_some(data.claims)
     }
 }
 
@@ -224,19 +234,21 @@ impl From<Claims> for Checked {
         let scopes: BTreeSet<String> = it.scope.split_whitespace().map(str::to_owned).collect();
         let delegation = it.delegation();
         let acts = delegation.as_ref().and_then(|it| it.chain.last().copied());
+        let sub = acts.unwrap_or(it.sub);
         let proof = Proof {
             via: it.via,
             risk: it.risk,
             risk_reasons: Vec::new(),
             mfa_at: it.mfa_time.map(|it| it * SECOND),
             attested: it.attested,
-            client: Some(it.client_id),
+            // Whoever signed in through no client stands there in its place.
+            client: Some(it.client_id).filter(|client| *client != sub.to_string()),
             resource: None,
             delegation,
             key: it.cnf.map(|it| it.jkt),
         };
         Checked {
-            sub: acts.unwrap_or(it.sub),
+            sub,
             sid: it.sid,
             kind: if acts.is_some() { Kind::Agent } else { it.kind },
             expires_at: it.exp * SECOND,

@@ -37,6 +37,11 @@ impl SignInLimits {
     /// Counts one try. An unknown name counts like a known one.
     pub fn admit(&self, address: IpAddr, name: &str) -> Result<()> {
         self.admit_address(address)?;
+        self.admit_name(name)
+    }
+
+    /// Counts one try of a name alone, wherever it comes from.
+    pub fn admit_name(&self, name: &str) -> Result<()> {
         let name: String = name.chars().take(128).flat_map(char::to_lowercase).collect();
         self.by_name.check_key(&name).map_err(|it| wait(&it))
     }

@@ -9,6 +9,7 @@ pub mod factors;
 pub mod federation;
 mod holder;
 pub mod jwks;
+mod known;
 mod limits;
 mod machine;
 pub mod oauth;
@@ -44,11 +45,12 @@ use crate::directory::{Directory, Principal, Snapshot};
 use crate::store::Database;
 use crate::{Error, Result, Unproven, metrics};
 
-pub use access_token::JwksDocument;
+pub use access_token::{Act, Claims, Confirmation, JwksDocument};
 pub use caller::{Caller, Delegated, Proof, Session, Via};
 pub use endings::{ends_sessions_of, ends_sessions_under};
 pub use exchange::{ActFor, BadSubject, Subject, SubjectToken};
 pub use holder::NotHolder;
+pub use known::{IntrospectToken, KnownToken, TokenKind};
 pub use limits::SignInLimits;
 pub use machine::IssueToken;
 pub use ongoing::Proven;
@@ -146,19 +148,18 @@ impl Authn {
 
     /// What an access token of ours says, if it is good at `now`, and whose it is.
     fn checked(&self, token: &str, now: i64) -> Result<(Arc<Checked>, Principal)> {
-        let claims = self.tokens.verify(token, now)?;
+        let checked = self.tokens.verify(token, now)?;
+        let principal = self.living(&checked, now);
+        Ok((checked, principal.ok_or(Error::Unauthenticated(Unproven::BadToken))?))
+    }
+
+    /// Whose token it is, unless its session has ended, or what that one stands on. Who is gone
+    /// since the token was made is as good as never there.
+    fn living(&self, token: &Checked, now: i64) -> Option<Principal> {
         let known = self.directory.snapshot();
-        let delegation = claims.delegation();
-        if self.revoked.contains(claims.sid)
-            || delegation.is_some_and(|it| self.has_ended(it, &known, now))
-        {
-            return Err(Error::Unauthenticated(Unproven::BadToken));
-        }
-        // Gone since the token was made is as good as never there.
-        let principal = known
-            .principal(claims.kind, claims.sub)
-            .ok_or(Error::Unauthenticated(Unproven::BadToken))?;
-        Ok((claims, principal))
+        let ended = self.revoked.contains(token.sid)
+            || token.delegation().is_some_and(|it| self.has_ended(it, &known, now));
+        if ended { None } else { known.principal(token.kind, token.sub) }
     }
 
     /// Whether the mandate, or a session that the delegation stands on, holds no more.

@@ -23,6 +23,9 @@ use crate::directory::{Kind, Principal};
 use crate::store::{Row, Statement};
 use crate::{Error, Result, Unproven};
 
+/// What every refresh token begins with.
+pub(super) const REFRESH_PREFIX: &str = "gwr_";
+
 /// Something a principal does about its own session.
 macro_rules! on_session {
     ($(#[$doc:meta])* $name:ident, $action:literal, $event:literal, $particulars:expr) => {
@@ -118,6 +121,25 @@ impl RecalledRefresh {
             !it.used && !it.ended && it.principal.is_some() && it.expires_at > self.now
         };
         self.stored.as_ref().is_some_and(good)
+    }
+
+    /// Whom it stands for, and until when (microseconds), while it may still be used.
+    pub(super) fn bearer(self, origin: Arc<Origin>) -> Option<(Caller, i64)> {
+        let stored = if self.is_good() { self.stored? } else { return None };
+        let (expires_at, principal) = (stored.expires_at, stored.principal.clone()?);
+        Some((Caller::new(principal, stored.session(), origin), expires_at))
+    }
+}
+
+impl StoredRefresh {
+    fn session(self) -> Session {
+        Session {
+            id: Some(self.session),
+            scopes: Arc::new(self.scopes.into_iter().collect()),
+            authenticated_at: self.authenticated_at,
+            reauthenticated_at: None,
+            proof: Arc::new(self.proof),
+        }
     }
 }
 
@@ -311,39 +333,24 @@ impl Authn {
     ) -> Result<(Caller, RefreshSession)> {
         let good = recalled.is_good();
         let RecalledRefresh { hash: spent, stored, .. } = recalled;
-        let Some(StoredRefresh {
-            session,
-            principal: Some(principal),
-            used,
-            ended,
-            authenticated_at,
-            proof,
-            scopes,
-            ..
-        }) = stored
-        else {
+        let known = stored.and_then(|it| Some((it.principal.clone()?, it)));
+        let Some((principal, stored)) = known else {
             return Err(self.refuse_refresh(Actor::anonymous("unknown"), "unknown", &origin).await);
         };
-        if used && !ended {
+        let session = stored.session;
+        if stored.used && !stored.ended {
             self.end(session, &principal, "refresh_token_reused").await?;
         }
-        let reason = match (good, used) {
+        let reason = match (good, stored.used) {
             (false, true) => Some("reused"),
             (false, false) => Some("ended"),
-            (true, _) => holder.fault(&proof),
+            (true, _) => holder.fault(&stored.proof),
         };
         if let Some(reason) = reason {
             return Err(self.refuse_refresh(principal.actor(), reason, &origin).await);
         }
-        let authenticated = Session {
-            id: Some(session),
-            scopes: Arc::new(scopes.into_iter().collect()),
-            authenticated_at,
-            reauthenticated_at: None,
-            proof: Arc::new(proof),
-        };
-        let caller = self.bind(Caller::new(principal, authenticated, origin), holder.proof)?;
-        Ok((caller, RefreshSession { spent, session }))
+        let caller = Caller::new(principal, stored.session(), origin);
+        Ok((self.bind(caller, holder.proof)?, RefreshSession { spent, session }))
     }
 
     async fn refuse_refresh(&self, actor: Actor, reason: &str, origin: &Origin) -> Error {
@@ -559,7 +566,7 @@ impl Authn {
 fn refresh_token() -> Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(anyhow::Error::from)?;
-    Ok(format!("gwr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+    Ok(format!("{REFRESH_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
 }
 
 /// A proof that works once, and worked for somebody else between our look and our commit.

@@ -13,11 +13,11 @@ use uuid::Uuid;
 use super::api_keys::{self, ApiKey, ApiKeys, PrincipalId};
 use super::request::{Request, Scheme};
 use super::tokens_file::{FileToken, TokensFile};
-use super::{Caller, Proof, Session, Via};
+use super::{Caller, KnownToken, Proof, Session, TokenKind, Via};
 use crate::audit::entry::Origin;
 use crate::authz::Authz;
 use crate::clock::Clock;
-use crate::directory::{Directory, Lifecycle, Principal};
+use crate::directory::{Directory, Lifecycle, Principal, User};
 use crate::policy::Bundle;
 use crate::watch::{Pace, Watch};
 use crate::{Error, Result, Unproven};
@@ -63,6 +63,12 @@ struct Token {
     principal: Principal,
 }
 
+impl Token {
+    fn is_active(&self) -> bool {
+        self.principal.state() == Lifecycle::Active
+    }
+}
+
 impl Standing {
     pub fn new(
         keys: Arc<ApiKeys>,
@@ -98,16 +104,51 @@ impl Standing {
         Caller::new(principal, session, origin)
     }
 
+    /// This user, as if just signed in with all there is to prove; with all that it may hold.
+    pub fn unasked(&self, user: Arc<User>, origin: Arc<Origin>, authz: &Authz) -> Result<Caller> {
+        let now = self.clock.micros();
+        let session = Session { reauthenticated_at: Some(now), ..session(Via::Nothing, now) };
+        let bare = Caller::new(Principal::User(user), session, origin);
+        let scopes = Vec::from_iter(authz.bundle().token_scopes().iter().cloned());
+        let held = authz.holdable(&bare, &scopes)?;
+        Ok(bare.holding(held.into_iter().collect()))
+    }
+
+    /// What a token is that somebody asks about: none where it is of another kind, nothing where
+    /// it is not good. Asking is no use of it.
+    pub fn known_token(
+        &self,
+        sent: &SecretString,
+        origin: &Arc<Origin>,
+        authz: &Authz,
+    ) -> Option<Result<Option<KnownToken>>> {
+        let found = self.find(sent)?.filter(|(token, _)| token.is_active());
+        let known = found.map(|(token, kind)| {
+            let bearer = self.caller(token, origin.clone(), authz)?;
+            Ok(KnownToken { bearer, kind })
+        });
+        Some(known.transpose())
+    }
+
     /// One answer to whatever is wrong with a token: expired, disabled, revoked, rotated out, or
     /// of a principal that is suspended or gone.
     fn recognise(&self, sent: &SecretString) -> Option<Result<Token>> {
-        let token = if sent.expose_secret().starts_with(api_keys::PREFIX) {
-            self.keys.recognise(sent, self.clock.micros()).and_then(|it| self.of_key(&it))
-        } else {
-            self.of_line(&*self.file.as_ref()?.recognise(sent)?)
-        };
-        let active = token.filter(|it| it.principal.state() == Lifecycle::Active);
-        Some(active.ok_or(Error::Unauthenticated(Unproven::BadToken)))
+        let found = self.find(sent)?.filter(|(token, _)| token.is_active());
+        if let Some((_, TokenKind::ApiKey(key))) = &found {
+            key.note_use(self.clock.micros());
+        }
+        let token = found.map(|(token, _)| token);
+        Some(token.ok_or(Error::Unauthenticated(Unproven::BadToken)))
+    }
+
+    /// The token, whatever has become of its principal; none at all where it is of another kind.
+    fn find(&self, sent: &SecretString) -> Option<Option<(Token, TokenKind)>> {
+        if sent.expose_secret().starts_with(api_keys::PREFIX) {
+            let key = self.keys.find(sent, self.clock.micros());
+            return Some(key.and_then(|it| Some((self.of_key(&it)?, TokenKind::ApiKey(it)))));
+        }
+        let line = self.file.as_ref()?.recognise(sent)?;
+        Some(self.of_line(&line).map(|it| (it, TokenKind::Line)))
     }
 
     fn of_key(&self, key: &ApiKey) -> Option<Token> {

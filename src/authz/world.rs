@@ -8,6 +8,7 @@ use crate::directory::Directory;
 use crate::registry::Registry;
 
 /// The only unguarded reading there is: to find what an action is about, before it is decided.
+#[derive(Clone)]
 pub struct World {
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,

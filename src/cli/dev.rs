@@ -30,6 +30,9 @@ pub struct DevArgs {
     /// Address and port to listen on
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Ask nobody who they are: requests without a token are taken for the administrator's
+    #[arg(long)]
+    no_auth: bool,
 }
 
 /// A server on a temporary store, with the starter policies and an administrator.
@@ -42,6 +45,27 @@ pub struct Playground {
 
 impl Playground {
     pub async fn start(listen: SocketAddr, clock: Clock) -> anyhow::Result<Playground> {
+        Playground::prepare(listen, async |settings, bundle| {
+            Server::start(settings, bundle, clock).await
+        })
+        .await
+    }
+
+    /// The same, with requests that carry no token taken for the administrator's.
+    pub async fn start_without_auth(
+        listen: SocketAddr,
+        clock: Clock,
+    ) -> anyhow::Result<Playground> {
+        Playground::prepare(listen, async |settings, bundle| {
+            Server::start_without_auth(settings, bundle, clock, ADMIN).await
+        })
+        .await
+    }
+
+    async fn prepare(
+        listen: SocketAddr,
+        start: impl AsyncFnOnce(Settings, Arc<Bundle>) -> anyhow::Result<Server>,
+    ) -> anyhow::Result<Playground> {
         anyhow::ensure!(listen.ip().is_loopback(), "a server to try things on stays on loopback");
         let folder = tempfile::tempdir()?;
         let password = random_password()?;
@@ -49,7 +73,7 @@ impl Playground {
         let bundle = Bundle::starter().map_err(|faults| {
             anyhow::anyhow!("the built-in policies have {} fault(s)", faults.len())
         })?;
-        let server = Server::start(settings, Arc::new(bundle), clock).await?;
+        let server = start(settings, Arc::new(bundle)).await?;
         Ok(Playground { server, password, folder })
     }
 
@@ -149,10 +173,17 @@ fn transfer() -> Value {
 /// Serves until told to stop.
 pub async fn run(args: DevArgs, clock: Clock) -> anyhow::Result<ExitCode> {
     let stop = Stop::on(&[SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()])?;
-    let playground = Playground::start(args.listen, clock.clone()).await?;
+    let playground = match args.no_auth {
+        false => Playground::start(args.listen, clock.clone()).await?,
+        true => Playground::start_without_auth(args.listen, clock.clone()).await?,
+    };
     introduce(&playground).await?;
     // After the introduction, which would drown in it.
     log::init(crate::settings::Log::default(), clock);
+    if args.no_auth {
+        say("Authentication is DISABLED: requests without a token are taken for the admin's.\n");
+        tracing::warn!("authentication is disabled for this server");
+    }
     stop.asked().await;
     playground.stop().await?;
     Ok(ExitCode::SUCCESS)

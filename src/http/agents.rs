@@ -65,7 +65,7 @@ pub struct JwkSet {
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RotateBody {
+pub struct SecretBody {
     /// How long the old secret is good beside the new one: at most 7 days. When left out the old one
     /// is good no more, and the agent's sessions end.
     #[serde(default)]
@@ -73,7 +73,7 @@ pub struct RotateBody {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub struct Rotated {
+pub struct NewSecret {
     client_id: Uuid,
     /// Shown this once.
     client_secret: String,
@@ -198,7 +198,7 @@ pub async fn set_keys(app: Arc<App>, permit: Permit<SetAgentKeys>) -> Result<Res
 }
 
 pub fn parse_rotate(call: &Call) -> Result<RotateAgentSecret> {
-    let body: RotateBody = if call.body.is_empty() { RotateBody::default() } else { call.json()? };
+    let body: SecretBody = if call.body.is_empty() { SecretBody::default() } else { call.json()? };
     if body.overlap_seconds > OVERLAP_SECONDS_MAX {
         let detail = format!("must be at most {OVERLAP_SECONDS_MAX}");
         return Err(Error::field("/overlap_seconds", detail));
@@ -213,7 +213,7 @@ pub async fn rotate(app: Arc<App>, permit: Permit<RotateAgentSecret>) -> Result<
         forget_sessions_of(&app, permit.resource()).await?;
     }
     let (agent, secret) = app.directory.rotate_agent_secret(permit).await?;
-    let rotated = Rotated {
+    let rotated = NewSecret {
         client_id: agent.id,
         client_secret: secret.reveal().to_owned(),
         previous_until: agent.previous_secret_until().map(time),

@@ -52,7 +52,7 @@ pub struct ApiKeyBody {
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RotateBody {
+pub struct KeyRotation {
     /// How long the key that is replaced stays good beside the new one: up to 7 days, none when
     /// left out.
     #[schemars(range(max = 604800))]
@@ -165,7 +165,8 @@ pub async fn get(_: Arc<App>, permit: Permit<ShowApiKey>) -> Result<Response> {
 }
 
 pub fn parse_rotate(call: &Call) -> Result<RotateApiKey> {
-    let body: RotateBody = if call.body.is_empty() { RotateBody::default() } else { call.json()? };
+    let body: KeyRotation =
+        if call.body.is_empty() { KeyRotation::default() } else { call.json()? };
     if body.overlap_seconds > OVERLAP_SECONDS_MAX {
         return Err(Error::field("/overlap_seconds", "must be at most 604800, seven days"));
     }

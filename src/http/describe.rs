@@ -16,8 +16,8 @@ pub struct Described {
     pub status: u16,
     pub body: Option<(&'static str, SchemaOf)>,
     pub answer: Option<(&'static str, SchemaOf)>,
-    /// Answers in JSON with another status, which are no problem documents.
-    pub others: Vec<(u16, SchemaOf)>,
+    /// Answers with another status, which are no problem documents, by media type.
+    pub others: Vec<(u16, &'static str, SchemaOf)>,
     pub query: &'static [(&'static str, &'static str)],
 }
 
@@ -80,7 +80,13 @@ impl Route {
 
     /// What a status means that is neither the usual one nor answered with a problem document.
     pub fn or_gives<T: JsonSchema>(mut self, status: u16) -> Route {
-        self.about.others.push((status, |it| it.subschema_for::<T>()));
+        self.about.others.push((status, JSON, |it| it.subschema_for::<T>()));
+        self
+    }
+
+    /// The same for an answer that is not JSON.
+    pub fn or_gives_text(mut self, status: u16, media_type: &'static str) -> Route {
+        self.about.others.push((status, media_type, |it| it.subschema_for::<String>()));
         self
     }
 

@@ -77,10 +77,10 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
             Kind::Guarded(_) | Kind::Identified => json!([{ "bearer": [] }]),
         },
     });
-    for (status, schema) in &about.others {
+    for (status, media_type, schema) in &about.others {
         operation["responses"][status.to_string()] = json!({
             "description": "Not done; the answer says why",
-            "content": { "application/json": { "schema": schema(generator) } },
+            "content": { *media_type: { "schema": schema(generator) } },
         });
     }
     if let Some((media_type, schema)) = about.body {

@@ -19,7 +19,7 @@ use crate::authn::{
 };
 use crate::authz::Permit;
 use crate::authz::facts::Risk;
-use crate::directory::{Kind, Roles};
+use crate::directory::{Groups, Kind, Roles};
 use crate::second_factor::Shown;
 use crate::sign_in::{Opening, Step};
 use crate::{App, Error, Result};
@@ -104,6 +104,7 @@ pub struct Me {
     kind: Kind,
     name: String,
     roles: Roles,
+    groups: Groups,
     /// What the access token holds.
     scopes: BTreeSet<String>,
     /// For an agent that acts in a user's name.
@@ -216,6 +217,7 @@ pub async fn me(_: Arc<App>, permit: Permit<ViewSelf>) -> Result<Response> {
         kind: principal.kind(),
         name: principal.name().to_owned(),
         roles: principal.roles().clone(),
+        groups: principal.groups().clone(),
         scopes: BTreeSet::clone(&session.scopes),
         delegation: session.proof.delegation.as_ref().map(Into::into),
         session: SessionView {

@@ -127,7 +127,8 @@ fn sign_in() -> Vec<Route> {
 /// OAuth 2.1; its errors are in its own form.
 fn authorization_server() -> Vec<Route> {
     const SERVER: &str = "/.well-known/oauth-authorization-server";
-    let page = |it: Route| it.gives_text("text/html");
+    const HTML: &str = "text/html";
+    let page = |it: Route| it.gives_text(HTML).or_gives_text(400, HTML).or_gives_text(403, HTML);
     vec![
         Route::public(Method::GET, SERVER, oauth::server)
             .about("What OAuth clients can do here (RFC 8414)")
@@ -147,6 +148,17 @@ fn authorization_server() -> Vec<Route> {
             .gives::<oauth::TokenAnswer>()
             .or_gives::<oauth::TokenError>(400)
             .or_gives::<oauth::TokenError>(401),
+        Route::public(Method::POST, "/oauth/revoke", oauth::revoke)
+            .about("End a token, and what was got with it; 200 for one that is not good, too")
+            .takes_form::<oauth::AboutForm>()
+            .or_gives::<oauth::TokenError>(400)
+            .or_gives::<oauth::TokenError>(401),
+        Route::public(Method::POST, "/oauth/introspect", oauth::introspect)
+            .about("What a token is good for, for its client and for those whom policy lets know")
+            .takes_form::<oauth::AboutForm>()
+            .gives::<oauth::Introspection>()
+            .or_gives::<oauth::TokenError>(400)
+            .or_gives::<oauth::TokenError>(401),
         page(Route::public(Method::GET, "/oauth/authorize", oauth::authorize))
             .about("Ask a person to let a client act in their name (OAuth 2.1 section 4.1)")
             .asks(oauth::AUTHORIZE),
@@ -158,6 +170,20 @@ fn authorization_server() -> Vec<Route> {
         page(Route::public(Method::POST, "/oauth/second-factor", oauth::second_factor))
             .about("The form of the second factor")
             .takes_form::<oauth::Fields>(),
+        page(Route::public(
+            Method::GET,
+            "/oauth/federation/{issuer}/start",
+            oauth::federation::start,
+        ))
+        .about("Go to a provider, to sign in there (OpenID Connect)")
+        .asks(oauth::federation::START),
+        page(Route::public(
+            Method::GET,
+            "/oauth/federation/{issuer}/callback",
+            oauth::federation::callback,
+        ))
+        .about("Where the provider sends a browser back to")
+        .asks(oauth::federation::CALLBACK),
         page(Route::public(Method::POST, "/oauth/consent", oauth::consent))
             .about("The form of a person's answer to a client")
             .takes_form::<oauth::Fields>(),
@@ -173,6 +199,7 @@ fn authorization_server() -> Vec<Route> {
 }
 
 fn second_factors() -> Vec<Route> {
+    let page = |it: Route| it.gives_text("text/html");
     vec![
         Route::guarded(Method::GET, "/api/v1/auth/factors", factors::parse_list, factors::list)
             .about("Your second factors")
@@ -218,14 +245,15 @@ fn second_factors() -> Vec<Route> {
         )
         .about("Remove a second factor; needs an elevated token")
         .with_status(204),
-        Route::public(Method::GET, "/oauth/passkey", oauth::passkey::page)
+        page(Route::public(Method::POST, "/oauth/account/passkey", oauth::passkey::begin))
+            .about("Begin to enrol a passkey from the page of one's account")
+            .takes_form::<oauth::Fields>(),
+        page(Route::public(Method::GET, "/oauth/passkey", oauth::passkey::page))
             .about("The page on which a browser makes the passkey of an enrolment that was begun")
-            .gives_text("text/html")
             .asks(&[("ceremony", "What `POST /api/v1/auth/factors/passkeys` gave.")]),
-        Route::public(Method::POST, "/oauth/passkey", oauth::passkey::enrol)
+        page(Route::public(Method::POST, "/oauth/passkey", oauth::passkey::enrol))
             .about("What that page sends")
-            .takes_form::<oauth::passkey::EnrolmentForm>()
-            .gives_text("text/html"),
+            .takes_form::<oauth::passkey::EnrolmentForm>(),
         Route::public(Method::GET, "/oauth/passkey.js", oauth::passkey::script)
             .about("The script of pages that know passkeys")
             .gives_text("text/javascript"),
@@ -348,8 +376,8 @@ fn machines() -> Vec<Route> {
             agents::rotate,
         )
         .about("Give an agent a new client secret, shown this once")
-        .takes::<agents::RotateBody>()
-        .gives::<agents::Rotated>(),
+        .takes::<agents::SecretBody>()
+        .gives::<agents::NewSecret>(),
         Route::guarded(
             Method::PUT,
             "/api/v1/agents/{agent}/roles/{role}",
@@ -395,7 +423,7 @@ fn keys() -> Vec<Route> {
             api_keys::rotate,
         )
         .about("Give a key a new text, shown this once; the old one may overlap. Needs an elevated token")
-        .takes::<api_keys::RotateBody>()
+        .takes::<api_keys::KeyRotation>()
         .gives::<api_keys::ApiKeyMade>(),
         Route::guarded(
             Method::POST,

@@ -17,7 +17,7 @@ use crate::authn::factors::Provisioning;
 use crate::authn::password_fault;
 use crate::authz::{Permit, Visible};
 use crate::directory::{
-    GrantUserRole, Lifecycle, ListUsers, NewUser, Principal, RegisterUser, ResumeUser,
+    GrantUserRole, Groups, Lifecycle, ListUsers, NewUser, Principal, RegisterUser, ResumeUser,
     RevokeUserRole, RoleChange, Roles, ShowUser, SuspendUser, User,
 };
 use crate::{App, Error, FieldFault, Result};
@@ -30,6 +30,7 @@ pub struct UserView {
     username: String,
     state: Lifecycle,
     roles: Roles,
+    groups: Groups,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -222,6 +223,7 @@ fn view(it: &User) -> UserView {
         username: it.username.clone(),
         state: it.state,
         roles: it.roles.clone(),
+        groups: it.groups.clone(),
         created_at: time(it.created_at),
         updated_at: time(it.updated_at),
     }

@@ -29,7 +29,9 @@ async function use(url, client_id, file) {
   const { algorithm, secret } = JSON.parse(readFileSync(file, 'utf8'))
   const how = importable[algorithm]
   const key = await crypto.subtle.importKey('jwk', secret, how, false, ['sign'])
-  const server = { issuer: url, token_endpoint: `${url}/oauth/token` }
+  const issuer = new URL(url)
+  const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure })
+  const server = await oauth.processDiscoveryResponse(issuer, found)
   const client = { client_id }
   const authentication = oauth.PrivateKeyJwt({ key, kid: algorithm })
   const holder = await oauth.generateKeyPair(algorithm)

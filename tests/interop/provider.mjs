@@ -1,17 +1,20 @@
 // An OpenID provider that is not ours (npm's oidc-provider), and an issuer of workload tokens (jose).
 //
-//   node provider.mjs NODE_MODULES CALLBACK...
+//   node provider.mjs NODE_MODULES
 //
-// Prints {issuer} and then answers each line of its input: {account, claims} says who signs in next,
-// {rotate: ALGORITHM} replaces its keys, {forge} spoils the identity tokens to come, {workload: CLAIMS}
-// signs a token.
+// Prints {issuer} and then answers each line of its input: {callback} is where people are sent back
+// to, {account, claims} says who signs in next, {rotate: ALGORITHM} replaces its keys, {forge} spoils
+// the identity tokens to come, {workload: CLAIMS} signs a token.
 
 import { createServer, request } from "node:http";
 import { createHmac, generateKeyPairSync, randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 import { createInterface } from "node:readline";
 
-const [modules, ...callbacks] = process.argv.slice(2);
+// What libraries remark must not come between our answers.
+console.log = console.info = console.warn = console.error;
+
+const [modules] = process.argv.slice(2);
 const load = (name, main) => import(pathToFileURL(`${modules}/${name}/${main}`));
 const { Provider } = await load("oidc-provider", "lib/index.js");
 const { SignJWT, importJWK } = await load("jose", "dist/webapi/index.js");
@@ -26,6 +29,7 @@ const KINDS = {
 let who = { account: "alice", claims: {} };
 let forge = null;
 let current = null;
+let callback = null;
 
 function key(alg) {
   const pair = generateKeyPairSync(...KINDS[alg]);
@@ -69,7 +73,7 @@ function rotate(alg) {
       {
         client_id: "gate",
         client_secret: SECRET,
-        redirect_uris: callbacks,
+        redirect_uris: [callback],
         response_types: ["code"],
         grant_types: ["authorization_code"],
         id_token_signed_response_alg: alg,
@@ -147,13 +151,13 @@ async function vouch(claims) {
   return new SignJWT(said).setProtectedHeader(header).sign(await importJWK(vouching.secret, "ES256"));
 }
 
-const say = (it) => console.log(JSON.stringify(it));
-rotate("RS256");
+const say = (it) => process.stdout.write(`${JSON.stringify(it)}\n`);
 say({ issuer });
 for await (const line of createInterface({ input: process.stdin })) {
   const told = JSON.parse(line);
   if ("account" in told) who = { account: told.account, claims: told.claims ?? {} };
-  if ("rotate" in told) rotate(told.rotate);
+  if ("callback" in told) callback = told.callback;
+  if ("rotate" in told || "callback" in told) rotate(told.rotate ?? "RS256");
   if ("forge" in told) forge = told.forge;
   say("workload" in told ? { token: await vouch(told.workload) } : { done: true });
 }

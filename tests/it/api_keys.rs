@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Caller, Gate, PASSWORD, samples, send};
+use crate::harness::{Answer, Caller, Gate, PASSWORD, Setup, samples, send};
 
 /// How long anything may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -280,8 +280,13 @@ async fn is_good(admin: &Caller, vended: &Value) -> bool {
 
 #[tokio::test]
 async fn what_was_vended_with_a_key_ends_with_it_and_no_sooner() {
-    let gate = Gate::start();
-    let admin = elevated(&gate).await;
+    for setup in [Setup::new(), Setup::on_postgres()] {
+        vended_with_a_key(&setup.start()).await;
+    }
+}
+
+async fn vended_with_a_key(gate: &Gate) {
+    let admin = elevated(gate).await;
     let (agent, signed_in) = gate.agent("lingua", "translator").await;
     let tool = admin.post("/api/v1/tools", &samples::translate("translate")).await.expect(201);
     let access = format!("/api/v1/tools/{}/access", tool["id"].as_str().unwrap());
@@ -292,15 +297,15 @@ async fn what_was_vended_with_a_key_ends_with_it_and_no_sooner() {
     {
         let made = key_of(&admin, &agent, &["agent:translate"]).await;
         let other = key_of(&admin, &agent, &["agent:translate"]).await;
-        let vended = with(&gate, &made).post(&access, &ask).await.expect(201);
-        let kept = with(&gate, &other).post(&access, &ask).await.expect(201);
+        let vended = with(gate, &made).post(&access, &ask).await.expect(201);
+        let kept = with(gate, &other).post(&access, &ask).await.expect(201);
         assert!(is_good(&admin, &vended).await);
         send(admin.request(method, &format!("{}{end}", path(&made)))).await.expect(status);
         assert!(!is_good(&admin, &vended).await, "{end}");
         assert!(is_good(&admin, &kept).await, "of another key: {end}");
     }
     let made = key_of(&admin, &agent, &["agent:translate"]).await;
-    let vended = with(&gate, &made).post(&access, &ask).await.expect(201);
+    let vended = with(gate, &made).post(&access, &ask).await.expect(201);
     let overlap = json!({ "overlap_seconds": 60 });
     admin.post(&format!("{}/rotate", path(&made)), &overlap).await.expect(200);
     assert!(is_good(&admin, &vended).await, "a rotation that overlaps is no alarm");

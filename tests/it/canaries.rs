@@ -148,6 +148,9 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     planted.plant("client secret", text(&registered, "client_secret").as_bytes());
     planted.plant("machine's token", agent.token.as_ref().unwrap().as_bytes());
     let elevated = Caller::new(&gate.url, elevated["access_token"].as_str());
+    let rotate = format!("/api/v1/agents/{}/secret", text(&registered, "client_id"));
+    let secret = elevated.post(&rotate, &json!({ "overlap_seconds": 60 })).await.expect(200);
+    planted.plant("rotated client secret", text(&secret, "client_secret").as_bytes());
     let key = json!({ "name": "ci", "principal": registered["client_id"], "scopes": [] });
     let key = elevated.post("/api/v1/api-keys", &key).await.expect(201);
     planted.plant("rotated API key", text(&key, "key").as_bytes());

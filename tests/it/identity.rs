@@ -25,11 +25,13 @@ fn with(gate: &Gate, pair: &Value) -> Caller {
     Caller::new(&gate.url, pair["access_token"].as_str())
 }
 
-/// Registers a user and gives the id.
-async fn register(admin: &Caller, username: &str) -> String {
+/// Registers a user whose first sign-in is trusted, and gives the id.
+async fn register(gate: &Gate, admin: &Caller, username: &str) -> String {
     let body = json!({ "username": username, "password": WORDS });
     let user = admin.post("/api/v1/users", &body).await.expect(201);
-    user["id"].as_str().unwrap().to_owned()
+    let id = user["id"].as_str().unwrap().to_owned();
+    gate.vouch(&id).await;
+    id
 }
 
 /// The audit's entries of one event, newest first.
@@ -71,7 +73,7 @@ async fn a_wrong_password_and_an_unknown_name_look_the_same_and_leave_a_trace() 
 async fn a_session_knows_who_it_is_until_it_is_ended() {
     let gate = Gate::start();
     let admin = gate.admin().await;
-    let id = register(&admin, "Ada").await;
+    let id = register(&gate, &admin, "Ada").await;
     let pair = login(&gate, "ADA", WORDS).await.expect(200);
     assert_eq!(pair["token_type"], "Bearer");
     let ada = with(&gate, &pair);
@@ -170,7 +172,7 @@ async fn an_elevated_token_needs_the_password_and_says_so() {
 async fn a_suspended_user_is_refused_at_the_door_and_inside() {
     let gate = Gate::start();
     let admin = gate.admin().await;
-    let id = register(&admin, "mallory").await;
+    let id = register(&gate, &admin, "mallory").await;
     let tool = json!({
         "tool_type": "function", "name": "notes", "scopes": ["read"], "input_schema": {},
     });
@@ -207,7 +209,7 @@ async fn a_suspended_user_is_refused_at_the_door_and_inside() {
 async fn a_role_counts_from_the_next_request_on_and_no_longer() {
     let gate = Gate::start();
     let admin = gate.admin().await;
-    let id = register(&admin, "olga").await;
+    let id = register(&gate, &admin, "olga").await;
     let pair = login(&gate, "olga", WORDS).await.expect(200);
     let olga = with(&gate, &pair);
     let role = format!("/api/v1/users/{id}/roles/auditor");
@@ -228,7 +230,7 @@ async fn a_role_counts_from_the_next_request_on_and_no_longer() {
 async fn a_stale_if_match_does_not_change_roles() {
     let gate = Gate::start();
     let admin = gate.admin().await;
-    let id = register(&admin, "olga").await;
+    let id = register(&gate, &admin, "olga").await;
     let path = format!("/api/v1/users/{id}/roles/auditor");
     let seen = admin.get(&format!("/api/v1/users/{id}")).await.headers[header::ETAG].clone();
     let put = |tag: &header::HeaderValue| {

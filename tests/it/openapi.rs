@@ -10,8 +10,15 @@ use gatewright::http::routes;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::harness::address::by_address;
+use crate::harness::authenticator::Authenticator;
+use crate::harness::client::{CALLBACK, Client};
+use crate::harness::enrolled::{App, WORDS, held, register, sign_in, strict};
 use crate::harness::server::{ADMIN, PASSWORD};
-use crate::harness::{Answer, Caller, Gate, samples, send};
+use crate::harness::{Answer, Browser, Caller, Gate, Holder, Setup, samples, send};
+
+/// A name of the server, which passkeys need.
+const ORIGIN: &str = "http://gate.example";
 
 fn tools() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools");
@@ -180,7 +187,9 @@ async fn every_answer_is_as_the_document_says() {
     }
     witness.saw("get", "/docs/{file}", &anyone.get("/docs/index.html").await);
     let admin = people_sign_in(&gate, &mut witness).await;
+    second_factors(&mut witness).await;
     people(&mut witness, &admin).await;
+    clients(&gate, &mut witness).await;
     let agent = machines(&gate, &mut witness, &admin).await;
     let tool = registry(&mut witness, &admin).await;
     vending(&mut witness, &admin, &agent, &tool).await;
@@ -230,6 +239,110 @@ async fn people(witness: &mut Witness, admin: &Caller) {
     principal_changes(witness, admin, "/api/v1/users/{user}", &one, "auditor").await;
 }
 
+async fn clients(gate: &Gate, witness: &mut Witness) {
+    for path in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"]
+    {
+        witness.saw("get", path, &gate.anyone().get(path).await);
+    }
+    let path = "/oauth/register";
+    let document = json!({
+        "client_name": "An app",
+        "redirect_uris": [CALLBACK],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": "none",
+    });
+    witness.saw("post", path, &gate.anyone().post(path, &document).await);
+    witness.saw("post", path, &gate.anyone().post(path, &json!({})).await);
+    let client = Client::public(gate).await;
+    let mut browser = Browser::at(gate);
+    witness.saw("get", "/oauth/style.css", &browser.get("/oauth/style.css").await);
+    witness.saw("get", "/oauth/sign-in", &browser.get("/oauth/sign-in").await);
+    witness.saw("get", "/oauth/authorize", &browser.get("/oauth/authorize").await);
+    let page = browser.get(&client.asks(&[])).await;
+    witness.saw("get", "/oauth/authorize", &page);
+    let form = page.form("/oauth/sign-in").with("username", ADMIN).with("password", PASSWORD);
+    let onward = browser.submit(&form).await;
+    witness.saw("post", "/oauth/sign-in", &onward);
+    let page = browser.get(&onward.onward().unwrap()).await;
+    let answer = browser.submit(&page.form("/oauth/consent").with("decision", "allow")).await;
+    witness.saw("post", "/oauth/consent", &answer);
+    let answer = client.redeem(&answer.sent_back()["code"], &[]).await;
+    witness.saw("post", "/oauth/token", &answer);
+    let account = browser.get("/oauth/account").await;
+    witness.saw("get", "/oauth/account", &account);
+    let out = browser.submit(&account.form("/oauth/sign-out")).await;
+    witness.saw("post", "/oauth/sign-out", &out);
+    let body = json!({ "username": "dorothea", "password": "A-fine-pass-phrase-1" });
+    let setup = gate.anyone().post("/api/v1/register/user", &body).await.expect(201);
+    let mut browser = Browser::at(gate);
+    let page = browser.sign_in_for("/oauth/sign-in", "dorothea", "A-fine-pass-phrase-1").await;
+    let code = setup["mfa_setup"]["recovery_codes"][0].as_str().unwrap();
+    let form = page.form("/oauth/second-factor").with("otp", code);
+    witness.saw("post", "/oauth/second-factor", &browser.submit(&form).await);
+}
+
+async fn second_factors(witness: &mut Witness) {
+    let mut gate = strict(Setup::new().with("public_url", ORIGIN));
+    by_address(&mut gate);
+    register(&gate, "alice").await;
+    let mut browser = Browser::at(&gate);
+    let account = browser.sign_in_for("/oauth/account", "alice", WORDS).await;
+    let form = account.form("/oauth/account/passkey").with("name", "key");
+    witness.saw("post", "/oauth/account/passkey", &browser.submit(&form).await);
+    let alice = sign_in(&gate, "alice").await;
+    let path = "/api/v1/auth/factors/passkeys";
+    let begun = witness.saw("post", path, &alice.post(path, &json!({ "name": "key" })).await);
+    let page = alice.get(begun["page"].as_str().unwrap().strip_prefix(ORIGIN).unwrap()).await;
+    witness.saw("get", "/oauth/passkey", &page);
+    witness.saw("get", "/oauth/passkey.js", &alice.get("/oauth/passkey.js").await);
+    let key = Authenticator::new(ORIGIN);
+    let made =
+        json!({ "ceremony": begun["ceremony"], "credential": key.create(&begun["options"]) });
+    let path = "/api/v1/auth/factors/passkeys/finish";
+    let enrolled = witness.saw("post", path, &alice.post(path, &made).await);
+    let alice = Caller::new(&gate.url, enrolled["access_token"].as_str());
+    let other = json!({ "name": "other" });
+    let begun = alice.post("/api/v1/auth/factors/passkeys", &other).await.expect(200);
+    let mut other = Authenticator::new(ORIGIN);
+    other.id = [7; 16];
+    let other = other.create(&begun["options"]).to_string();
+    let form = [("ceremony", begun["ceremony"].as_str().unwrap()), ("credential", &other)];
+    witness.saw("post", "/oauth/passkey", &gate.anyone().form("/oauth/passkey", &form).await);
+
+    let waiting = held(&gate.anyone(), "alice").await;
+    let path = "/api/v1/auth/mfa/passkey";
+    let asks = json!({ "mfa_token": waiting["mfa_token"] });
+    let begun = witness.saw("post", path, &alice.post(path, &asks).await);
+    let signed = key.get(&begun["options"]);
+    let proof = json!({
+        "mfa_token": waiting["mfa_token"], "ceremony": begun["ceremony"], "credential": signed,
+    });
+    let path = "/api/v1/auth/mfa/passkey/finish";
+    witness.saw("post", path, &alice.post(path, &proof).await);
+    witness.saw("post", path, &alice.post(path, &proof).await);
+
+    let path = "/api/v1/auth/factors/totp";
+    let app = witness.saw("post", path, &alice.post(path, &json!({ "name": "phone" })).await);
+    let code = json!({ "otp": App::scan(&app).code() });
+    let confirm = format!("{path}/{}/confirm", app["id"].as_str().unwrap());
+    let template = "/api/v1/auth/factors/totp/{factor}/confirm";
+    witness.saw("post", template, &alice.post(&confirm, &json!({ "otp": "1" })).await);
+    witness.saw("post", template, &alice.post(&confirm, &code).await);
+    let path = "/api/v1/auth/elevate/passkey";
+    let begun = witness.saw("post", path, &alice.act(path).await);
+    let passkey =
+        json!({ "ceremony": begun["ceremony"], "credential": key.get(&begun["options"]) });
+    let elevate = json!({ "password": WORDS, "passkey": passkey });
+    let elevated = alice.post("/api/v1/auth/elevate", &elevate).await.expect(200);
+    let elevated = Caller::new(&gate.url, elevated["access_token"].as_str());
+    let path = "/api/v1/auth/factors/recovery-codes";
+    witness.saw("post", path, &elevated.act(path).await);
+    let path = "/api/v1/auth/factors";
+    witness.saw("get", path, &alice.get(path).await);
+    let one = format!("{path}/{}", app["id"].as_str().unwrap());
+    witness.saw("delete", "/api/v1/auth/factors/{factor}", &elevated.delete(&one).await);
+}
+
 async fn principal_changes(
     witness: &mut Witness,
     admin: &Caller,
@@ -264,6 +377,25 @@ async fn machines(gate: &Gate, witness: &mut Witness, admin: &Caller) -> Caller 
     witness.saw("post", "/oauth/token", &gate.anyone().form("/oauth/token", &form).await);
     form[0].1 = "password";
     witness.saw("post", "/oauth/token", &gate.anyone().form("/oauth/token", &form).await);
+    form[2].1 = secret;
+    form[0] = ("token", tokens["access_token"].as_str().unwrap());
+    let path = "/oauth/introspect";
+    let told = witness.saw("post", path, &gate.anyone().form(path, &form).await);
+    assert_eq!(told["active"], true, "{told}");
+    form[0].1 = "none";
+    for path in [path, "/oauth/revoke"] {
+        witness.saw("post", path, &gate.anyone().form(path, &form).await);
+        witness.saw("post", path, &gate.anyone().form(path, &form[..1]).await);
+    }
+    let again = json!({ "password": PASSWORD });
+    let elevated = admin.post("/api/v1/auth/elevate", &again).await.expect(200);
+    let elevated = Caller::new(&gate.url, elevated["access_token"].as_str());
+    let keys = elevated.request(Method::PUT, &format!("{one}/keys"));
+    let keys = send(keys.json(&Holder::ed25519(1).jwks("one"))).await;
+    witness.saw("put", "/api/v1/agents/{agent}/keys", &keys);
+    let overlap = json!({ "overlap_seconds": 60 });
+    let rotated = elevated.post(&format!("{one}/secret"), &overlap).await;
+    witness.saw("post", "/api/v1/agents/{agent}/secret", &rotated);
     Caller::new(&gate.url, tokens["access_token"].as_str())
 }
 

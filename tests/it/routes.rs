@@ -26,7 +26,22 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/mfa",
     "POST /api/v1/auth/refresh",
+    "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/oauth-protected-resource",
+    "POST /oauth/register",
     "POST /oauth/token",
+    "POST /oauth/account/passkey",
+    "POST /oauth/revoke",
+    "POST /oauth/introspect",
+    "GET /oauth/authorize",
+    "GET /oauth/sign-in",
+    "POST /oauth/sign-in",
+    "POST /oauth/second-factor",
+    "POST /oauth/consent",
+    "GET /oauth/account",
+    "POST /oauth/sign-out",
+    "GET /oauth/style.css",
+    "POST /oauth/account/passkey",
     "GET /oauth/passkey",
     "POST /oauth/passkey",
     "GET /oauth/passkey.js",
@@ -48,7 +63,14 @@ const IDENTIFIED: &[(&str, &str)] = &[
 ];
 
 /// What public routes ask once they know who it is.
-const ASKED_AT_SIGN_IN: &[&str] = &["sign_in", "hold_scope", "act_for"];
+const ASKED_AT_SIGN_IN: &[&str] = &[
+    "introspect_token",
+    "sign_in",
+    "hold_scope",
+    "register_client",
+    "authorize_client",
+    "act_for",
+];
 
 /// What steps of an enrolment ask in place of `enroll_factor`, once there is a factor.
 const ASKED_BESIDE_A_FACTOR: &[&str] = &["add_factor"];
@@ -56,17 +78,14 @@ const ASKED_BESIDE_A_FACTOR: &[&str] = &["add_factor"];
 /// Actions that policies can speak of already, and that nothing can ask for yet.
 const AWAITING: &[&str] = &[
     "activate_policy",
-    "authorize_client",
     "decide_approval",
     "delete_agent",
     "draft_policy",
     "grant_tool",
-    "introspect_token",
     "invoke",
     "probe_tool",
     "publish_version",
     "quarantine_tool",
-    "register_client",
     "review_policy",
     "rollback_policy",
     "transfer_tool",

@@ -121,6 +121,11 @@ impl ApiKey {
         self.previous.map(|it| it.until)
     }
 
+    /// Notes in memory that the key was used.
+    pub fn note_use(&self, now: i64) {
+        self.uses.note(now);
+    }
+
     pub fn last_used_at(&self) -> Option<i64> {
         let last = self.uses.last.load(Ordering::Relaxed);
         (last > 0).then_some(last)

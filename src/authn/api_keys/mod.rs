@@ -57,13 +57,11 @@ impl ApiKeys {
         self.snapshot.load_full()
     }
 
-    /// The key that somebody sent, if it is good at `now` (microseconds since the epoch), and
-    /// notes that it was used. Whether its principal may still act is not looked at.
-    pub fn recognise(&self, sent: &SecretString, now: i64) -> Option<Arc<ApiKey>> {
+    /// The key that somebody sent, if it is good at `now` (microseconds since the epoch). Whether
+    /// its principal may still act is not looked at.
+    pub fn find(&self, sent: &SecretString, now: i64) -> Option<Arc<ApiKey>> {
         let hash = SecretHash::of(sent)?;
-        let key = self.snapshot.load().find(hash).filter(|it| it.is_good(hash, now)).cloned()?;
-        key.uses.note(now);
-        Some(key)
+        self.snapshot.load().find(hash).filter(|it| it.is_good(hash, now)).cloned()
     }
 
     /// Makes a key and gives the one copy of its text.

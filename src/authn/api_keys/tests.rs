@@ -66,10 +66,10 @@ async fn a_key_is_recognised_until_it_expires() {
     let secret = ApiKeySecret::generate().unwrap();
     let key = ApiKey { expires_at: Some(10 * SECOND), ..key(&secret) };
     let (keys, _) = holding(&key).await;
-    assert_eq!(keys.recognise(&text(&secret), 10 * SECOND - 1).unwrap().id, key.id);
-    assert!(keys.recognise(&text(&secret), 10 * SECOND).is_none());
+    assert_eq!(keys.find(&text(&secret), 10 * SECOND - 1).unwrap().id, key.id);
+    assert!(keys.find(&text(&secret), 10 * SECOND).is_none());
     let other = ApiKeySecret::generate().unwrap();
-    assert!(keys.recognise(&text(&other), SECOND).is_none(), "well written, and nobody's");
+    assert!(keys.find(&text(&other), SECOND).is_none(), "well written, and nobody's");
 }
 
 #[tokio::test]
@@ -79,9 +79,9 @@ async fn a_disabled_key_and_a_revoked_one_are_not_recognised() {
         let (keys, db) = holding(&key(&secret)).await;
         let next = key(&secret).changed(2 * SECOND, |it| it.state = state);
         keys.replace(&warrant(&keys), next, Vec::new(), None).await.unwrap();
-        assert!(keys.recognise(&text(&secret), 3 * SECOND).is_none(), "{state:?}");
+        assert!(keys.find(&text(&secret), 3 * SECOND).is_none(), "{state:?}");
         let again = ApiKeys::load(&*db, keys.ledger.clone(), keys.clock.clone()).await.unwrap();
-        assert!(again.recognise(&text(&secret), 3 * SECOND).is_none(), "{state:?} in the store");
+        assert!(again.find(&text(&secret), 3 * SECOND).is_none(), "{state:?} in the store");
         assert_eq!(again.snapshot().keys().len(), usize::from(state == State::Disabled));
     }
 }
@@ -97,9 +97,9 @@ async fn a_rotated_text_is_good_until_the_overlap_ends() {
     keys.replace(&warrant(&keys), next, Vec::new(), None).await.unwrap();
     let again = ApiKeys::load(&*db, keys.ledger.clone(), keys.clock.clone()).await.unwrap();
     for keys in [&keys, &again] {
-        assert!(keys.recognise(&text(&old), 9 * SECOND - 1).is_some());
-        assert!(keys.recognise(&text(&old), 9 * SECOND).is_none());
-        assert!(keys.recognise(&text(&new), 9 * SECOND).is_some());
+        assert!(keys.find(&text(&old), 9 * SECOND - 1).is_some());
+        assert!(keys.find(&text(&old), 9 * SECOND).is_none());
+        assert!(keys.find(&text(&new), 9 * SECOND).is_some());
     }
 }
 
@@ -122,7 +122,7 @@ async fn uses_are_written_down_together_and_once() {
     let secret = ApiKeySecret::generate().unwrap();
     let (keys, db) = holding(&key(&secret)).await;
     for now in [5 * SECOND, 7 * SECOND, 6 * SECOND] {
-        keys.recognise(&text(&secret), now).unwrap();
+        keys.find(&text(&secret), now).unwrap().note_use(now);
     }
     let entries = async || {
         let rows = db.query("SELECT COUNT(*) FROM audit", vec![]).await.unwrap();

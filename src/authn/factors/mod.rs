@@ -60,6 +60,8 @@ pub struct Enrolled {
     pub factors: Vec<Factor>,
     /// How many recovery codes are unused.
     pub recovery_left: i64,
+    /// Whether the server has a name, without which no browser uses a passkey.
+    passkeys_work: bool,
 }
 
 /// What became of a second factor that somebody showed.
@@ -121,7 +123,7 @@ impl Enrolled {
     /// What a second factor can be proven with.
     pub fn means(&self) -> Vec<Means> {
         let totp = self.active(FactorKind::Totp).next().map(|_| Means::Totp);
-        let passkey = self.has_passkeys().then_some(Means::Passkey);
+        let passkey = (self.has_passkeys() && self.passkeys_work).then_some(Means::Passkey);
         let recovery = (self.recovery_left > 0).then_some(Means::RecoveryCode);
         [totp, passkey, recovery].into_iter().flatten().collect()
     }
@@ -171,7 +173,8 @@ impl Factors {
         let left = "SELECT COUNT(*) FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL";
         let rows = self.db.query(left, vec![user.into()]).await?;
         let recovery_left = rows.first().map_or(Ok(0), |it| it.int(0))?;
-        Ok(Enrolled { factors, recovery_left })
+        let passkeys_work = self.relying_party.is_some();
+        Ok(Enrolled { factors, recovery_left, passkeys_work })
     }
 
     /// What this principal has enrolled; machines have no second factors.

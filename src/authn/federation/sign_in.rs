@@ -182,7 +182,7 @@ impl Federation {
             return Err(Untrusted::Ended(code));
         }
         let code = returned.code.ok_or(Untrusted::Code)?;
-        let exchanged = self.exchange(provider, &found, code, verifier).await?;
+        let exchanged = self.exchange(redemption(provider, &found, code, verifier)?).await?;
         let token = exchanged.id_token.as_deref().ok_or(Untrusted::Code)?;
         let token = Unverified::read(token, TOKEN_BYTES_MAX)?;
         let believed = self.believe(&provider.issuer, token).await?;
@@ -191,48 +191,8 @@ impl Federation {
         Ok(provider.person(believed.subject, &believed.claims))
     }
 
-    async fn exchange(
-        &self,
-        provider: &Provider,
-        found: &Discovered,
-        code: &str,
-        verifier: &SecretString,
-    ) -> Result<Exchanged, Untrusted> {
-        let url = found.token_endpoint.as_deref().and_then(|it| Url::parse(it).ok());
-        let url = url.ok_or(Untrusted::Discovery)?;
-        let mut form = Serializer::new(String::new());
-        form.extend_pairs([
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", &provider.redirect_uri),
-            ("code_verifier", verifier.expose_secret()),
-        ]);
-        let mut headers = HeaderMap::new();
-        match &provider.secret {
-            Some(secret) if !found.wants_secret_in_body() => {
-                headers.insert(header::AUTHORIZATION, basic(&provider.client_id, secret)?);
-            }
-            Some(secret) => {
-                form.append_pair("client_id", &provider.client_id);
-                form.append_pair("client_secret", secret.expose_secret());
-            }
-            None => drop(form.append_pair("client_id", &provider.client_id)),
-        }
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        headers.insert(header::CONTENT_TYPE, kind);
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let ask = Ask {
-            method: Method::POST,
-            headers,
-            body: form.finish().into(),
-            time_max: EXCHANGE_TIME_MAX,
-            ..Ask::get(url.clone(), provider.issuer.reach(&url))
-        };
-        self.send(ask).await
-    }
-
     #[expect(clippy::disallowed_methods, reason = "nobody is signed in yet")]
-    async fn send(&self, ask: Ask) -> Result<Exchanged, Untrusted> {
+    async fn exchange(&self, ask: Ask) -> Result<Exchanged, Untrusted> {
         let warrant = Warrant::system("exchange_code", &self.clock);
         let answer = self.outbound.call(&warrant, ask).await?;
         if answer.status == StatusCode::BAD_REQUEST || answer.status == StatusCode::UNAUTHORIZED {
@@ -240,6 +200,45 @@ impl Federation {
         }
         Ok(answer.json()?)
     }
+}
+
+/// The request that redeems a code.
+fn redemption(
+    provider: &Provider,
+    found: &Discovered,
+    code: &str,
+    verifier: &SecretString,
+) -> Result<Ask, Untrusted> {
+    let url = found.token_endpoint.as_deref().and_then(|it| Url::parse(it).ok());
+    let url = url.ok_or(Untrusted::Discovery)?;
+    let mut form = Serializer::new(String::new());
+    form.extend_pairs([
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", &provider.redirect_uri),
+        ("code_verifier", verifier.expose_secret()),
+    ]);
+    let mut headers = HeaderMap::new();
+    match &provider.secret {
+        Some(secret) if !found.wants_secret_in_body() => {
+            headers.insert(header::AUTHORIZATION, basic(&provider.client_id, secret)?);
+        }
+        Some(secret) => {
+            form.append_pair("client_id", &provider.client_id);
+            form.append_pair("client_secret", secret.expose_secret());
+        }
+        None => drop(form.append_pair("client_id", &provider.client_id)),
+    }
+    let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    Ok(Ask {
+        method: Method::POST,
+        headers,
+        body: form.finish().into(),
+        time_max: EXCHANGE_TIME_MAX,
+        ..Ask::get(url.clone(), provider.issuer.reach(&url))
+    })
 }
 
 /// That the token is the answer to this very sign-in, and for nobody else.

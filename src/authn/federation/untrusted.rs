@@ -100,8 +100,11 @@ impl Authn {
         untrusted: &Untrusted,
         origin: &Origin,
     ) -> Error {
-        let error: &dyn std::error::Error = untrusted;
-        tracing::warn!(error, event, "the word of an issuer is not taken");
+        tracing::warn!(
+            error = untrusted as &dyn std::error::Error,
+            event,
+            "the word of an issuer is not taken"
+        );
         let refused =
             self.refuse(event, Actor::anonymous("unknown"), untrusted.reason(), origin).await;
         match (refused, untrusted) {

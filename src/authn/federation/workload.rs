@@ -45,14 +45,18 @@ impl Federation {
     /// The name of the agent that the token's issuer says the workload is.
     pub(super) async fn workload(&self, token: &str) -> Result<&str, Untrusted> {
         let token = Unverified::read(token, TOKEN_BYTES_MAX)?;
-        let issuer = token.unproven("iss").and_then(Value::as_str).map(str::to_owned);
-        let mut known =
-            self.workloads.iter().filter(|it| Some(&it.issuer.url) == issuer.as_ref()).peekable();
-        known.peek().ok_or(Untrusted::UnknownIssuer)?;
-        let workload = known.find(|it| names(token.unproven("aud"), &it.audience));
-        let workload = workload.ok_or(Untrusted::Audience)?;
+        let workload = self.vouching_for(&token)?;
         let believed = self.believe(&workload.issuer, token).await?;
         workload.agent(&believed.subject).ok_or(Untrusted::UnknownWorkload)
+    }
+
+    /// The issuer that the token says it is of, for the audience that it says it is for.
+    fn vouching_for(&self, token: &Unverified<'_>) -> Result<&Workload, Untrusted> {
+        let issuer = token.unproven("iss").and_then(Value::as_str);
+        let of_issuer = |it: &&Workload| Some(it.issuer.url.as_str()) == issuer;
+        let mut known = self.workloads.iter().filter(of_issuer).peekable();
+        known.peek().ok_or(Untrusted::UnknownIssuer)?;
+        known.find(|it| names(token.unproven("aud"), &it.audience)).ok_or(Untrusted::Audience)
     }
 }
 

@@ -42,7 +42,7 @@ pub use pkce::Challenge;
 pub use redirect::RedirectUri;
 pub use request::{AuthorizationRequest, Back, Prompt, Refusal, client_id};
 pub use resources::Resources;
-pub use tokens::Granted;
+pub use tokens::{ACCESS_TOKEN, Granted, JWT};
 
 /// Where a protected resource without a path has its metadata (RFC 9728 section 3).
 pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";

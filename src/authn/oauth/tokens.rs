@@ -4,6 +4,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::authn::{AccessToken, TokenPair};
 
+/// The token types of RFC 8693 section 3 that are known here.
+pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
 /// An access token, and a refresh token where the client may have one.
 #[derive(Debug)]
 pub struct Granted {
@@ -14,9 +18,9 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// What an exchange gives.
-    pub fn exchanged(access: AccessToken, issued_token_type: &'static str) -> Granted {
-        Granted { issued_token_type: Some(issued_token_type), ..Granted::from(access) }
+    /// The same, given for another token.
+    pub fn exchanged(self, issued_token_type: &'static str) -> Granted {
+        Granted { issued_token_type: Some(issued_token_type), ..self }
     }
 
     /// For the one answer that shows it.
@@ -27,12 +31,12 @@ impl Granted {
 
 impl From<AccessToken> for Granted {
     fn from(access: AccessToken) -> Granted {
-        Granted { access, issued_token_type: None, refresh: None }
+        Granted { access, refresh: None, issued_token_type: None }
     }
 }
 
 impl From<TokenPair> for Granted {
     fn from(it: TokenPair) -> Granted {
-        Granted { access: it.access, issued_token_type: None, refresh: Some(it.refresh) }
+        Granted { access: it.access, refresh: Some(it.refresh), issued_token_type: None }
     }
 }

@@ -20,12 +20,14 @@ async fn show(app: &App, call: &Call) -> Result<Response, Stop> {
     call.query().end()?;
     let browser = Browser::of(app, &call.headers)?;
     let Some(caller) = browser.caller(&app.authn, call).await? else {
-        let page = sign_in::page(&browser, None, "", None)?;
+        let page = sign_in::page(app, &browser, None, "", None)?;
         return Ok(browser.keep(app, page)?);
     };
+    let (field, passkey) = browser.seal("passkey", "")?;
+    let passkey = [(field, passkey.as_str())];
     let (field, seal) = browser.seal("sign-out", "")?;
     let sign_out = [(field, seal.as_str()), ("request", "")];
-    Ok(pages::account(caller.principal().name(), &sign_out).respond())
+    Ok(pages::account(caller.principal().name(), &passkey, &sign_out).respond())
 }
 
 pub async fn sign_out(app: Arc<App>, call: Call) -> Result<Response> {

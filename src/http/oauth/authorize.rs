@@ -47,7 +47,7 @@ async fn go(app: &App, call: &Call) -> Result<Response, Stop> {
         if prompt.is_never() {
             return Err(ask.request.refuse("login_required", "nobody is signed in").into());
         }
-        let page = sign_in::page(&browser, Some(&ask), "", None)?;
+        let page = sign_in::page(app, &browser, Some(&ask), "", None)?;
         return Ok(browser.keep(app, page)?);
     };
     let offer = Offer::of(app, &caller, &ask).await?;

@@ -44,6 +44,11 @@ impl Browser {
         authn.recognise_browser(&self.secret, call.origin.clone()).await
     }
 
+    /// What binds to this browser whatever it begins.
+    pub fn secret(&self) -> &BrowserSecret {
+        &self.secret
+    }
+
     /// The hidden field that makes a form ours.
     pub fn seal(&self, purpose: &str, about: &str) -> Result<(&'static str, String)> {
         Ok((SEAL, self.secret.seal(purpose, about)?))

@@ -34,10 +34,23 @@ pub async fn recognise(app: &App, call: &Call, fields: &Fields<'_>) -> Result<As
     })?;
     let client = client(app, call, shown.claimed()).await?;
     match (client, shown) {
-        (None, shown) => agent(app, call, shown).await,
+        (Some(client), Shown::Id(_)) if client.metadata.proof == ProofMethod::None => {
+            Ok(Asker::client(client, None))
+        }
+        // Nobody guessed anything, so there is nothing to count or to write down.
+        (_, Shown::Id(_)) => Err(Fault::new("invalid_client", NotShown::Nothing.to_string())),
         (Some(client), Shown::Secret { secret, .. }) => by_secret(app, call, client, &secret).await,
         (Some(client), Shown::Assertion(it)) => by_key(app, call, client, it).await,
-        (Some(client), Shown::Id(_)) => by_nothing(app, call, client).await,
+        (None, Shown::Secret { id, secret }) => {
+            app.sign_in_limits.admit(call.origin.ip, &id)?;
+            let caller = app.authn.prove_client(&id, &secret, call.origin.clone()).await?;
+            Ok(Asker::agent(caller, None))
+        }
+        (None, Shown::Assertion(it)) => {
+            app.sign_in_limits.admit(call.origin.ip, it.claimed())?;
+            let (caller, used) = app.authn.prove_client_by_key(it, call.origin.clone()).await?;
+            Ok(Asker::agent(caller, Some(used)))
+        }
     }
 }
 
@@ -55,22 +68,6 @@ async fn client(app: &App, call: &Call, id: &str) -> Result<Option<Client>, Faul
     }
 }
 
-async fn agent(app: &App, call: &Call, shown: Shown<'_>) -> Result<Asker, Fault> {
-    app.sign_in_limits.admit(call.origin.ip, shown.claimed())?;
-    let origin = call.origin.clone();
-    let (caller, used) = match shown {
-        Shown::Secret { id, secret } => (app.authn.prove_client(&id, &secret, origin).await?, None),
-        Shown::Assertion(assertion) => {
-            let (caller, used) = app.authn.prove_client_by_key(assertion, origin).await?;
-            (caller, Some(used))
-        }
-        Shown::Id(_) => {
-            return Err(app.authn.refuse_client("unknown", "no_secret", &origin).await.into());
-        }
-    };
-    Ok(Asker { kind: AskerKind::Agent(Box::new(caller)), used })
-}
-
 async fn by_secret(
     app: &App,
     call: &Call,
@@ -80,13 +77,6 @@ async fn by_secret(
     match client.knows(secret) {
         true => Ok(Asker::client(client, None)),
         false => Err(refused(app, call, &client, "wrong_secret").await),
-    }
-}
-
-async fn by_nothing(app: &App, call: &Call, client: Client) -> Result<Asker, Fault> {
-    match client.metadata.proof {
-        ProofMethod::None => Ok(Asker::client(client, None)),
-        _ => Err(refused(app, call, &client, "no_secret").await),
     }
 }
 
@@ -132,6 +122,10 @@ async fn refused(app: &App, call: &Call, client: &Client, reason: &str) -> Fault
 }
 
 impl Asker {
+    fn agent(caller: Caller, used: Option<Statement>) -> Asker {
+        Asker { kind: AskerKind::Agent(Box::new(caller)), used }
+    }
+
     fn client(client: Client, used: Option<Statement>) -> Asker {
         Asker { kind: AskerKind::Client(Box::new(client)), used }
     }

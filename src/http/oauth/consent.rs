@@ -28,7 +28,7 @@ async fn go(app: &App, call: &Call) -> Result<Response, Stop> {
     let ask = Ask::carried(app, call, query).await?.ok_or_else(nothing)?;
     let Some(caller) = browser.caller(&app.authn, call).await? else {
         let ended = Some("Your sign-in has ended. Sign in again to go on.");
-        return Ok(sign_in::page(&browser, Some(&ask), "", ended)?);
+        return Ok(sign_in::page(app, &browser, Some(&ask), "", ended)?);
     };
     let offer = Offer::of(app, &caller, &ask).await?;
     let ticked: BTreeSet<String> = form.all("scope").map(str::to_owned).collect();

@@ -11,10 +11,12 @@ use warp::reply::{Reply as _, Response, json};
 use super::super::call::Call;
 use super::super::routes;
 use super::token::GRANTS;
+use crate::authn::proofs::ALGORITHMS;
 use crate::{App, Result};
 
 const FRESH: HeaderValue = HeaderValue::from_static("public, max-age=300");
-const AUTH_METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"];
+const AUTH_METHODS: [&str; 4] =
+    ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 
 /// RFC 8414.
 #[derive(Serialize, JsonSchema)]
@@ -35,6 +37,10 @@ pub struct ServerMetadata {
     response_modes_supported: [&'static str; 1],
     grant_types_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// Of client assertions (`private_key_jwt`).
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    /// RFC 9449 section 5.1.
+    dpop_signing_alg_values_supported: Vec<&'static str>,
     code_challenge_methods_supported: [&'static str; 1],
     /// RFC 9207.
     authorization_response_iss_parameter_supported: bool,
@@ -53,6 +59,8 @@ pub struct ResourceMetadata {
     /// What any client may ask for; there may be more.
     scopes_supported: Vec<String>,
     bearer_methods_supported: [&'static str; 1],
+    dpop_signing_alg_values_supported: Vec<&'static str>,
+    dpop_bound_access_tokens_required: bool,
     resource_name: &'static str,
     resource_documentation: String,
 }
@@ -73,6 +81,8 @@ pub async fn server(app: Arc<App>, _: Call) -> Result<Response> {
         response_modes_supported: ["query"],
         grant_types_supported: GRANTS.into(),
         token_endpoint_auth_methods_supported: AUTH_METHODS.into(),
+        token_endpoint_auth_signing_alg_values_supported: ALGORITHMS.into(),
+        dpop_signing_alg_values_supported: ALGORITHMS.into(),
         code_challenge_methods_supported: ["S256"],
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: true,
@@ -91,6 +101,8 @@ pub async fn resource(app: Arc<App>, _: Call) -> Result<Response> {
         jwks_uri: at("/.well-known/jwks.json"),
         scopes_supported: app.oauth.default_scopes.iter().cloned().collect(),
         bearer_methods_supported: ["header"],
+        dpop_signing_alg_values_supported: ALGORITHMS.into(),
+        dpop_bound_access_tokens_required: false,
         resource_name: "Gatewright",
         resource_documentation: at("/docs"),
     };

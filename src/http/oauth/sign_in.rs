@@ -9,7 +9,8 @@ use warp::reply::Response;
 use super::super::call::Call;
 use super::ask::{Ask, Onward, Stop};
 use super::browser::{self, Browser, Form};
-use super::pages;
+use super::{federation, pages};
+use crate::authn::Caller;
 use crate::authn::factors::Means;
 use crate::second_factor::{BegunProof, Shown, SignedProof};
 use crate::sign_in::{Opening, Step};
@@ -23,7 +24,7 @@ pub async fn form(app: Arc<App>, call: Call) -> Result<Response> {
     let answer = async {
         call.query().end()?;
         let browser = Browser::of(&app, &call.headers)?;
-        let page = page(&browser, None, "", None)?;
+        let page = page(&app, &browser, None, "", None)?;
         Ok::<_, Stop>(browser.keep(&app, page)?)
     };
     let answer = answer.await;
@@ -53,20 +54,32 @@ async fn password(app: &App, call: &Call) -> Result<Response, Stop> {
         app.authn.prove_password(username, password, call.origin.clone()).await
     };
     match proven.await {
-        Ok(caller) => match app.sign_in(caller, None).await? {
-            Step::Open(opening) => open(app, call, &browser, ask.as_ref(), opening).await,
-            Step::SecondFactor(challenge) => {
-                let token = challenge.token.ok_or_else(|| Error::internal("nothing to go on"))?;
-                let passkey = match challenge.means.contains(&Means::Passkey) {
-                    true => Some(app.begin_second_factor(&token, call.origin.clone()).await?),
-                    false => None,
-                };
-                Ok(factor_page(&browser, &token, query, passkey.as_ref(), None)?)
-            }
-        },
+        Ok(caller) => go_on(app, call, &browser, ask.as_ref(), caller).await,
         Err(error) => {
             let text = told(error)?;
-            Ok(page(&browser, ask.as_ref(), username, Some(&text))?)
+            Ok(page(app, &browser, ask.as_ref(), username, Some(&text))?)
+        }
+    }
+}
+
+/// Goes on from a first proof, whatever it was.
+pub async fn go_on(
+    app: &App,
+    call: &Call,
+    browser: &Browser,
+    ask: Option<&Ask>,
+    caller: Caller,
+) -> Result<Response, Stop> {
+    match app.sign_in(caller, None).await? {
+        Step::Open(opening) => open(app, call, browser, ask, opening).await,
+        Step::SecondFactor(challenge) => {
+            let token = challenge.token.ok_or_else(|| Error::internal("nothing to go on"))?;
+            let passkey = match challenge.means.contains(&Means::Passkey) {
+                true => Some(app.begin_second_factor(&token, call.origin.clone()).await?),
+                false => None,
+            };
+            let query = ask.map_or("", |it| it.query.as_str());
+            Ok(factor_page(browser, &token, query, passkey.as_ref(), None)?)
         }
     }
 }
@@ -82,7 +95,7 @@ async fn factor(app: &App, call: &Call) -> Result<Response, Stop> {
         Ok(opening) => open(app, call, &browser, ask.as_ref(), opening).await,
         Err(error @ Error::Unauthenticated(Unproven::BadMfaToken)) => {
             let text = told(error)?;
-            Ok(page(&browser, ask.as_ref(), "", Some(&text))?)
+            Ok(page(app, &browser, ask.as_ref(), "", Some(&text))?)
         }
         Err(error) => {
             let text = told(error)?;
@@ -126,6 +139,7 @@ async fn open(
 
 /// The page that asks for name and password.
 pub fn page(
+    app: &App,
     browser: &Browser,
     ask: Option<&Ask>,
     username: &str,
@@ -138,7 +152,7 @@ pub fn page(
         username,
         fault,
         hidden: &[(field, &seal), ("request", query)],
-        providers: &[],
+        providers: &federation::entrances(app, query),
     };
     Ok(with_fault(page.page(), fault))
 }

@@ -13,7 +13,7 @@ use super::client_auth::{Asker, AskerKind, recognise};
 use super::fault::Fault;
 use super::{grants, no_store};
 use crate::authn::NotHolder;
-use crate::authn::oauth::Granted;
+use crate::authn::oauth::{Granted, JWT};
 use crate::authn::proofs::KeyProof;
 use crate::authz::facts::Risk;
 use crate::store::Statement;
@@ -48,12 +48,14 @@ pub struct TokenForm {
     pub redirect_uri: Option<String>,
     #[schemars(with = "Option<String>")]
     pub refresh_token: Option<SecretString>,
-    /// For an exchange (RFC 8693): in whose name the client is to act; a user's access token, that
-    /// of an agent which acts for a user already, or the id of a mandate.
+    /// For an exchange (RFC 8693): in whose name the client is to act, which a user's access token
+    /// says, that of an agent which acts for a user already, or the id of a mandate; or a workload's
+    /// token from an issuer that is trusted.
     #[schemars(with = "Option<String>")]
     pub subject_token: Option<SecretString>,
-    /// `urn:ietf:params:oauth:token-type:access_token` or
-    /// `urn:gatewright:params:oauth:token-type:mandate`.
+    /// `urn:ietf:params:oauth:token-type:access_token`,
+    /// `urn:gatewright:params:oauth:token-type:mandate`, or for a workload's token
+    /// `urn:ietf:params:oauth:token-type:jwt`.
     pub subject_token_type: Option<String>,
     /// `urn:ietf:params:oauth:token-type:access_token`, which is what there is.
     pub requested_token_type: Option<String>,
@@ -64,6 +66,11 @@ pub struct TokenForm {
 }
 
 impl TokenForm {
+    /// Whether what proves who asks is itself the token that is exchanged.
+    fn is_of_workload(&self) -> bool {
+        self.grant_type == grants::TOKEN_EXCHANGE && self.subject_token_type.as_deref() == Some(JWT)
+    }
+
     fn client(&self) -> Fields<'_> {
         Fields {
             client_id: self.client_id.as_deref(),
@@ -86,11 +93,11 @@ pub struct Brought<'a> {
 #[derive(Serialize, JsonSchema)]
 pub struct TokenAnswer {
     access_token: String,
-    /// For exchanged tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     expires_in: u64,
+    /// With a token that was exchanged: what it was exchanged for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     /// For clients that may refresh: the next one, good for one use.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
@@ -115,6 +122,9 @@ async fn grant(app: &App, call: &Call) -> Result<Granted, Fault> {
         return Err(Fault::new("unsupported_grant_type", how));
     }
     let key = app.authn.key_proof(call.request()).map_err(NotHolder::Proof)?;
+    if form.is_of_workload() {
+        return grants::workload(app, call, Brought { form: &form, key, used: None }).await;
+    }
     let Asker { kind, used } = recognise(app, call, &form.client()).await?;
     let brought = Brought { form: &form, key, used };
     match (form.grant_type.as_str(), kind) {
@@ -138,9 +148,9 @@ fn answer(granted: &Granted) -> Response {
     let access = &granted.access;
     let answer = TokenAnswer {
         access_token: access.reveal().to_owned(),
-        issued_token_type: granted.issued_token_type,
         token_type: access.kind(),
         expires_in: access.ttl.as_secs(),
+        issued_token_type: granted.issued_token_type,
         refresh_token: granted.reveal_refresh().map(str::to_owned),
         scope: access.scopes.join(" "),
         risk: access.risk,

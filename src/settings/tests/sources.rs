@@ -298,3 +298,10 @@ fn the_file_that_init_writes_says_the_defaults() {
         assert!(!key.doc.is_empty(), "{}", key.name);
     }
 }
+
+/// Who would add another is asked here what it opens, and what it opens when it is lost.
+#[test]
+fn none_of_the_switches_opens_a_door() {
+    let switches = KEYS.iter().filter(|it| it.kind == Kind::Switch).map(|it| it.name.as_str());
+    assert_eq!(switches.collect::<Vec<_>>(), ["policy.watch", "risk.trust_proxy_headers"]);
+}

@@ -6,11 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{BINARY, Ran, Running, gatewright, run, run_with_input};
-use crate::harness::Caller;
 use crate::harness::server::signal;
+use crate::harness::{Caller, send};
 
 const PASS_PHRASE: &str = "A-fine-pass-phrase-1";
 
@@ -81,7 +82,9 @@ async fn what_dev_prints_works_as_it_stands() {
             ("client_id", &*agent[1]),
             ("client_secret", &*agent[3]),
         ];
-        anyone.form("/oauth/token", &form).await.expect(200);
+        // As the printed commands do: a machine is known by its first user agent.
+        let asked = anyone.request(Method::POST, "/oauth/token").header("user-agent", "curl/7.0");
+        send(asked.form(&form)).await.expect(200);
     }
 
     let next = lines.iter().position(|it| it.starts_with("Next")).unwrap();

@@ -46,7 +46,8 @@ async fn nobody_does_anything_from_a_blocked_network() {
         "192.0.2.1, 203.0.113.7",
         "192.0.2.1, 203.0.113.7, 127.0.0.1",
     ] {
-        denied(&login(&gate, from).await, &["guard.net.blocked"], &[]);
+        let refused = login(&gate, from).await.json();
+        assert_eq!(refused["reasons"][0], "guard.net.blocked", "{refused}");
         // Where nothing may be seen, the tool is hidden rather than refused.
         ask(&robot, "calc", from).await.problem(404, "not_found");
     }

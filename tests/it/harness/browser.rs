@@ -1,15 +1,18 @@
 //! A browser without a script engine: cookies, forms, and pages that go on by themselves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reqwest::header;
 
 use super::caller::{Answer, send};
+use super::factor::Pockets;
 use super::server::{ADMIN, Gate, PASSWORD};
 
 /// One person's browser at one server.
 pub struct Browser {
     http: reqwest::Client,
+    pockets: Arc<Pockets>,
     pub url: String,
     pub cookies: BTreeMap<String, String>,
 }
@@ -27,10 +30,14 @@ impl Browser {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent("Browser of the tests")
             .build()
             .unwrap();
-        Browser { http, url: gate.url.clone(), cookies: BTreeMap::new() }
+        Browser {
+            http,
+            pockets: gate.pockets.clone(),
+            url: gate.url.clone(),
+            cookies: BTreeMap::new(),
+        }
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
@@ -71,12 +78,16 @@ impl Browser {
         if path.starts_with('/') { format!("{}{path}", self.url) } else { path.to_owned() }
     }
 
-    /// Opens a client's request, signs in where that is asked for, and gives the page that asks for
-    /// consent, or whatever comes in its place.
+    /// Opens a client's request, signs in where that is asked for, with a second factor if need be,
+    /// and gives the page that asks for consent, or whatever comes in its place.
     pub async fn sign_in_for(&mut self, path: &str, username: &str, password: &str) -> Answer {
         let page = self.get(path).await;
         let form = page.form("/oauth/sign-in").with("username", username);
-        let answer = self.submit(&form.with("password", password)).await;
+        let mut answer = self.submit(&form.with("password", password)).await;
+        if answer.text.contains("action=\"/oauth/second-factor\"") {
+            let proof = self.pockets.proof(username);
+            answer = self.submit(&answer.form("/oauth/second-factor").with("otp", &proof)).await;
+        }
         match answer.onward() {
             Some(to) => self.get(&to).await,
             None => answer,

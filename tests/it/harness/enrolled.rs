@@ -66,6 +66,8 @@ fn now() -> SystemTime {
 /// Somebody who has confirmed an app.
 pub struct Enrolled {
     pub app: App,
+    /// The code that confirmed it.
+    pub used_code: String,
     pub recovery_codes: Vec<String>,
     /// With the factor just proven.
     pub caller: Caller,
@@ -95,11 +97,12 @@ pub async fn enrolled(gate: &Gate, username: &str) -> Enrolled {
 pub async fn enrol(gate: &Gate, caller: &Caller) -> Enrolled {
     let given = caller.post("/api/v1/auth/factors/totp", &json!({})).await.expect(201);
     let app = App::scan(&given);
-    let confirmed = confirm(caller, &given, &app.code()).await.expect(200);
+    let used_code = app.code();
+    let confirmed = confirm(caller, &given, &used_code).await.expect(200);
     let codes = confirmed["recovery_codes"].as_array().unwrap();
     let recovery_codes = codes.iter().map(|it| it.as_str().unwrap().to_owned()).collect();
     let caller = Caller::new(&gate.url, confirmed["access_token"].as_str());
-    Enrolled { app, recovery_codes, caller }
+    Enrolled { app, used_code, recovery_codes, caller }
 }
 
 pub async fn confirm(caller: &Caller, given: &Value, otp: &str) -> Answer {
@@ -108,13 +111,13 @@ pub async fn confirm(caller: &Caller, given: &Value, otp: &str) -> Answer {
 }
 
 /// The token of a sign-in that waits for a second factor.
-pub async fn held(gate: &Gate, username: &str) -> Value {
+pub async fn held(anyone: &Caller, username: &str) -> Value {
     let body = json!({ "username": username, "password": WORDS });
-    gate.anyone().post("/api/v1/auth/login", &body).await.problem(401, "mfa_required")
+    anyone.post("/api/v1/auth/login", &body).await.problem(401, "mfa_required")
 }
 
 /// Goes on with it.
-pub async fn prove(gate: &Gate, held: &Value, otp: &str) -> Answer {
+pub async fn prove(anyone: &Caller, held: &Value, otp: &str) -> Answer {
     let body = json!({ "mfa_token": held["mfa_token"], "otp": otp });
-    gate.anyone().post("/api/v1/auth/mfa", &body).await
+    anyone.post("/api/v1/auth/mfa", &body).await
 }

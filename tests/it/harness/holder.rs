@@ -24,7 +24,10 @@ pub struct Holder {
 
 impl Holder {
     pub fn ed25519(seed: u8) -> Holder {
-        let key = SigningKey::from_bytes(&[seed; 32]);
+        Holder::of(&SigningKey::from_bytes(&[seed; 32]))
+    }
+
+    pub fn of(key: &SigningKey) -> Holder {
         let x = BASE64.encode(key.verifying_key().as_bytes());
         Holder {
             jwk: json!({ "kty": "OKP", "crv": "Ed25519", "x": x }),
@@ -51,8 +54,12 @@ impl Holder {
 
     /// A token with this header and these claims, as they are.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
-        let body = BASE64.encode(claims.to_string());
-        let message = format!("{}.{body}", BASE64.encode(header.to_string()));
+        self.sign_text(&header.to_string(), claims.to_string().as_bytes())
+    }
+
+    /// The same of whatever they are.
+    pub fn sign_text(&self, header: &str, claims: &[u8]) -> String {
+        let message = format!("{}.{}", BASE64.encode(header), BASE64.encode(claims));
         let signature =
             jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, self.algorithm).unwrap();
         format!("{message}.{signature}")
@@ -128,7 +135,7 @@ pub fn now() -> i64 {
     Clock::system().now().as_second()
 }
 
-fn fresh_id() -> String {
+pub fn fresh_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,8 +1,10 @@
 //! What the tests stand on.
 
 pub mod address;
+pub mod authenticator;
 pub mod browser;
 pub mod caller;
+pub mod chromium;
 pub mod client;
 pub mod enrolled;
 pub mod factor;
@@ -10,6 +12,7 @@ pub mod holder;
 pub mod places;
 pub mod policies;
 pub mod postgres;
+pub mod provider;
 pub mod proxy;
 pub mod samples;
 pub mod server;

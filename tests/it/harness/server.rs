@@ -6,12 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use gatewright::authn::risk::trust_first_use;
+use gatewright::store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::caller::Caller;
 use super::factor::{Pockets, enrol};
 use super::postgres;
+use super::stores::{batch, group};
 
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 pub const ADMIN: &str = "admin";
@@ -30,7 +33,7 @@ pub struct Gate {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     settings: Vec<(String, String)>,
-    pub pockets: Pockets,
+    pub pockets: Arc<Pockets>,
 }
 
 impl Setup {
@@ -72,6 +75,12 @@ impl Setup {
         self
     }
 
+    /// Leaves a setting to its default.
+    pub fn without(mut self, key: &str) -> Setup {
+        self.settings.retain(|(it, _)| it != key);
+        self
+    }
+
     /// A command of the binary with these settings in its environment.
     pub fn command(&self, words: &[&str]) -> Command {
         command(self.folder.path(), &self.settings, words)
@@ -81,7 +90,7 @@ impl Setup {
     pub fn start(self) -> Gate {
         let Setup { folder, settings } = self;
         let (child, log, url) = spawn(folder.path(), &settings);
-        Gate { url, folder, child, log, settings, pockets: Pockets::default() }
+        Gate { url, folder, child, log, settings, pockets: Arc::default() }
     }
 }
 
@@ -98,6 +107,16 @@ impl Gate {
 
     pub async fn admin(&self) -> Caller {
         self.sign_in(ADMIN, PASSWORD).await
+    }
+
+    /// Says on the host that the first sign-in of this user sets what is known of it, as it does
+    /// for the first administrator.
+    pub async fn vouch(&self, user: &str) {
+        let (_, url) = self.settings.iter().find(|(key, _)| key == "database.url").unwrap();
+        let db = store::open(&url.parse().unwrap()).unwrap();
+        let trust = trust_first_use(user.parse().unwrap());
+        let held = db.commit(group(vec![batch(vec![trust])])).await.unwrap();
+        assert!(held.iter().all(Result::is_ok), "{held:?}");
     }
 
     /// Signs in as people do: whoever is asked for a second factor proves it, and whoever has none

@@ -144,12 +144,30 @@ impl World {
                 let arguments = json!({ "text": "a", "n": [1, { "m": null }] });
                 json!({ "token": secret("token"), "tool": "translate", "scope": "read", "arguments": arguments })
             }
+            ("POST", "/oauth/introspect" | "/oauth/revoke") => {
+                let (id, word) = (secret("client_id"), secret("client_secret"));
+                let form = format!("token=gwr_none&client_id={id}&client_secret={word}");
+                return Some(("application/x-www-form-urlencoded", form));
+            }
             ("POST", "/oauth/token") => {
                 let (id, word) = (secret("client_id"), secret("client_secret"));
                 let form = format!(
                     "grant_type=client_credentials&client_id={id}&client_secret={word}&scope=agent:calc"
                 );
                 return Some(("application/x-www-form-urlencoded", form));
+            }
+            ("POST", "/oauth/register") => json!({
+                "client_name": "An app",
+                "redirect_uris": ["https://client.example/callback"],
+                "token_endpoint_auth_method": "none",
+            }),
+            (
+                "POST",
+                "/oauth/sign-in" | "/oauth/second-factor" | "/oauth/consent" | "/oauth/sign-out",
+            ) => {
+                let form = "seal=AAAA&request=client_id%3Dx&username=admin&password=x&otp=123456\
+                            &mfa_token=gwo_none&decision=allow&scope=read%3Apublic";
+                return Some(("application/x-www-form-urlencoded", form.to_owned()));
             }
             ("PUT", "/api/v1/agents/{agent}/keys") => Holder::ed25519(1).jwks("one"),
             ("POST", "/api/v1/agents/{agent}/secret") => json!({ "overlap_seconds": 60 }),

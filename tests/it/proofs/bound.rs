@@ -4,8 +4,10 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use super::{ME, assert_refused, id, machine, none};
+use crate::harness::browser::query;
+use crate::harness::client::{CALLBACK, Client, VERIFIER};
 use crate::harness::holder::{by_assertion, now, with_proof};
-use crate::harness::{Answer, Caller, Gate, Holder, send};
+use crate::harness::{Answer, Browser, Caller, Gate, Holder, send};
 
 /// A refusal of a bound token (RFC 9449 section 7.1).
 #[track_caller]
@@ -178,4 +180,46 @@ async fn of_many_uses_of_a_proof_at_once_one_succeeds() {
         let answers = futures_util::future::join_all(uses).await;
         assert_eq!(answers.iter().filter(|it| it.status == 200).count(), 1);
     }
+}
+
+#[tokio::test]
+async fn the_refresh_tokens_of_a_public_client_are_bound_as_well() {
+    let gate = Gate::start();
+    let (client, holder, thief) = (Client::public(&gate).await, Holder::p256(), Holder::p256());
+    let sent = query(&Browser::at(&gate).allow(&client.asks(&[])).await)["code"].clone();
+    let url = format!("{}/oauth/token", gate.url);
+    let ask = async |form: &[(&str, &str)], by: Option<&Holder>| {
+        let form = [&[("client_id", client.id.as_str())], form].concat();
+        let request = gate.anyone().request(Method::POST, "/oauth/token").form(&form);
+        let proof = by.map(|it| it.proof("POST", &url, None, &none()));
+        send(proof.into_iter().fold(request, |it, proof| it.header("dpop", proof))).await
+    };
+    let code = [
+        ("grant_type", "authorization_code"),
+        ("code", &*sent),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+    ];
+    let tokens = ask(&code, Some(&holder)).await.expect(200);
+    assert_eq!(tokens["token_type"], "DPoP");
+    let access = tokens["access_token"].as_str().unwrap();
+    send(holder.request(&gate, Method::GET, ME, access)).await.expect(200);
+    let stolen = Caller::new(&gate.url, Some(access)).get(ME).await;
+    assert_no_holder(&stolen, "invalid_token", "as a bearer token");
+
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    assert_refused(&ask(&form, None).await, 400, "invalid_grant");
+    assert_refused(&ask(&form, Some(&thief)).await, 400, "invalid_grant");
+    let body = json!({ "refresh_token": refresh });
+    let ours = gate.anyone().post("/api/v1/auth/refresh", &body).await;
+    ours.problem(401, "unauthenticated");
+    let next = ask(&form, Some(&holder)).await.expect(200);
+    assert_eq!(next["token_type"], "DPoP");
+    let access = next["access_token"].as_str().unwrap();
+    send(holder.request(&gate, Method::GET, ME, access)).await.expect(200);
+    // Used again, it ends the session: for whoever has the key, too.
+    assert_refused(&ask(&form, Some(&holder)).await, 400, "invalid_grant");
+    let ended = send(holder.request(&gate, Method::GET, ME, access)).await;
+    assert_eq!(ended.status, 401);
 }

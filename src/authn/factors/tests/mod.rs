@@ -1,5 +1,6 @@
 //! Second factors over a store in memory: what is good once is good once.
 
+#[path = "../../../../tests/it/harness/authenticator.rs"]
 mod authenticator;
 mod passkeys;
 

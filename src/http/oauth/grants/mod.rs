@@ -4,6 +4,7 @@ mod authorization_code;
 mod client_credentials;
 mod refresh_token;
 mod token_exchange;
+mod workload;
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,7 @@ pub use authorization_code::authorization_code;
 pub use client_credentials::client_credentials;
 pub use refresh_token::refresh_token;
 pub use token_exchange::{GRANT as TOKEN_EXCHANGE, token_exchange};
+pub use workload::workload;
 
 /// The scopes that a request names, if it names any.
 fn asked(scope: Option<&str>) -> Result<Option<BTreeSet<String>>, Fault> {

@@ -3,14 +3,13 @@
 use super::super::fault::Fault;
 use super::super::token::{Brought, TokenForm};
 use super::asked;
-use crate::authn::oauth::Granted;
+use crate::authn::oauth::{ACCESS_TOKEN, Granted};
 use crate::authn::proofs::BadAssertion;
 use crate::authn::risk::Vouched;
 use crate::authn::{ActFor, Caller, SubjectToken};
 use crate::{App, Error};
 
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const MANDATE: &str = "urn:gatewright:params:oauth:token-type:mandate";
 
 pub async fn token_exchange(
@@ -50,7 +49,7 @@ pub async fn token_exchange(
     let asserted = used.is_some();
     let statements = rated.remember(vouched).into_iter().chain(used).collect();
     match app.authn.exchange(permit, statements).await {
-        Ok(token) => Ok(Granted::exchanged(token, ACCESS_TOKEN)),
+        Ok(token) => Ok(Granted::from(token).exchanged(ACCESS_TOKEN)),
         Err(Error::Conflict(_)) if asserted => {
             Err(Fault::new("invalid_client", BadAssertion::Used.to_string()))
         }

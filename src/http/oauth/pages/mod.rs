@@ -135,6 +135,13 @@ pub fn failure(error: Error, request_id: &str) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let text = match &error {
         Error::Denied(denial) | Error::RiskBlocked(denial, _) => denial.detail.clone(),
+        Error::Invalid(faults) => {
+            let told = faults.iter().map(|it| {
+                let field = it.pointer.trim_start_matches(['/', '?']);
+                sentence(&format!("{field} {}", it.detail))
+            });
+            told.collect::<Vec<_>>().join(" ")
+        }
         other => sentence(&other.to_string()),
     };
     notice(status, error.title(), &text, request_id).respond()

@@ -10,6 +10,8 @@ pub const SCRIPT: &str = include_str!("passkey.js");
 pub const SCRIPT_PATH: &str = "/oauth/passkey.js";
 /// Where a browser enrols a passkey; the ceremony is its query.
 pub const PATH: &str = "/oauth/passkey";
+/// Where whoever is signed in begins.
+pub const BEGIN_PATH: &str = "/oauth/account/passkey";
 
 /// What a browser does with a passkey: the word that the script reads.
 #[derive(Clone, Copy, Debug)]

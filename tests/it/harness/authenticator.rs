@@ -9,11 +9,11 @@ use sha2::{Digest as _, Sha256};
 const USER_PRESENT: u8 = 0x01;
 const USER_VERIFIED: u8 = 0x04;
 const ATTESTED: u8 = 0x40;
-const ID: [u8; 16] = [0xc1; 16];
 
 /// One credential. What it says of itself can be changed.
 pub struct Authenticator {
     key: KeyPair,
+    pub id: [u8; 16],
     pub origin: &'static str,
     pub verifies_user: bool,
     pub counter: u32,
@@ -21,7 +21,8 @@ pub struct Authenticator {
 
 impl Authenticator {
     pub fn new(origin: &'static str) -> Authenticator {
-        Authenticator { key: KeyPair::generate().unwrap(), origin, verifies_user: true, counter: 0 }
+        let (key, id) = (KeyPair::generate().unwrap(), [0xc1; 16]);
+        Authenticator { key, id, origin, verifies_user: true, counter: 0 }
     }
 
     /// The answer of `navigator.credentials.create(options)`.
@@ -36,7 +37,7 @@ impl Authenticator {
         ]
         .concat();
         let client_data = self.client_data("webauthn.create", options);
-        answer(&json!({
+        self.answer(&json!({
             "attestationObject": encode(&object),
             "clientDataJSON": encode(client_data.as_bytes()),
         }))
@@ -48,7 +49,7 @@ impl Authenticator {
         let auth_data = self.auth_data(rp, 0);
         let client_data = self.client_data("webauthn.get", options);
         let signed = [&auth_data[..], &Sha256::digest(&client_data)].concat();
-        answer(&json!({
+        self.answer(&json!({
             "authenticatorData": encode(&auth_data),
             "clientDataJSON": encode(client_data.as_bytes()),
             "signature": encode(&self.key.sign(&signed).unwrap()),
@@ -70,13 +71,13 @@ impl Authenticator {
     fn attested(&self) -> Vec<u8> {
         let (x, y) = self.key.public_key_raw()[1..].split_at(32);
         let key = [b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20", x, b"\x22\x58\x20", y].concat();
-        [&[0; 16][..], &[0, u8::try_from(ID.len()).unwrap()], &ID, &key].concat()
+        [&[0; 16][..], &[0, u8::try_from(self.id.len()).unwrap()], &self.id, &key].concat()
     }
-}
 
-fn answer(response: &Value) -> Value {
-    let id = encode(&ID);
-    json!({ "id": id, "rawId": id, "type": "public-key", "response": response })
+    fn answer(&self, response: &Value) -> Value {
+        let id = encode(&self.id);
+        json!({ "id": id, "rawId": id, "type": "public-key", "response": response })
+    }
 }
 
 fn encode(bytes: &[u8]) -> String {
