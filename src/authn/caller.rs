@@ -146,6 +146,14 @@ impl Caller {
         Caller { principal, session, origin }
     }
 
+    /// Somebody whose token says this; for tests of what comes after.
+    #[cfg(test)]
+    pub(crate) fn of(principal: Principal, session: Session, ip: std::net::IpAddr) -> Caller {
+        let (id, method, route) = ("request".into(), "GET".into(), "/".into());
+        let origin = Origin { id, ip, user_agent: String::new(), method, route };
+        Caller::new(principal, session, Arc::new(origin))
+    }
+
     pub fn principal(&self) -> &Principal {
         &self.principal
     }

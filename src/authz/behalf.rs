@@ -1,5 +1,8 @@
 //! Acting in a user's name: who is asked besides the caller, and what policies are told of it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -256,7 +256,7 @@ impl Agent {
         Ok(entity.map_err(anyhow::Error::from)?)
     }
 
-    fn from_row(row: &Row) -> Result<Agent> {
+    pub(super) fn from_row(row: &Row) -> Result<Agent> {
         Agent {
             id: row.uuid(0)?,
             name: row.text(1)?.to_owned(),

@@ -5,6 +5,8 @@ mod actions;
 mod agent_proofs;
 mod agent_secret;
 mod agents;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod mandates;
 mod name;
 mod principal;

@@ -280,7 +280,7 @@ impl User {
         Ok(self)
     }
 
-    fn from_row(row: &Row) -> Result<User> {
+    pub(super) fn from_row(row: &Row) -> Result<User> {
         let id = row.uuid(0)?;
         User {
             id,

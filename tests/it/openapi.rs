@@ -195,6 +195,7 @@ async fn every_answer_is_as_the_document_says() {
     let agent = machines(&gate, &mut witness, &admin).await;
     let tool = registry(&mut witness, &admin).await;
     vending(&mut witness, &admin, &agent, &tool).await;
+    delegation(&gate, &mut witness, &agent).await;
     audit(&gate, &mut witness, &admin).await;
     endings(&gate, &mut witness, &admin, &tool).await;
     witness.has_seen_all();
@@ -431,6 +432,26 @@ async fn registry(witness: &mut Witness, admin: &Caller) -> String {
         witness.saw("post", &format!("{template}/{verb}"), &answer);
     }
     id
+}
+
+async fn delegation(gate: &Gate, witness: &mut Witness, agent: &Caller) {
+    let uma = gate.user_with_factor("uma", "user").await;
+    let template = "/api/v1/users/{user}/mandates";
+    let path = format!("/api/v1/users/{}/mandates", uma.id().await);
+    let mandate = samples::mandate("lingua", "translation", &["agent:translate", "read"]);
+    let given = witness.saw("post", template, &uma.post(&path, &mandate).await);
+    witness.saw("post", template, &uma.post(&path, &json!({})).await);
+    witness.saw("get", template, &uma.get(&path).await);
+    let ask = json!({ "tool": "translate", "scopes": ["read"], "on_behalf_of": uma.id().await });
+    let path = "/api/v1/credentials";
+    let access = witness.saw("post", path, &agent.post(path, &ask).await);
+    let one = format!("{path}/{}", access["credential"]["credential_id"].as_str().unwrap());
+    witness.saw("get", "/api/v1/credentials/{credential}", &uma.get(&one).await);
+    let one = format!("/api/v1/mandates/{}", given["id"].as_str().unwrap());
+    for _ in 0..2 {
+        witness.saw("get", "/api/v1/mandates/{mandate}", &uma.get(&one).await);
+        witness.saw("delete", "/api/v1/mandates/{mandate}", &uma.delete(&one).await);
+    }
 }
 
 async fn vending(witness: &mut Witness, admin: &Caller, agent: &Caller, tool: &str) {

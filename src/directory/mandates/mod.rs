@@ -100,7 +100,7 @@ impl Mandate {
         Ok(self)
     }
 
-    fn from_row(row: &Row) -> Result<Mandate> {
+    pub(super) fn from_row(row: &Row) -> Result<Mandate> {
         let id = row.uuid(0)?;
         let body: Body = row.json(3)?;
         Mandate {
