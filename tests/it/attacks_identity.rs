@@ -327,7 +327,8 @@ async fn a_proof_of_one_kind_opens_no_door_of_another() {
                 Door::Assertion => what == "an assertion",
             };
             // A bound token is refused as a bearer token with a challenge of its own kind.
-            if !fits && !(door == Door::AccessToken && what == "a bound access token") {
+            let bound = door == Door::AccessToken && what == "a bound access token";
+            if !fits && !bound {
                 scene.refused(door, what, &token).await;
             }
         }

@@ -118,6 +118,26 @@ async fn mistakes(gate: &Gate, admin: &Caller, planted: &mut Planted) -> Vec<Str
     texts
 }
 
+/// A machine's secrets, and those of a key that stands for it; gives the machine.
+async fn machine(gate: &Gate, admin: &Caller, elevated: &Caller, planted: &mut Planted) -> Caller {
+    let (registered, agent) = gate.agent_of(admin, "lingua", "translator").await;
+    planted.plant("client secret", text(&registered, "client_secret").as_bytes());
+    planted.plant("machine's token", agent.token.as_ref().unwrap().as_bytes());
+    let rotate = format!("/api/v1/agents/{}/secret", text(&registered, "client_id"));
+    let secret = elevated.post(&rotate, &json!({ "overlap_seconds": 60 })).await.expect(200);
+    planted.plant("rotated client secret", text(&secret, "client_secret").as_bytes());
+    let key = json!({ "name": "ci", "principal": registered["client_id"], "scopes": [] });
+    let key = elevated.post("/api/v1/api-keys", &key).await.expect(201);
+    planted.plant("rotated API key", text(&key, "key").as_bytes());
+    let rotate = format!("/api/v1/api-keys/{}/rotate", text(&key, "id"));
+    let key = elevated.post(&rotate, &json!({ "overlap_seconds": 60 })).await.expect(200);
+    planted.plant("API key", text(&key, "key").as_bytes());
+    let by_key = Caller::new(&gate.url, key["key"].as_str());
+    by_key.get("/api/v1/auth/me").await.expect(200);
+    by_key.get("/api/v1/tools?page_size=0").await.problem(422, "invalid");
+    agent
+}
+
 #[tokio::test]
 async fn no_secret_is_found_where_it_does_not_belong() {
     let mut planted = Planted::default();
@@ -145,23 +165,8 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     let elevated = admin.post("/api/v1/auth/elevate", &elevated).await.expect(200);
     planted.plant("elevated token", text(&elevated, "access_token").as_bytes());
 
-    let (registered, agent) = gate.agent_of(&admin, "lingua", "translator").await;
-    planted.plant("client secret", text(&registered, "client_secret").as_bytes());
-    planted.plant("machine's token", agent.token.as_ref().unwrap().as_bytes());
     let elevated = Caller::new(&gate.url, elevated["access_token"].as_str());
-    let rotate = format!("/api/v1/agents/{}/secret", text(&registered, "client_id"));
-    let secret = elevated.post(&rotate, &json!({ "overlap_seconds": 60 })).await.expect(200);
-    planted.plant("rotated client secret", text(&secret, "client_secret").as_bytes());
-    let key = json!({ "name": "ci", "principal": registered["client_id"], "scopes": [] });
-    let key = elevated.post("/api/v1/api-keys", &key).await.expect(201);
-    planted.plant("rotated API key", text(&key, "key").as_bytes());
-    let rotate = format!("/api/v1/api-keys/{}/rotate", text(&key, "id"));
-    let key = elevated.post(&rotate, &json!({ "overlap_seconds": 60 })).await.expect(200);
-    planted.plant("API key", text(&key, "key").as_bytes());
-    let by_key = Caller::new(&gate.url, key["key"].as_str());
-    by_key.get("/api/v1/auth/me").await.expect(200);
-    by_key.get("/api/v1/tools?q=").await.problem(422, "invalid");
-
+    let agent = machine(&gate, &admin, &elevated, &mut planted).await;
     let tool = admin.post("/api/v1/tools", &samples::translate("translate")).await.expect(201);
     let path = format!("/api/v1/tools/{}/access", text(&tool, "id"));
     let access = agent.post(&path, &json!({ "scopes": ["read"] })).await.expect(201);

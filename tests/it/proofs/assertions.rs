@@ -123,21 +123,6 @@ async fn what_proves_nothing_is_refused_and_written_down() {
         [by_assertion(&gate, &wrong, &[]).await, by_assertion(&gate, &unknown, &[]).await];
     assert_eq!(wrong.text, unknown.text, "a known client is not told from an unknown one");
 
-    // One way, and not two; and only with the type that says what it is.
-    let secret = registered["client_secret"].as_str().unwrap();
-    let twice = by_assertion(&gate, &but(none()), &[("client_secret", secret)]).await;
-    assert_refused(&twice, 400, "invalid_request");
-    let other = by_assertion(&gate, &but(none()), &[("client_id", id(&secret_only))]).await;
-    assert_refused(&other, 401, "invalid_client");
-    for kind in [None, Some("urn:ietf:params:oauth:client-assertion-type:saml2-bearer")] {
-        let assertion = but(none());
-        let mut form =
-            vec![("grant_type", "client_credentials"), ("client_assertion", &*assertion)];
-        form.extend(kind.map(|it| ("client_assertion_type", it)));
-        let answer = gate.anyone().form("/oauth/token", &form).await;
-        assert_refused(&answer, 401, "invalid_client");
-        assert!(answer.text.contains(ASSERTION_TYPE), "{}", answer.text);
-    }
     by_assertion(&gate, &but(none()), &[]).await.expect(200);
 
     let denied = "/api/v1/audit-events?action=auth.token&outcome=denied&page_size=200";
@@ -145,6 +130,30 @@ async fn what_proves_nothing_is_refused_and_written_down() {
     let items = found["items"].as_array().unwrap();
     assert!(items.iter().all(|it| it["entry"]["details"]["reason"] == "wrong_assertion"));
     assert!(items.iter().any(|it| it["entry"]["actor"]["name"] == "robot"), "{found}");
+}
+
+#[tokio::test]
+async fn a_client_proves_itself_in_one_way_and_says_which() {
+    let gate = Gate::start();
+    let holder = Holder::ed25519(1);
+    let registered = machine(&gate, "robot", &holder).await;
+    let (secret_only, _) = gate.agent("plain", "agent").await;
+    let good = || holder.assertion(&gate.url, id(&registered), "one", &none());
+    let secret = registered["client_secret"].as_str().unwrap();
+    let twice = by_assertion(&gate, &good(), &[("client_secret", secret)]).await;
+    assert_refused(&twice, 400, "invalid_request");
+    let other = by_assertion(&gate, &good(), &[("client_id", id(&secret_only))]).await;
+    assert_refused(&other, 401, "invalid_client");
+    for kind in [None, Some("urn:ietf:params:oauth:client-assertion-type:saml2-bearer")] {
+        let assertion = good();
+        let mut form =
+            vec![("grant_type", "client_credentials"), ("client_assertion", &*assertion)];
+        form.extend(kind.map(|it| ("client_assertion_type", it)));
+        let answer = gate.anyone().form("/oauth/token", &form).await;
+        assert_refused(&answer, 401, "invalid_client");
+        assert!(answer.text.contains(ASSERTION_TYPE), "{}", answer.text);
+    }
+    by_assertion(&gate, &good(), &[]).await.expect(200);
 }
 
 /// The classic confusion: a MAC made with what everybody may know.
