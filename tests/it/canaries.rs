@@ -8,8 +8,10 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
+use totp_rs::Secret;
 
 use crate::harness::client::Client;
+use crate::harness::enrolled::{enrol, prove};
 use crate::harness::server::{ADMIN, PASSWORD, until};
 use crate::harness::{Browser, Caller, Gate, Setup, samples, send};
 
@@ -56,6 +58,24 @@ fn plant_keys(planted: &mut Planted, folder: &Path) {
         }
         assert!(planted.0.iter().any(|it| it.0 == name), "{content}");
     }
+}
+
+/// Somebody enrols an app, mistypes a code, and signs in with a recovery code.
+async fn second_factor(gate: &Gate, planted: &mut Planted, user: &Value) {
+    let anyone = gate.anyone();
+    let tokens = anyone.post("/api/v1/auth/login", user).await.expect(200);
+    let enrolled = enrol(gate, &Caller::new(&gate.url, tokens["access_token"].as_str())).await;
+    planted.plant("secret of an app", enrolled.app.secret.as_bytes());
+    let secret = Secret::try_from_base32(&enrolled.app.secret).unwrap();
+    planted.plant("secret of an app, decoded", secret.as_ref());
+    for code in &enrolled.recovery_codes {
+        planted.plant("recovery code", code.as_bytes());
+        planted.plant("recovery code, ungrouped", code.replace('-', "").as_bytes());
+    }
+    let held = anyone.post("/api/v1/auth/login", user).await.problem(401, "mfa_required");
+    planted.plant("token of a sign-in that waits", text(&held, "mfa_token").as_bytes());
+    prove(&anyone, &held, &enrolled.app.wrong_code()).await.problem(401, "unauthenticated");
+    prove(&anyone, &held, &enrolled.recovery_codes[0]).await.expect(200);
 }
 
 /// Requests that go wrong with a secret in their hands; what was answered.
@@ -161,6 +181,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     let user = json!({ "username": "carol", "password": password });
     admin.post("/api/v1/users", &user).await.expect(201);
     planted.plant("password", password.as_bytes());
+    second_factor(&gate, &mut planted, &user).await;
     let elevated = json!({ "password": bootstrap });
     let elevated = admin.post("/api/v1/auth/elevate", &elevated).await.expect(200);
     planted.plant("elevated token", text(&elevated, "access_token").as_bytes());

@@ -28,7 +28,8 @@ pub fn strict(setup: Setup) -> Gate {
 
 /// What a phone shows.
 pub struct App {
-    secret: String,
+    /// Base32.
+    pub secret: String,
 }
 
 impl App {
