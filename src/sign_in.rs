@@ -79,7 +79,8 @@ impl App {
         origin: Arc<Origin>,
     ) -> Result<Opening> {
         let (held, proven) = self.held(token, origin.clone()).await?;
-        self.sign_in_limits.admit(origin.ip, &proven.principal().id().to_string())?;
+        // Apart from the tries at the door, which strangers could use up.
+        self.sign_in_limits.admit(origin.ip, &format!("factor {}", proven.principal().id()))?;
         let (caller, rated) = self.rate(proven).await?;
         let (caller, mut spent) = self.counted_factor(caller, shown, "auth.mfa").await?;
         spent.statements.push(held.spend(None));

@@ -198,6 +198,7 @@ impl Decider {
                 age: since(session.authenticated_at).unwrap_or(AGES),
                 mfa_age: session.proof.mfa_at.and_then(since),
                 reauth_age: session.reauthenticated_at.and_then(since),
+                by_client: session.proof.client.is_some(),
             },
             risk: session.proof.risk,
             risk_reasons: session.proof.risk_reasons.clone(),

@@ -143,7 +143,7 @@ pub struct SessionView {
 
 pub async fn login(app: Arc<App>, call: Call) -> Result<Response> {
     let body: LoginBody = call.json()?;
-    app.sign_in_limits.admit(call.origin.ip, &body.username)?;
+    app.sign_in_limits.admit(call.origin.ip, &format!("login {}", body.username))?;
     let caller =
         app.authn.prove_password(&body.username, body.password, call.origin.clone()).await?;
     match app.sign_in(caller, body.otp.as_ref()).await? {
@@ -192,8 +192,8 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
 pub async fn elevate(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
     let mut body: ElevateBody = call.json()?;
     caller.session().opened()?;
-    // By id: strangers who try the name at the door must not use up its owner's tries in here.
-    app.sign_in_limits.admit(call.origin.ip, &caller.principal().id().to_string())?;
+    // Apart from the tries at the door, which strangers could use up.
+    app.sign_in_limits.admit(call.origin.ip, &format!("factor {}", caller.principal().id()))?;
     let shown = body.shown()?;
     app.authn.prove_again(&caller, body.password).await?;
     let (caller, spent) = app.proven_again(caller, shown.as_ref()).await?;

@@ -58,6 +58,9 @@ pub struct SessionFacts {
     pub mfa_age: Option<Age>,
     /// Since the password (and the second factor, where one is enrolled) was proven again.
     pub reauth_age: Option<Age>,
+    /// Whether the token was given to an OAuth client that acts for the user.
+    #[serde(default)]
+    pub by_client: bool,
 }
 
 impl SessionFacts {
@@ -65,6 +68,7 @@ impl SessionFacts {
         let mut fields = vec![
             ("aal".to_owned(), RestrictedExpression::new_long(i64::from(self.aal))),
             ("age".to_owned(), milliseconds(self.age.as_millis())),
+            ("by_client".to_owned(), RestrictedExpression::new_bool(self.by_client)),
         ];
         if let Some(age) = self.mfa_age {
             fields.push(("mfa_age".to_owned(), milliseconds(age.as_millis())));

@@ -32,6 +32,7 @@ fn facts(particulars: Particulars) -> Facts {
             age: Age::from_millis(60_000),
             mfa_age: Some(Age::from_millis(1500)),
             reauth_age: None,
+            by_client: false,
         },
         risk: Risk::Low,
         risk_reasons: Vec::new(),

@@ -42,7 +42,7 @@ pub async fn recognise(app: &App, call: &Call, fields: &Fields<'_>) -> Result<As
         (Some(client), Shown::Secret { secret, .. }) => by_secret(app, call, client, &secret).await,
         (Some(client), Shown::Assertion(it)) => by_key(app, call, client, it).await,
         (None, Shown::Secret { id, secret }) => {
-            app.sign_in_limits.admit(call.origin.ip, &id)?;
+            app.sign_in_limits.admit_address(call.origin.ip)?;
             match app.authn.prove_client(&id, &secret, call.origin.clone()).await {
                 Ok(caller) => Ok(Asker::agent(caller, None)),
                 Err(error) => {
@@ -52,7 +52,7 @@ pub async fn recognise(app: &App, call: &Call, fields: &Fields<'_>) -> Result<As
             }
         }
         (None, Shown::Assertion(it)) => {
-            app.sign_in_limits.admit(call.origin.ip, it.claimed())?;
+            app.sign_in_limits.admit_address(call.origin.ip)?;
             let (caller, used) = app.authn.prove_client_by_key(it, call.origin.clone()).await?;
             Ok(Asker::agent(caller, Some(used)))
         }

@@ -49,7 +49,7 @@ async fn password(app: &App, call: &Call) -> Result<Response, Stop> {
     let ask = Ask::carried(app, call, query).await?;
     let username = form.one("username");
     let proven = async {
-        app.sign_in_limits.admit(call.origin.ip, username)?;
+        app.sign_in_limits.admit(call.origin.ip, &format!("login {username}"))?;
         let password = SecretString::from(form.one("password"));
         app.authn.prove_password(username, password, call.origin.clone()).await
     };

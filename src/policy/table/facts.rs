@@ -1,7 +1,7 @@
 //! The facts of a row.
 //!
 //! Told to every action: `now` (RFC 3339), `home_time_zone`, `ip`, `zones`, `country`, `aal`,
-//! `session_age_seconds`, `mfa_age_seconds`, `reauth_age_seconds`, `risk`. Told to some, as the
+//! `session_age_seconds`, `mfa_age_seconds`, `reauth_age_seconds`, `by_client`, `risk`. Told to some, as the
 //! schema says: `token` (scopes), `role`, `ask` (scopes), `ttl_seconds`, `calls_last_minute`,
 //! `calls_today`, `cost_today_micros`, `failures_last_hour`, `calls_ever`, `approval`,
 //! `delegation`, `call`. The last three are records of which a row gives what differs from the
@@ -37,6 +37,8 @@ struct Told {
     session_age_seconds: u64,
     mfa_age_seconds: Option<u64>,
     reauth_age_seconds: Option<u64>,
+    #[serde(default)]
+    by_client: bool,
     risk: Risk,
     #[serde(default)]
     token: BTreeSet<String>,
@@ -80,6 +82,7 @@ pub(super) fn facts(
             age: age(told.session_age_seconds),
             mfa_age: told.mfa_age_seconds.map(age),
             reauth_age: told.reauth_age_seconds.map(age),
+            by_client: told.by_client,
         },
         risk: told.risk,
         risk_reasons: Vec::new(),
