@@ -145,7 +145,8 @@ fn facts() -> impl Strategy<Value = (Facts, Usage, bool, bool)> {
             let now = Timestamp::from_second(now).unwrap();
             let zones = WORLD.bundle.zones();
             let clock = Arc::new(ClockFacts::at(now, &TimeZone::UTC, zones).unwrap());
-            let session = SessionFacts { aal, age: Age::ZERO, mfa_age, reauth_age, by_client: false };
+            let session =
+                SessionFacts { aal, age: Age::ZERO, mfa_age, reauth_age, by_client: false };
             let particulars = Particulars::Base;
             let (delegation, risk_reasons) = (None, Vec::new());
             let facts = Facts {

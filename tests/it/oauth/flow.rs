@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::browser::query;
 use crate::harness::client::{CALLBACK, Client, VERIFIER, assert_refused};
-use crate::harness::{ADMIN, Browser, Caller, Gate, PASSWORD, Setup};
+use crate::harness::{ADMIN, Browser, Caller, Gate, PASSWORD, Setup, samples};
 
 #[tokio::test]
 async fn a_person_signs_in_agrees_and_the_client_acts_in_their_name() {
@@ -218,4 +218,33 @@ async fn a_person_who_needs_a_second_factor_and_has_none_is_told_where_to_add_on
     assert_eq!(page.onward(), None);
     let silent = browser.get(&client.asks(&[("prompt", "none")])).await.sent_back();
     assert_eq!(silent["error"], "interaction_required");
+}
+
+#[tokio::test]
+async fn a_client_of_an_administrator_administers_nothing() {
+    let gate = Gate::start();
+    gate.admin().await.post("/api/v1/tools", &samples::calculate("calc")).await.expect(201);
+    let client = Client::public(&gate).await;
+    let mut browser = Browser::at(&gate);
+    let page = browser.sign_in_for(&client.asks(&[]), ADMIN, PASSWORD).await;
+    let sent = browser.submit(&page.form("/oauth/consent").with("decision", "allow")).await;
+    let tokens = client.redeem(&sent.sent_back()["code"], &[]).await.expect(200);
+    let held = Caller::new(&gate.url, tokens["access_token"].as_str());
+
+    held.get("/api/v1/auth/me").await.expect(200);
+    assert_eq!(held.get("/api/v1/tools").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    for (path, body) in [
+        ("/api/v1/users", json!({ "username": "mallory", "password": "A-fine-pass-phrase-1" })),
+        ("/api/v1/register/machine", json!({ "name": "mole", "role": "agent" })),
+        ("/api/v1/tools", samples::calculate("mine")),
+        ("/api/v1/api-keys", json!({ "name": "mine", "scopes": [] })),
+        ("/api/v1/auth/factors/totp", json!({})),
+        ("/api/v1/auth/elevate", json!({ "password": PASSWORD })),
+    ] {
+        let denied = held.post(path, &body).await.problem(403, "denied");
+        let reasons = denied["reasons"].as_array().unwrap();
+        assert!(reasons.contains(&json!("guard.client.acts")), "{path}: {denied}");
+    }
+    held.get("/api/v1/audit-events").await.problem(404, "not_found");
+    assert_eq!(held.get("/api/v1/users").await.expect(200)["items"], json!([]));
 }
