@@ -384,7 +384,7 @@ impl Authn {
         .bind(session)
         .bind(serde_json::json!(kept).to_string())
         .bind(now + micros(self.rules.refresh_ttl))
-        .bind(json(&*caller.session().proof)?)
+        .bind(json(&caller.session().proof)?)
         .expect_rows(1);
         statements.extend([spend, live]);
         let pair = self.pair(&warrant, &caller, session, scopes, &mut statements)?;

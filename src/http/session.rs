@@ -191,6 +191,7 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
 /// The password is checked before the decision: proving it is what is asked for.
 pub async fn elevate(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
     let mut body: ElevateBody = call.json()?;
+    caller.session().opened()?;
     // By id: strangers who try the name at the door must not use up its owner's tries in here.
     app.sign_in_limits.admit(call.origin.ip, &caller.principal().id().to_string())?;
     let shown = body.shown()?;

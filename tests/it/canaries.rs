@@ -72,7 +72,9 @@ async fn second_factor(gate: &Gate, planted: &mut Planted, user: &Value) {
         planted.plant("recovery code", code.as_bytes());
         planted.plant("recovery code, ungrouped", code.replace('-', "").as_bytes());
     }
-    let held = anyone.post("/api/v1/auth/login", user).await.problem(401, "mfa_required");
+    let elsewhere = anyone.request(Method::POST, "/api/v1/auth/login");
+    let elsewhere = elsewhere.header(header::USER_AGENT, "Another/1.0").json(user);
+    let held = send(elsewhere).await.problem(401, "mfa_required");
     planted.plant("token of a sign-in that waits", text(&held, "mfa_token").as_bytes());
     prove(&anyone, &held, &enrolled.app.wrong_code()).await.problem(401, "unauthenticated");
     prove(&anyone, &held, &enrolled.recovery_codes[0]).await.expect(200);

@@ -72,7 +72,9 @@ async fn a_sign_in_goes_on_to_what_it_was_for() {
     let mut browser = Browser::at(&company.gate);
     let back = company.sent_back(&mut browser, &entrance).await;
     let onward = browser.get(&back).await.onward().unwrap();
-    assert_eq!(browser.get(&onward).await.sent_back()["error"], "invalid_scope");
+    let page = browser.get(&onward).await;
+    assert_eq!(page.status, 403, "{}", page.text);
+    assert!(page.text.contains("Add a second factor first"), "{}", page.text);
 }
 
 #[tokio::test]

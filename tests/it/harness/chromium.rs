@@ -102,6 +102,7 @@ impl Chromium {
 }
 
 /// Whether a key knows who touches it.
+#[derive(Clone, Copy)]
 pub enum Verifies {
     Yes,
     No,

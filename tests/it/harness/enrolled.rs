@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::factor::code;
 use super::{Answer, Caller, Gate, Setup, policies};
 
-pub const WORDS: &str = "A-fine-pass-phrase-1";
+pub use super::server::WORDS;
 
 /// Whoever signs in proves a second factor, but for those who set things up.
 const EVERYBODY_PROVES: &str = r#"

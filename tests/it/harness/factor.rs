@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
 use super::Caller;
+use super::enrolled::App;
 
 /// What each person has in their pocket, by name.
 #[derive(Default)]
@@ -34,7 +35,7 @@ impl Pockets {
 pub async fn enrol(pockets: &Pockets, name: &str, caller: &Caller) -> Caller {
     let path = "/api/v1/auth/factors/totp";
     let app = caller.post(path, &json!({})).await.expect(201);
-    let code = code(app["secret"].as_str().unwrap(), SystemTime::now());
+    let code = App::scan(&app).code();
     let path = format!("{path}/{}/confirm", app["id"].as_str().unwrap());
     let confirmed = caller.post(&path, &json!({ "otp": code })).await.expect(200);
     pockets.keep(name, &confirmed["recovery_codes"]);

@@ -117,9 +117,7 @@ fn public_paths() -> BTreeSet<&'static str> {
 async fn every_damaged_request_is_answered_and_none_does_what_it_should_not() {
     let world = World::new().await;
     let mut rng = StdRng::seed_from_u64(20_261_121);
-    let before = world.counts().await;
-    let (users, agents) = (world.list("users").await, world.list("agents").await);
-    let tools = world.list("tools").await;
+    let mut before = world.counts().await;
 
     let nobodys = send_all(&world, &mutants(&world, &mut rng, None, None)).await;
     for (request, said) in &nobodys {
@@ -127,7 +125,13 @@ async fn every_damaged_request_is_answered_and_none_does_what_it_should_not() {
         let refused = ![200, 201, 204].contains(&said.status);
         assert!(open || refused, "{} {}: {}", request.method, request.path, said.text());
     }
+    // Anybody may register as a user, and nobody may make anything else.
+    let registered = created(&nobodys);
+    assert!(registered.keys().all(|it| it == "users"), "{registered:?}");
+    *before.get_mut("users").unwrap() += registered.get("users").unwrap_or(&0);
     assert_eq!(world.counts().await, before);
+    let (users, agents) = (world.list("users").await, world.list("agents").await);
+    let tools = world.list("tools").await;
 
     let (token, spare) = (world.agent.token.clone(), world.gate.machine(&world.asks).await.token);
     let requests = mutants(&world, &mut rng, token.as_deref(), spare.as_deref());

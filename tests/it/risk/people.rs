@@ -52,7 +52,7 @@ async fn a_second_factor_makes_a_place_known() {
         for (from, reasons) in [
             (HOME.with("curl/8.5.0"), &["new_user_agent"][..]),
             (ELSEWHERE, &["new_address"]),
-            (ELSEWHERE.with(""), &["new_address", "new_user_agent"]),
+            (ELSEWHERE.with("Lynx/2.9"), &["new_address", "new_user_agent"]),
         ] {
             let waiting = login(&gate, from, "alice", WORDS).await.problem(401, "mfa_required");
             assert_rated(&waiting, "medium", reasons);
