@@ -309,7 +309,10 @@ impl Asked<'_> {
             .map_err(anyhow::Error::from)?;
         // A question that the schema does not know finds no policies, and nothing allows it.
         let (principal, target) = (leg.principal.type_name(), target.type_name());
-        let policies = self.bundle.slice(principal, &self.action, target);
+        let policies = match self.told.facts.delegation {
+            None => self.bundle.undelegated_slice(principal, &self.action, target),
+            Some(_) => self.bundle.slice(principal, &self.action, target),
+        };
         Ok(verdict(&self.decider.authorizer.is_authorized(&request, policies, &entities)))
     }
 

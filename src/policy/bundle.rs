@@ -138,6 +138,17 @@ impl Bundle {
         self.slices.get(principal_type, action, resource_type)
     }
 
+    /// The same for a request that nobody makes for another: fewer, as those are about it that ask
+    /// first whether the context has a `delegation`.
+    pub fn undelegated_slice(
+        &self,
+        principal_type: &EntityTypeName,
+        action: &EntityUid,
+        resource_type: &EntityTypeName,
+    ) -> &PolicySet {
+        self.slices.get_undelegated(principal_type, action, resource_type)
+    }
+
     /// `action` and the groups it is in; empty if the schema has no such action.
     pub fn action_entities(&self, action: &EntityUid) -> &[Entity] {
         self.actions.get(action).map_or(&[], Vec::as_slice)

@@ -2,7 +2,8 @@
 //!
 //! Cedar evaluates every policy it is given. A policy whose scope names another action, or a type
 //! that the principal or the resource is not of, can neither decide nor fail, so leaving it out
-//! changes no answer and no reason; the tests hold slices against the full set.
+//! changes no answer and no reason; the tests hold slices against the full set. Nor can a policy
+//! about acting for another, where nobody does: most requests are cut a narrower slice for that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use cedar_policy::{
     RequestEnv, ResourceConstraint, Schema, Template, TemplatePrincipalConstraint,
     TemplateResourceConstraint,
 };
+
+use super::syntax::first_asks_for;
 
 /// Every slice of a bundle.
 #[derive(Debug)]
@@ -25,6 +28,45 @@ struct Slice {
     principal: EntityTypeName,
     resource: EntityTypeName,
     policies: Arc<PolicySet>,
+    /// For requests whose context has no `delegation`.
+    undelegated: Arc<PolicySet>,
+}
+
+/// A policy, and what it takes for it to matter.
+struct Scoped<'a> {
+    policy: &'a Policy,
+    scope: Scope,
+    is_about_delegation: bool,
+}
+
+/// The slices that come out the same, by the places of their policies.
+struct Shared<'a> {
+    all: &'a PolicySet,
+    scoped: Vec<Scoped<'a>>,
+    known: HashMap<Vec<usize>, Arc<PolicySet>>,
+}
+
+impl<'a> Shared<'a> {
+    fn new(all: &'a PolicySet) -> Shared<'a> {
+        let scoped = all.policies().map(|policy| Scoped {
+            policy,
+            scope: Scope::of_policy(policy),
+            is_about_delegation: first_asks_for(policy, "delegation"),
+        });
+        Shared { all, scoped: scoped.collect(), known: HashMap::new() }
+    }
+
+    fn slice(&mut self, belongs: impl Fn(&Scoped<'_>) -> bool) -> Arc<PolicySet> {
+        let scoped = &self.scoped;
+        let places = scoped.iter().enumerate().filter(|(_, it)| belongs(it)).map(|(at, _)| at);
+        let slice = self.known.entry(places.collect()).or_insert_with_key(|places| {
+            let chosen = places.iter().filter_map(|at| scoped.get(*at));
+            // Ids are unique in the set that the policies come from.
+            let set = PolicySet::from_policies(chosen.map(|it| it.policy.clone()));
+            Arc::new(set.unwrap_or_else(|_| self.all.clone()))
+        });
+        Arc::clone(slice)
+    }
 }
 
 impl Slices {
@@ -35,27 +77,17 @@ impl Slices {
         policies: &PolicySet,
         actions: &HashMap<EntityUid, Vec<Entity>>,
     ) -> Slices {
-        let scoped: Vec<(&Policy, Scope)> =
-            policies.policies().map(|it| (it, Scope::of_policy(it))).collect();
-        let mut shared: HashMap<Vec<usize>, Arc<PolicySet>> = HashMap::new();
+        let mut shared = Shared::new(policies);
         let mut by_action: HashMap<EntityUid, Vec<Slice>> = HashMap::new();
         for env in schema.request_envs() {
-            let matching: Vec<usize> = scoped
-                .iter()
-                .enumerate()
-                .filter(|(_, (_, scope))| scope.admits(&env, actions))
-                .map(|(at, _)| at)
-                .collect();
-            let policies = shared.entry(matching).or_insert_with_key(|matching| {
-                let chosen = matching.iter().filter_map(|at| scoped.get(*at));
-                // Ids are unique in the set that the policies come from.
-                let set = PolicySet::from_policies(chosen.map(|(it, _)| (*it).clone()));
-                Arc::new(set.unwrap_or_else(|_| policies.clone()))
-            });
+            let policies = shared.slice(|it| it.scope.admits(&env, actions));
+            let undelegated =
+                shared.slice(|it| !it.is_about_delegation && it.scope.admits(&env, actions));
             by_action.entry(env.action().clone()).or_default().push(Slice {
                 principal: env.principal().clone(),
                 resource: env.resource().clone(),
-                policies: Arc::clone(policies),
+                policies,
+                undelegated,
             });
         }
         Slices { by_action, none: PolicySet::new() }
@@ -72,12 +104,27 @@ impl Slices {
         action: &EntityUid,
         resource: &EntityTypeName,
     ) -> &PolicySet {
-        self.by_action
-            .get(action)
-            .into_iter()
-            .flatten()
-            .find(|it| it.principal == *principal && it.resource == *resource)
-            .map_or(&self.none, |it| &it.policies)
+        self.find(principal, action, resource).map_or(&self.none, |it| &it.policies)
+    }
+
+    /// The same for a request whose context has no `delegation`.
+    pub(super) fn get_undelegated(
+        &self,
+        principal: &EntityTypeName,
+        action: &EntityUid,
+        resource: &EntityTypeName,
+    ) -> &PolicySet {
+        self.find(principal, action, resource).map_or(&self.none, |it| &it.undelegated)
+    }
+
+    fn find(
+        &self,
+        principal: &EntityTypeName,
+        action: &EntityUid,
+        resource: &EntityTypeName,
+    ) -> Option<&Slice> {
+        let mut slices = self.by_action.get(action).into_iter().flatten();
+        slices.find(|it| it.principal == *principal && it.resource == *resource)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PstConstructionError, Var};
-use cedar_policy::{Effect, Entity, EntityUid, PolicySet};
+use cedar_policy::{Effect, Entity, EntityUid, Policy, PolicySet};
 
 use super::slice::Scope;
 use crate::authz::uid::{self, Kind};
@@ -82,6 +82,24 @@ pub(super) fn context_path(expression: &Expr) -> Option<String> {
     }
 }
 
+/// Whether the first thing that `policy` asks is if the context has `attribute`: without it, the
+/// policy can neither apply nor fail.
+pub(super) fn first_asks_for(policy: &Policy, attribute: &str) -> bool {
+    fn asks(expression: &Expr, attribute: &str) -> bool {
+        match expression {
+            Expr::BinaryOp { op: BinaryOp::And, left, .. } => asks(left, attribute),
+            Expr::HasAttr { expr, attrs } => {
+                matches!(**expr, Expr::Var(Var::Context)) && attrs.head == attribute
+            }
+            _ => false,
+        }
+    }
+    policy.to_pst().is_ok_and(|it| {
+        let first = it.body().clauses().first();
+        matches!(first, Some(Clause::When(first)) if asks(first, attribute))
+    })
+}
+
 /// How a zone of the world clock is named in a policy.
 pub(super) enum Zone<'a> {
     Literal(&'a str),
@@ -124,7 +142,7 @@ pub(super) fn token_scopes(
     let hold_scope = uid::action("hold_scope");
     set.policies()
         .filter(|it| Scope::of_policy(it).admits_action(&hold_scope, actions))
-        .flat_map(cedar_policy::Policy::entity_literals)
+        .flat_map(Policy::entity_literals)
         .filter(|it| it.type_name() == Kind::Scope.type_name())
         .map(|it| it.id().unescaped().to_owned())
         .collect()

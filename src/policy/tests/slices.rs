@@ -15,6 +15,7 @@ use crate::authz::facts::{
     Age, Approval, ApprovalState, Ask, Call, ClockFacts, Delegation, Facts, Mandate, NetFacts,
     Particulars, Risk, SessionFacts, Shape, ToolVersion, Usage,
 };
+use crate::authz::uid::{Kind, action};
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::Bundle;
 use crate::policy::load::Sources;
@@ -32,6 +33,26 @@ fn slice<'a>(bundle: &'a Bundle, request: &Request) -> &'a PolicySet {
     )
 }
 
+fn undelegated<'a>(bundle: &'a Bundle, request: &Request) -> &'a PolicySet {
+    bundle.undelegated_slice(
+        request.principal().unwrap().type_name(),
+        request.action().unwrap(),
+        request.resource().unwrap().type_name(),
+    )
+}
+
+#[test]
+fn who_acts_for_nobody_is_asked_nothing_about_it() {
+    let bundle = Bundle::starter().unwrap();
+    let about = |it: &PolicySet| {
+        it.policies().filter(|it| it.id().to_string().starts_with("delegation.")).count()
+    };
+    let (agent, tool) = (Kind::Agent.type_name(), Kind::Tool.type_name());
+    let vend = action("request_credential");
+    assert_eq!(about(bundle.slice(agent, &vend, tool)), 6);
+    assert_eq!(about(bundle.undelegated_slice(agent, &vend, tool)), 0);
+}
+
 #[test]
 fn on_every_row_of_the_table() {
     let bundle = Bundle::starter().unwrap();
@@ -47,6 +68,11 @@ fn on_every_row_of_the_table() {
             ask(request, bundle.policies(), entities),
             "{request}"
         );
+        let has_delegation = request.context().is_some_and(|it| it.get("delegation").is_some());
+        if !has_delegation {
+            let narrower = undelegated(&bundle, request);
+            assert_eq!(ask(request, narrower, entities), ask(request, sliced, entities));
+        }
         compared += 1;
     }
     assert!(compared > 300);
@@ -271,6 +297,10 @@ proptest! {
         let entities = Entities::from_entities(entities, None).unwrap();
         let sliced = ask(&request, slice(&WORLD.bundle, &request), &entities);
         prop_assert_eq!(&sliced, &ask(&request, WORLD.bundle.policies(), &entities));
+        if facts.delegation.is_none() {
+            let narrower = undelegated(&WORLD.bundle, &request);
+            prop_assert_eq!(&sliced, &ask(&request, narrower, &entities));
+        }
         prop_assert_eq!(&sliced.errors, &Vec::<String>::new());
     }
 }
