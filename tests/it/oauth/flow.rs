@@ -237,7 +237,6 @@ async fn a_client_of_an_administrator_administers_nothing() {
         ("/api/v1/users", json!({ "username": "mallory", "password": "A-fine-pass-phrase-1" })),
         ("/api/v1/register/machine", json!({ "name": "mole", "role": "agent" })),
         ("/api/v1/tools", samples::calculate("mine")),
-        ("/api/v1/api-keys", json!({ "name": "mine", "scopes": [] })),
         ("/api/v1/auth/factors/totp", json!({})),
         ("/api/v1/auth/elevate", json!({ "password": PASSWORD })),
     ] {
@@ -245,6 +244,8 @@ async fn a_client_of_an_administrator_administers_nothing() {
         let reasons = denied["reasons"].as_array().unwrap();
         assert!(reasons.contains(&json!("guard.client.acts")), "{path}: {denied}");
     }
-    held.get("/api/v1/audit-events").await.problem(404, "not_found");
+    let key = json!({ "name": "mine", "scopes": [] });
+    held.post("/api/v1/api-keys", &key).await.problem(404, "not_found");
+    held.get("/api/v1/audit-events").await.problem(403, "denied");
     assert_eq!(held.get("/api/v1/users").await.expect(200)["items"], json!([]));
 }
