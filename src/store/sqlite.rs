@@ -1,8 +1,8 @@
 //! SQLite: write-ahead log, one writer that takes whole groups, a few pooled readers.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ const READERS_MAX: usize = 4;
 const STATEMENTS_CACHED_MAX: usize = 128;
 /// How long to wait for a reader, or for another process to let go of the file.
 const WAIT_MAX: Duration = Duration::from_secs(2);
-/// More processes than this never start on one file at once.
-const MIGRATION_ATTEMPTS_MAX: usize = 32;
+/// What the name of the file that processes take turns by ends with.
+const TURN_SUFFIX: &str = "-starting";
 
 mod migrations {
     refinery::embed_migrations!("src/store/migrations");
@@ -34,6 +34,8 @@ pub(super) fn newest_schema() -> i64 {
 }
 
 pub struct Sqlite {
+    /// None for a database in memory, which no other process can see.
+    path: Option<PathBuf>,
     writer: Arc<Mutex<Connection>>,
     /// None for a database in memory, which only its one connection can see.
     readers: Option<Arc<Readers>>,
@@ -72,6 +74,7 @@ impl Sqlite {
     /// Opens the file at `path`, making it when it is not there.
     pub fn open(path: impl AsRef<Path>) -> Result<Sqlite> {
         make_private(path.as_ref());
+        let _turn = turn(path.as_ref());
         let writer = Connection::open(&path)?;
         prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
@@ -88,14 +91,15 @@ impl Sqlite {
         let readers = (0..READERS_MAX).map(|_| reader()).collect::<Result<_>>()?;
         let turns = Arc::new(Semaphore::new(READERS_MAX));
         let readers = Arc::new(Readers { idle: Mutex::new(readers), turns });
-        Ok(Sqlite { writer: Arc::new(Mutex::new(writer)), readers: Some(readers) })
+        let path = Some(path.as_ref().to_owned());
+        Ok(Sqlite { path, writer: Arc::new(Mutex::new(writer)), readers: Some(readers) })
     }
 
     /// A database that is gone when it is dropped.
     pub fn in_memory() -> Result<Sqlite> {
         let writer = Connection::open_in_memory()?;
         prepare(&writer)?;
-        Ok(Sqlite { writer: Arc::new(Mutex::new(writer)), readers: None })
+        Ok(Sqlite { path: None, writer: Arc::new(Mutex::new(writer)), readers: None })
     }
 
     /// Runs on the writer, off the async threads.
@@ -116,6 +120,21 @@ impl Sqlite {
 /// companions the same mode. What cannot be made here cannot be opened either, and is told there.
 fn make_private(path: &Path) {
     let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+}
+
+/// Waits until no other process is starting on the database at `path`. SQLite refuses at once,
+/// whatever its timeout, where two want to change how the file is written, and refinery takes no
+/// lock at all. The turn ends when the file is dropped, or its process dies.
+///
+/// Where no file can be made there is no turn to take: SQLite, which needs to make some, too, fails
+/// next and says why.
+fn turn(path: &Path) -> Option<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(TURN_SUFFIX);
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(name).ok()?;
+    file.lock().ok()?;
+    Some(file)
 }
 
 fn prepare(connection: &Connection) -> Result<()> {
@@ -158,17 +177,11 @@ impl Database for Sqlite {
     }
 
     async fn migrate(&self) -> Result<()> {
-        self.write(|connection| {
-            // refinery takes no lock of its own. Of processes that start together one makes each
-            // change; the others stumble over it, and find it made when they look again.
-            let mut last = Ok(());
-            for _ in 0..MIGRATION_ATTEMPTS_MAX {
-                last = migrations::migrations::runner().run(connection).map(drop);
-                if last.is_ok() {
-                    break;
-                }
-            }
-            Ok(last?)
+        let path = self.path.clone();
+        self.write(move |connection| {
+            let _turn = path.as_deref().and_then(turn);
+            migrations::migrations::runner().run(connection)?;
+            Ok(())
         })
         .await
     }
