@@ -16,7 +16,7 @@ use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
 use crate::authn::factors::Factors;
 use crate::authn::federation::Federation;
-use crate::authn::oauth::OAuth;
+use crate::authn::oauth::{OAuth, mcp_audience};
 use crate::authn::risk::{Rater, trust_first_use};
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
@@ -296,6 +296,7 @@ fn token_rules(settings: &Settings) -> TokenRules {
     TokenRules {
         issuer: settings.auth.issuer.clone(),
         audience: settings.auth.audience.clone(),
+        mcp_audience: mcp_audience(&settings.public_url),
         access_ttl: seconds(settings.auth.access_token_ttl_seconds),
         refresh_ttl: seconds(settings.auth.refresh_token_ttl_seconds),
         elevated_ttl: seconds(settings.auth.elevated_token_ttl_seconds),

@@ -12,7 +12,7 @@ use warp::reply::Response;
 use super::call::{Call, decoded};
 use super::describe::Described;
 use crate::audit::Outcome;
-use crate::authn::Caller;
+use crate::authn::{Caller, Service};
 use crate::authz::{Action, Listing, Permit, Visible, Warrant};
 use crate::{App, Error, Result, metrics};
 
@@ -26,6 +26,8 @@ pub struct Route {
     pub about: Described,
     /// Whether its answer may take as long as a tool takes.
     pub is_patient: bool,
+    /// Whom it takes tokens for.
+    pub service: Service,
     serve: Serve,
 }
 
@@ -60,15 +62,7 @@ impl Route {
                 let caller = app.identify(call.request(), call.origin.clone())?;
                 expect_query(&call)?;
                 let permit = app.authz.authorize(caller, parse(&call)?).await?;
-                let record = permit.warrant().record().clone();
-                // A decision is written down whatever becomes of its act.
-                let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;
-                let answer = acted.unwrap_or_else(|_| {
-                    ::metrics::counter!(metrics::PANICS).increment(1);
-                    Err(Error::internal("the act panicked"))
-                });
-                app.authz.settle(&record, outcome(&answer)).await?;
-                answer
+                carry_out(app, permit, act).await
             })
         };
         Route {
@@ -77,6 +71,7 @@ impl Route {
             kind: Kind::Guarded(A::NAME),
             about: Described::default(),
             is_patient: false,
+            service: Service::Api,
             serve: Box::new(serve),
         }
     }
@@ -102,6 +97,7 @@ impl Route {
             kind,
             about: Described::default(),
             is_patient: false,
+            service: Service::Api,
             serve: Box::new(serve),
         }
     }
@@ -125,6 +121,7 @@ impl Route {
             kind: Kind::Identified,
             about: Described::default(),
             is_patient: false,
+            service: Service::Api,
             serve: Box::new(serve),
         }
     }
@@ -142,6 +139,7 @@ impl Route {
             kind: Kind::Public,
             about: Described::default(),
             is_patient: false,
+            service: Service::Api,
             serve: Box::new(serve),
         }
     }
@@ -149,6 +147,12 @@ impl Route {
     /// The same, for what waits for a tool.
     pub fn patient(mut self) -> Route {
         self.is_patient = true;
+        self
+    }
+
+    /// The same, for tokens that are given for the MCP server.
+    pub fn of_mcp(mut self) -> Route {
+        self.service = Service::Mcp;
         self
     }
 
@@ -220,6 +224,23 @@ fn matches(segments: &[Segment], path: &str) -> Option<Vec<(&'static str, String
     parts.next().is_none().then_some(params)
 }
 
+/// Runs an act on its permit, and writes the decision down whatever becomes of the act.
+pub async fn carry_out<A, T, Act, Fut>(app: Arc<App>, permit: Permit<A>, act: Act) -> Result<T>
+where
+    A: Action,
+    Act: FnOnce(Arc<App>, Permit<A>) -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    let record = permit.warrant().record().clone();
+    let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;
+    let answer = acted.unwrap_or_else(|_| {
+        ::metrics::counter!(metrics::PANICS).increment(1);
+        Err(Error::internal("the act panicked"))
+    });
+    app.authz.settle(&record, outcome(&answer)).await?;
+    answer
+}
+
 /// Refuses a query where none is read; a route that reads one refuses the rest itself.
 fn expect_query(call: &Call) -> Result<()> {
     if call.asks.is_empty() { call.query().end() } else { Ok(()) }
@@ -230,7 +251,7 @@ pub async fn settle(app: &App, warrant: &Warrant, outcome: Outcome) -> Result<()
     app.authz.settle(warrant.record(), outcome).await
 }
 
-fn outcome(answer: &Result<Response>) -> Outcome {
+fn outcome<T>(answer: &Result<T>) -> Outcome {
     match answer {
         Ok(_) => Outcome::Success,
         Err(_) => Outcome::Failed,
