@@ -85,7 +85,9 @@ impl Client {
             let begun = until(&line, cancelled, lifecycle::begin(&line)).await.map_err(before)?;
             let first = ask(&line, begun, &question, &mut aside, cancelled).await;
             match first {
-                Err(Failed { failure: Failure::Rpc(error), .. }) if is_of_another_era(error.code) => {
+                Err(Failed { failure: Failure::Rpc(error), .. })
+                    if is_of_another_era(error.code) =>
+                {
                     let begun = until(&line, cancelled, lifecycle::ask(&line)).await;
                     let begun = begun.map_err(before)?;
                     ask(&line, begun, &question, &mut aside, cancelled).await
@@ -144,7 +146,9 @@ async fn finish(session: Session<'_>, outcome: &Result<Value, Failure>) {
 fn called(result: Value, dialect: Dialect) -> Result<Called, Failure> {
     let kind = result.get("resultType").and_then(Value::as_str);
     if kind.is_some_and(|it| it != ResultType::COMPLETE.as_str()) {
-        return Err(Failure::Protocol("the tool asks for more than the call, which nobody can give"));
+        return Err(Failure::Protocol(
+            "the tool asks for more than the call, which nobody can give",
+        ));
     }
     let result: CallToolResult = serde_json::from_value(result)
         .map_err(|_| Failure::Protocol("the result of the tool cannot be read"))?;

@@ -89,15 +89,11 @@ impl Line<'_> {
 
     fn headers(&self, own: HeaderMap) -> HeaderMap {
         let mut all = self.target.headers.clone();
-        let reserved: Vec<_> =
-            all.keys().filter(|it| headers::is_reserved(it)).cloned().collect();
+        let reserved: Vec<_> = all.keys().filter(|it| headers::is_reserved(it)).cloned().collect();
         for name in reserved {
             all.remove(name);
         }
-        all.insert(
-            header::ACCEPT,
-            HeaderValue::from_static("application/json, text/event-stream"),
-        );
+        all.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         all.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         all.extend(own);
         all

@@ -103,7 +103,8 @@ impl Aside {
             Received::Answer { .. } => Ok(Meaning::Nothing),
             Received::Asked { id, method } => {
                 let left = self.replies_left.checked_sub(1);
-                self.replies_left = left.ok_or(Failure::Protocol("it asks more than it answers"))?;
+                self.replies_left =
+                    left.ok_or(Failure::Protocol("it asks more than it answers"))?;
                 message::reply(&id, &method).map(Meaning::Reply)
             }
             Received::Told { method, params } => {

@@ -52,7 +52,8 @@ impl<'a> Streamable<'a> {
     /// From now on the agreed protocol is spoken.
     pub async fn agree(&mut self, protocol: ProtocolVersion) -> Result<(), Failure> {
         self.protocol = Some(protocol);
-        let body = message::notification("notifications/initialized", Value::Object(JsonObject::new()))?;
+        let body =
+            message::notification("notifications/initialized", Value::Object(JsonObject::new()))?;
         let incoming = self.open(Method::POST, self.headers(None)?, body).await?;
         match incoming.status {
             status if status.is_success() => Ok(()),

@@ -22,9 +22,7 @@ pub struct Target {
 }
 
 /// Which transport the publisher wants.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preference {
     /// Streamable HTTP, and where the server does not know it, HTTP with SSE.
