@@ -13,7 +13,7 @@ use super::{
     session, tools, users, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
-use crate::registry::{Definition, ToolPatch};
+use crate::registry::{NewTool, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
     ("page_size", "1 to 200, 50 by default."),
@@ -491,7 +491,7 @@ fn registry() -> Vec<Route> {
     vec![
         Route::guarded(Method::POST, "/api/v1/tools", tools::parse_create, tools::create)
             .about("Register a tool")
-            .takes::<Definition>()
+            .takes::<NewTool>()
             .with_status(201)
             .gives::<tools::ToolView>(),
         Route::listed("/api/v1/tools", tools::parse_list, tools::list)
