@@ -136,7 +136,7 @@ impl Outbound {
         }
         let client = match reach {
             Reach::Public => &self.public,
-            Reach::Configured => &self.configured,
+            Reach::Configured | Reach::Private => &self.configured,
         };
         let host = ask.url.host_str().unwrap_or_default().to_owned();
         let mut request = client.request(ask.method, ask.url.clone()).headers(ask.headers);
