@@ -5,6 +5,7 @@ mod action;
 mod calls;
 mod failure;
 mod invoke;
+pub mod mcp;
 mod proof;
 mod upstream;
 
