@@ -27,6 +27,7 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::gateway::{self, Gateway};
+use crate::http::mcp::{Mcp, Sessions};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
 use crate::keys;
@@ -55,6 +56,7 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
     pub gateway: Arc<Gateway>,
+    pub mcp: Mcp,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub secrets: Arc<Secrets>,
@@ -142,6 +144,7 @@ impl App {
             registry,
             credentials,
             gateway,
+            mcp: Mcp::new(Sessions::new(&access_key)),
             api_keys,
             secrets: Arc::new(secrets),
             factors,

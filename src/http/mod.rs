@@ -15,6 +15,7 @@ mod health;
 mod invoke;
 mod list;
 mod mandates;
+pub mod mcp;
 mod oauth;
 pub mod openapi;
 mod passkeys;
