@@ -30,6 +30,7 @@ mod interop;
 mod introspection;
 mod ledger;
 mod machines;
+mod mcp;
 mod mutants;
 mod oauth;
 mod openapi;

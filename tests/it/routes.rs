@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gatewright::authn::Service;
 use gatewright::http::{Kind, Route, routes};
 use gatewright::policy::Bundle;
 use reqwest::{Method, header};
@@ -28,6 +29,7 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/refresh",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/oauth-protected-resource",
+    "GET /.well-known/oauth-protected-resource/mcp",
     "POST /oauth/register",
     "POST /oauth/token",
     "POST /oauth/revoke",
@@ -60,6 +62,7 @@ const IDENTIFIED: &[(&str, &str)] = &[
     ("POST /api/v1/auth/factors/passkeys/finish", "enroll_factor"),
     ("POST /api/v1/auth/elevate/passkey", "elevate"),
     ("POST /api/v1/api-keys", "create_api_key"),
+    ("POST /mcp", "invoke"),
     ("POST /api/v1/credentials/validate", "introspect_credential"),
 ];
 
@@ -255,6 +258,7 @@ impl Things {
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
             "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
+            "POST /mcp" => json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
                 json!({ "token": self.token, "tool": "calc", "scope": "evaluate" })
@@ -344,6 +348,8 @@ async fn policies_that_permit_nothing_close_every_route() {
                 200 if LISTS.contains(&line.as_str()) => {
                     assert_eq!(answer.json()["items"], json!([]), "{line}");
                 }
+                // Its tokens are others; what they see and call then is tested with the rest of it.
+                401 if route.service == Service::Mcp => assert_unauthenticated(&answer, &line),
                 403 => drop(answer.problem(403, "denied")),
                 404 => drop(answer.problem(404, "not_found")),
                 other => panic!("{line}: {other}: {}", answer.text),
