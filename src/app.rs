@@ -101,6 +101,7 @@ impl App {
         let World { directory, registry, credentials, api_keys } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
+        let secrets = Arc::new(secrets);
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -121,6 +122,7 @@ impl App {
             quota: quota.clone(),
             credentials: credentials.clone(),
             outbound: outbound.clone(),
+            secrets: secrets.clone(),
             clock: clock.clone(),
         };
         let gateway = Arc::new(Gateway::new(settings, parts));
@@ -143,7 +145,7 @@ impl App {
             credentials,
             gateway,
             api_keys,
-            secrets: Arc::new(secrets),
+            secrets,
             factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
