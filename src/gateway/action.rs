@@ -14,7 +14,7 @@ use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Resource, Use, View, World};
 use crate::credentials::ToolRef;
 use crate::error::Error;
-use crate::registry::{Auth, Connection, Tool};
+use crate::registry::{Connection, Tool};
 
 /// Calling a tool with arguments.
 #[derive(Debug)]
@@ -41,10 +41,22 @@ pub struct Called {
 }
 
 impl Called {
-    /// Whether the call carries a credential of Gatewright's own.
-    pub fn takes_credential(&self) -> bool {
-        let reached = self.server.as_ref().unwrap_or(&self.tool);
-        *reached.definition.connection.auth() == Auth::Biscuit
+    /// The tool of this id or name; where that is a server of one tool, that one.
+    pub(super) fn find(named: &ToolRef, world: &World) -> Option<Called> {
+        let named = named.find(world)?;
+        let catalogue = world.registry.catalogue();
+        let mut members = catalogue.members(named.id);
+        let tool = match (members.next(), members.next()) {
+            (Some(only), None) => only.clone(),
+            _ => named,
+        };
+        let server = catalogue.server_of(&tool).cloned();
+        Some(Called { tool, server, approval: None })
+    }
+
+    /// What says how it is reached, and keeps the secrets for that: its server, or the tool itself.
+    pub fn reached(&self) -> &Tool {
+        self.server.as_ref().unwrap_or(&self.tool)
     }
 }
 
@@ -86,15 +98,7 @@ impl Action for InvokeTool {
     type Resource = Called;
 
     async fn find(&self, world: &World) -> Result<Option<Called>> {
-        let Some(named) = self.tool.find(world) else { return Ok(None) };
-        let catalogue = world.registry.catalogue();
-        let mut members = catalogue.members(named.id);
-        let tool = match (members.next(), members.next()) {
-            (Some(only), None) => only.clone(),
-            _ => named,
-        };
-        let server = catalogue.server_of(&tool).cloned();
-        Ok(Some(Called { tool, server, approval: None }))
+        Ok(Called::find(&self.tool, world))
     }
 
     fn check(&self, called: &Called) -> Result<()> {

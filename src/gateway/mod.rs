@@ -1,10 +1,12 @@
 //! Calls of tools on behalf of those who may: the secret goes from its home into the call, and
 //! never to the caller.
 
+mod account;
 mod action;
 mod calls;
 mod failure;
 mod invoke;
+mod machine_token;
 pub mod mcp;
 mod proof;
 mod upstream;
@@ -17,9 +19,13 @@ use crate::authz::quota::Quota;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::net::outbound::{Outbound, Reach};
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::store::Database;
 
+use machine_token::MachineTokens;
+
+pub use account::{ConnectAccount, DisconnectAccount};
 pub use action::{Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
@@ -33,6 +39,8 @@ pub struct Gateway {
     credentials: Arc<Credentials>,
     outbound: Arc<Outbound>,
     mcp: mcp::Client,
+    secrets: Arc<Secrets>,
+    machine_tokens: MachineTokens,
     clock: Clock,
     limits: Limits,
 }
@@ -54,12 +62,13 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
+    pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
     pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, clock } = parts;
+        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
         let limits = Limits {
             reach: match settings.probe.allow_private_networks {
                 true => Reach::Private,
@@ -69,7 +78,19 @@ impl Gateway {
             bytes_max: settings.gateway.response_bytes_max as usize,
         };
         let mcp = mcp::Client::new(outbound.clone(), clock.clone());
-        Gateway { db, ledger, quota, credentials, outbound, mcp, clock, limits }
+        let machine_tokens = MachineTokens::default();
+        Gateway {
+            db,
+            ledger,
+            quota,
+            credentials,
+            outbound,
+            mcp,
+            secrets,
+            machine_tokens,
+            clock,
+            limits,
+        }
     }
 
     /// How long a call of a tool may take.
