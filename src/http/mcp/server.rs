@@ -34,7 +34,9 @@ const INSTRUCTIONS: &str = "Every call is decided by policy and written down. A 
     and what would help; it is not worth asking again unchanged.";
 /// The methods there are: what reaches us as unknown and is named so has parameters that cannot be
 /// read.
-const METHODS: [&str; 5] = ["initialize", "ping", "server/discover", "tools/call", "tools/list"];
+const METHODS: [&str; 3] = ["server/discover", "tools/call", "tools/list"];
+/// The same of the versions that begin with a handshake.
+const OLDER_METHODS: [&str; 2] = ["initialize", "ping"];
 /// How long what is left of the progress of an ended call may take to leave.
 const LAST_REPORTS: Duration = Duration::from_secs(1);
 
@@ -236,9 +238,11 @@ impl ServerHandler for Server {
         request: CustomRequest,
         _: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(match METHODS.contains(&request.method.as_str()) {
+        let method = request.method;
+        let older = self.asked.gone.is_none() && OLDER_METHODS.contains(&&*method);
+        Err(match older || METHODS.contains(&&*method) {
             true => ErrorData::invalid_params("the parameters are not those of the method", None),
-            false => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None),
+            false => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None),
         })
     }
 }

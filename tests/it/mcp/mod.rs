@@ -3,6 +3,7 @@
 mod attacks;
 mod calls;
 mod listing;
+mod peers;
 mod sessions;
 mod taken_back;
 mod tokens;
