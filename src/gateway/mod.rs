@@ -2,6 +2,7 @@
 //! never to the caller.
 
 mod action;
+pub mod builtin;
 mod calls;
 mod failure;
 mod invoke;
@@ -11,6 +12,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::builtin::sandbox::Sandbox;
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
 use crate::clock::Clock;
@@ -32,6 +34,7 @@ pub struct Gateway {
     credentials: Arc<Credentials>,
     outbound: Arc<Outbound>,
     clock: Clock,
+    sandbox: Sandbox,
     limits: Limits,
 }
 
@@ -52,12 +55,13 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
+    pub sandbox: Sandbox,
     pub clock: Clock,
 }
 
 impl Gateway {
     pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, clock } = parts;
+        let Parts { db, ledger, quota, credentials, outbound, sandbox, clock } = parts;
         let limits = Limits {
             reach: match settings.probe.allow_private_networks {
                 true => Reach::Private,
@@ -66,7 +70,7 @@ impl Gateway {
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
             bytes_max: settings.gateway.response_bytes_max as usize,
         };
-        Gateway { db, ledger, quota, credentials, outbound, clock, limits }
+        Gateway { db, ledger, quota, credentials, outbound, clock, sandbox, limits }
     }
 
     /// How long a call of a tool may take.

@@ -52,7 +52,10 @@ impl Gateway {
     ) -> Result<Answered, Failure> {
         match &outgoing.called.tool.definition.connection {
             Connection::Http(it) => self.call_http(warrant, it, &outgoing).await,
-            Connection::Remote(_) | Connection::Builtin { .. } | Connection::Function => {
+            Connection::Builtin { builtin } => {
+                self.call_builtin(warrant, *builtin, &outgoing).await
+            }
+            Connection::Remote(_) | Connection::Function => {
                 let detail = "tools of this type cannot be called yet";
                 Err(Failure::unsent(FailureKind::NotReady, detail))
             }
