@@ -6,6 +6,7 @@ pub mod builtin;
 mod calls;
 mod failure;
 mod invoke;
+pub mod mcp;
 mod proof;
 mod upstream;
 
