@@ -41,7 +41,9 @@ impl From<SandboxFailure> for Failure {
                 tracing::error!(layer = %refusal.layer, reason = refusal.reason, "no sandbox");
                 Failure::unsent(FailureKind::NotReady, "the sandbox does not work on this host")
             }
-            SandboxFailure::TooLong => Failure::unsent(FailureKind::Refused, it.to_string()),
+            SandboxFailure::TooLong | SandboxFailure::HoldsNul => {
+                Failure::unsent(FailureKind::Refused, it.to_string())
+            }
             SandboxFailure::TimedOut { .. } => Failure::new(FailureKind::TimedOut, it.to_string()),
             SandboxFailure::OutOfMemory => Failure::new(FailureKind::Refused, it.to_string()),
         }

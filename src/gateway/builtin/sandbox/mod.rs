@@ -32,7 +32,8 @@ use self::child::Running;
 use self::output::{Output, text};
 use self::wire::{Ended, Job, Limits, OrRefuse as _, Report, View};
 
-const CODE_BYTES_MAX: usize = 256 * 1024;
+/// Less than a request may hold.
+const CODE_BYTES_MAX: usize = 128 * 1024;
 const MIB: u64 = 1 << 20;
 /// Setting up takes milliseconds; a busy host may need longer.
 const SETUP_TIME_MAX: Duration = Duration::from_secs(20);
@@ -75,6 +76,9 @@ pub enum SandboxFailure {
     Busy,
     #[error("the code is longer than {CODE_BYTES_MAX} bytes")]
     TooLong,
+    /// Some interpreters take it for the end of the file, and would run less than was asked for.
+    #[error("the code holds a NUL character")]
+    HoldsNul,
     #[error("the code ran longer than {seconds} seconds")]
     TimedOut { seconds: u64 },
     #[error("the code was ended because memory ran out")]
@@ -137,6 +141,9 @@ impl Sandbox {
         if code.len() > CODE_BYTES_MAX {
             return Err(SandboxFailure::TooLong);
         }
+        if code.contains('\0') {
+            return Err(SandboxFailure::HoldsNul);
+        }
         let _place: SemaphorePermit<'_> =
             self.runs.try_acquire().map_err(|_| SandboxFailure::Busy)?;
         let done = self.run_with(self.view_of(python).await?, code).await;
@@ -161,10 +168,10 @@ impl Sandbox {
         let outside = child::namespaces().or_refuse(Layer::Namespaces, "reading /proc/self/ns")?;
         let job = Job { code: code.to_owned(), view, limits: self.limits, outside };
         let mut running = Running::start(&self.launcher).or_refuse(Layer::Launch, "starting")?;
-        let (mut out, mut err) = running.pipes().or_refuse(Layer::Launch, "starting")?;
         timeout(SETUP_TIME_MAX, ready(&mut running, &job))
             .await
             .or_refuse(Layer::Launch, "setting up")??;
+        let (mut out, mut err) = running.pipes().or_refuse(Layer::Launch, "starting")?;
         let begun = self.clock.monotonic();
         let limit = Duration::from_secs(self.limits.seconds);
         let ending = async {
