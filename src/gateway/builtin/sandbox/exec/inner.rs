@@ -25,6 +25,7 @@ pub fn run(parent: u32, control: &mut Control) -> Becomes {
     end_with(parent)?;
     let job = control.job()?;
     namespaces::check(&job.outside)?;
+    limits::stand_back()?;
     root::build(&job)?;
     let nothing = File::open(root::NOTHING).or_refuse(Layer::Root, "opening /dev/null")?;
     let mut python = Command::new(&job.view.executable);
@@ -60,7 +61,7 @@ fn ends_with_parent() -> bool {
 }
 
 /// Tries what must not work any more.
-fn probe() -> Result<(), Refusal> {
+pub fn probe() -> Result<(), Refusal> {
     let refused = |it: std::io::Error| it.raw_os_error();
     let listed = fs::read_dir("/").map(drop).map_err(refused);
     ensure(Layer::Landlock, listed == Err(Some(nix::libc::EACCES)), "`/` can be listed")?;

@@ -1,6 +1,9 @@
 //! What one process may use, by the kernel's limits.
 
+use std::fs;
+
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rustix::process::setpriority_process;
 
 use super::super::wire::{Layer, Limits, OrRefuse as _, Refusal, ensure};
 
@@ -10,6 +13,14 @@ const DESCRIPTORS: u64 = 64;
 /// Threads, since the filter allows no other process.
 const THREADS: u64 = 32;
 
+/// Bytes. Too few for any dump; and the one number that also keeps the kernel from starting the
+/// host's program for dumps, which 0 does not.
+const NO_CORE: u64 = 1;
+/// How far code stands back behind the server, from 0 to 19.
+const NICE: i32 = 10;
+/// The first to go when the host runs out of memory.
+const EXPENDABLE: &str = "1000";
+
 fn all(limits: &Limits) -> [(Resource, u64); 12] {
     [
         (Resource::RLIMIT_CPU, limits.seconds),
@@ -17,7 +28,7 @@ fn all(limits: &Limits) -> [(Resource, u64); 12] {
         (Resource::RLIMIT_NPROC, THREADS),
         (Resource::RLIMIT_NOFILE, DESCRIPTORS),
         (Resource::RLIMIT_STACK, STACK_BYTES),
-        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CORE, NO_CORE),
         (Resource::RLIMIT_MEMLOCK, 0),
         (Resource::RLIMIT_MSGQUEUE, 0),
         (Resource::RLIMIT_SIGPENDING, DESCRIPTORS),
@@ -26,6 +37,12 @@ fn all(limits: &Limits) -> [(Resource, u64); 12] {
         // The last, since from here on this program itself can hardly grow.
         (Resource::RLIMIT_AS, limits.memory_bytes),
     ]
+}
+
+/// Lets the host prefer everything else to this process.
+pub fn stand_back() -> Result<(), Refusal> {
+    fs::write("/proc/self/oom_score_adj", EXPENDABLE).or_refuse(OF, "writing oom_score_adj")?;
+    setpriority_process(None, NICE).or_refuse(OF, "lowering the priority")
 }
 
 /// Sets every limit, so that it cannot be raised again.

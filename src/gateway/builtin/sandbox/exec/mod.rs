@@ -83,3 +83,26 @@ impl Control {
 
 /// What a stage that becomes another program gives back: only why it did not.
 type Becomes = Result<Infallible, Refusal>;
+
+#[cfg(test)]
+mod tests {
+    use super::super::child;
+    use super::super::wire::Limits;
+    use super::*;
+
+    #[test]
+    fn each_layer_sees_that_it_does_not_stand() {
+        let limits = Limits { seconds: 1, memory_bytes: 1 << 26, scratch_bytes: 1 << 20 };
+        let outside = child::namespaces().unwrap();
+        let refusals = [
+            namespaces::check(&outside),
+            namespaces::check(&[]),
+            root::check([].into_iter()),
+            limits::check(&limits),
+            inner::probe(),
+        ];
+        let layers = refusals.map(|it| it.unwrap_err().layer);
+        use Layer::{Landlock, Limits as OfLimits, Namespaces, Root};
+        assert_eq!(layers, [Namespaces, Namespaces, Root, OfLimits, Landlock]);
+    }
+}

@@ -42,6 +42,9 @@ pub fn build(job: &Job) -> Result<(), Refusal> {
     bound.extend(view.folders.iter().map(|it| (it.clone(), it.clone())));
     bound.extend(view.files.iter().map(|it| (it.from.clone(), it.at.clone())));
     for (from, at) in &bound {
+        let taken = [CODE, SCRATCH, HOST].iter().find(|it| at.starts_with(it));
+        let said = || format!("`{}` is where the code's own files are", at.display());
+        taken.map_or(Ok(()), |_| Err(Refusal::new(Layer::Interpreter, said())))?;
         bind(from, at)?;
     }
     for packages in view.folders.iter().flat_map(|it| PACKAGES.map(|name| it.join(name))) {
@@ -110,7 +113,7 @@ fn leave_host() -> Result<(), Refusal> {
 }
 
 /// Sees that everything is read-only but the scratch folder, and that nothing else is there.
-fn check<'a>(bound: impl Iterator<Item = &'a Path> + Clone) -> Result<(), Refusal> {
+pub fn check<'a>(bound: impl Iterator<Item = &'a Path> + Clone) -> Result<(), Refusal> {
     let expected = |name: &OsString| {
         let mut all = bound.clone().chain([CODE.as_ref(), SCRATCH.as_ref()]);
         let place = Path::new("/").join(name);
