@@ -12,6 +12,8 @@ pub mod keys;
 pub mod mint;
 mod record;
 mod revoke;
+#[cfg(test)]
+mod vectors;
 pub mod verify;
 
 use std::sync::Arc;
