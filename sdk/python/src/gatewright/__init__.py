@@ -1,0 +1,1 @@
+"""Gatewright for Python: credentials checked at tools, and fetched and narrowed by agents."""
