@@ -45,6 +45,8 @@ mod error;
 #[cfg(feature = "server")]
 mod federated;
 #[cfg(feature = "server")]
+pub mod gateway;
+#[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]
 mod identify;

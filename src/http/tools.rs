@@ -1,5 +1,6 @@
 //! `/api/v1/tools`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,8 +16,8 @@ use crate::authn::Caller;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action as _, Permit, Visible};
 use crate::registry::{
-    ActivateTool, CreateTool, DeactivateTool, Definition, DeleteTool, ListTools, ShowTool, State,
-    Tool, ToolPatch, UpdateTool,
+    ActivateTool, CreateTool, DeactivateTool, Definition, DeleteTool, HEADER, ListTools, Masked,
+    New, NewTool, ShowTool, State, Tool, ToolPatch, UpdateTool,
 };
 use crate::{App, Result};
 
@@ -25,8 +26,12 @@ pub struct ToolView {
     id: Uuid,
     #[serde(flatten)]
     definition: Definition,
+    /// Names of the secrets that are kept for it, each with a mask in the place of its value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    secrets: BTreeMap<String, Masked>,
     is_active: bool,
-    /// `draft`, `active` or `deactivated`.
+    /// `draft`, `active`, `deactivated` or `quarantined`. A tool of a server has no better one than
+    /// its server.
     state: &'static str,
     owner: Uuid,
     /// SHA-256 over the canonical JSON of the definition; credentials are pinned to it.
@@ -51,15 +56,18 @@ pub const FILTERS: &[(&str, &str)] = &[
 ];
 
 pub fn parse_create(call: &Call) -> Result<CreateTool> {
-    let definition: Definition = call.json()?;
-    Ok(CreateTool(definition.checked()?))
+    let (definition, secrets) = call.json::<NewTool>()?.definition()?;
+    Ok(CreateTool { definition, secrets })
 }
 
 /// A tool begins active when its publisher could activate it, and as a draft when somebody else must.
 pub async fn create(app: Arc<App>, permit: Permit<CreateTool>) -> Result<Response> {
     let owner = permit.caller().principal().id();
-    let state = state_for(&app, permit.caller(), owner, permit.action().0.clone())?;
-    let tool = app.registry.create(permit, state).await?;
+    let state = state_for(&app, permit.caller(), owner, permit.action().definition.clone())?;
+    let tool = app
+        .registry
+        .create(permit, New { id: app.clock.new_id(), state, also: Vec::new() })
+        .await?;
     Ok(created(show(&tool), &format!("/api/v1/tools/{}", tool.id)))
 }
 
@@ -116,7 +124,7 @@ pub async fn update(app: Arc<App>, permit: Permit<UpdateTool>) -> Result<Respons
     let tool = permit.resource();
     let definition = permit.action().patch.apply(&tool.definition)?;
     let state = state_for(&app, permit.caller(), tool.owner, definition)?;
-    let tool = app.registry.update(permit, state).await?;
+    let tool = app.registry.update(permit, state, Vec::new()).await?;
     Ok(show(&tool))
 }
 
@@ -146,7 +154,7 @@ pub fn parse_delete(call: &Call) -> Result<DeleteTool> {
 }
 
 pub async fn delete(app: Arc<App>, permit: Permit<DeleteTool>) -> Result<Response> {
-    app.registry.delete(permit).await?;
+    app.registry.delete(permit, Vec::new()).await?;
     Ok(no_content())
 }
 
@@ -158,12 +166,19 @@ fn view(it: &Tool) -> ToolView {
     ToolView {
         id: it.id,
         definition: it.definition.clone(),
-        is_active: it.state == State::Active,
-        state: it.state.as_str(),
+        secrets: masked(it),
+        is_active: it.is_active(),
+        state: it.standing().as_str(),
         owner: it.owner,
         digest: it.digest().to_owned(),
         revision: it.revision,
         created_at: time(it.created_at),
         updated_at: time(it.updated_at),
     }
+}
+
+/// Static headers are secrets, too, and shown where they belong.
+fn masked(it: &Tool) -> BTreeMap<String, Masked> {
+    let named = it.secrets.iter().filter(|it| !it.starts_with(HEADER));
+    named.map(|it| (it.clone(), Masked)).collect()
 }

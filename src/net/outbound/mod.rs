@@ -118,7 +118,7 @@ impl Outbound {
         }
         let client = match reach {
             Reach::Public => &self.public,
-            Reach::Configured => &self.configured,
+            Reach::Configured | Reach::Private => &self.configured,
         };
         let host = ask.url.host_str().unwrap_or_default().to_owned();
         let fail = |it: reqwest::Error| failed(host.clone(), ask.time_max, it);
