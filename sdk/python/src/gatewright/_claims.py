@@ -15,14 +15,15 @@ _T = TypeVar("_T")
 FORMAT = 1
 """The credential format that this verifier knows, the `1` in `gatewright(1)`."""
 
-_TEXTS = frozenset(
-    "issuer credential decision agent agent_name on_behalf_of tool tool_digest holder".split()
-)
+_TEXTS = {
+    *("issuer", "credential", "decision", "agent", "agent_name", "on_behalf_of"),
+    *("tool", "tool_digest", "holder"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The authority block. Only facts of that block are here: holders' blocks may claim anything."""
+    """The authority block. Only its facts are here: holders' blocks may claim anything."""
 
     issuer: str
     credential_id: str

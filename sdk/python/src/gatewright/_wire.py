@@ -20,7 +20,7 @@ class Message:
     Where a field may stand once, a second one is refused: libraries differ in which they take.
     """
 
-    __slots__ = ("_fields", "_depth")
+    __slots__ = ("_depth", "_fields")
 
     def __init__(self, data: bytes, depth: int = 0) -> None:
         if depth > DEPTH_MAX:

@@ -55,6 +55,7 @@ class Request:
         arguments too large to look at.
         """
         self.scope = scope
+        self.arguments = arguments
         self.proved = frozenset(proved)
         self._leaves = 0
         self._entries: dict[str, Entry] = {}

@@ -97,6 +97,11 @@ class Signed:
     def expires_at(self) -> datetime:
         return self._claims.expires_at
 
+    @property
+    def online_only(self) -> bool:
+        """Whether only Gatewright itself can decide on its use."""
+        return self._claims.online_only
+
     def __repr__(self) -> str:
         # The token itself holds the key to append to it, so it is as secret here as anywhere.
         return f"<Signed {self.credential_id}>"
