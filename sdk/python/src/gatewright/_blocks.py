@@ -24,9 +24,9 @@ BLOCKS_MAX = 16
 
 # The same for every biscuit (specification, symbol table).
 _COMMON = (
-    "read write resource operation right time role owner tenant namespace user team service admin "
-    "email group member ip_address client client_ip domain path version cluster node hostname nonce "
-    "query"
+    "read write resource operation right time role owner tenant namespace user team service "
+    "admin email group member ip_address client client_ip domain path version cluster node "
+    "hostname nonce query"
 ).split()
 _OWN_SYMBOLS_FROM = 1024
 

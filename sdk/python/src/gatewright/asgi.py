@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from .dpop import DpopProofs
@@ -139,7 +139,7 @@ class Door:
         return await self._guard.acheck(token, request)
 
     def _url(self, asgi: Scope) -> str:
-        path = (asgi.get("raw_path") or asgi["path"].encode()).decode("ascii", "replace")
+        path: str = (asgi.get("raw_path") or asgi["path"].encode()).decode("ascii", "replace")
         if self._public_url is not None:
             return self._public_url + path
         return f"{asgi['scheme']}://{_header(asgi, b'host') or ''}{path}"
@@ -174,8 +174,9 @@ def _token(asgi: Scope) -> tuple[str, str]:
 
 def _header(asgi: Scope, name: bytes) -> str | None:
     """A header that is there once. Two are as bad as none."""
-    values = [value for it, value in asgi["headers"] if it.lower() == name]
-    return str(values[0], "latin-1") if len(values) == 1 else None
+    headers: Iterable[tuple[bytes, bytes]] = asgi["headers"]
+    values = [value for it, value in headers if it.lower() == name]
+    return values[0].decode("latin-1") if len(values) == 1 else None
 
 
 async def _body(receive: Receive) -> tuple[bytes, Receive]:

@@ -75,12 +75,13 @@ def post(url: str, body: Any, token: str | None = None, **headers: str) -> Ask:
 
 
 def form(url: str, members: Mapping[str, str]) -> Ask:
-    headers = {"content-type": "application/x-www-form-urlencoded"}
+    headers = {**_authorized(None), "content-type": "application/x-www-form-urlencoded"}
     return Ask("POST", url, headers, urlencode(members).encode())
 
 
 def _authorized(token: str | None) -> dict[str, str]:
-    accepted = {"accept": "application/json"}
+    # Always the same, whichever client sends it: Gatewright knows its machines by it.
+    accepted = {"accept": "application/json", "user-agent": "gatewright-python/0.1.0"}
     return accepted if token is None else {**accepted, "authorization": f"Bearer {token}"}
 
 
@@ -89,8 +90,13 @@ def run(steps: Steps[T], client: httpx.Client) -> T:
     try:
         ask = next(steps)
         while True:
-            it = _send(client, ask)
-            ask = steps.send(Told(it.status_code, it.headers, it.content))
+            try:
+                sent = client.build_request(ask.method, ask.url, **_parts(ask))
+                it = client.send(sent)
+            except httpx.HTTPError as cause:
+                ask = steps.throw(_unreachable(cause))
+            else:
+                ask = steps.send(Told(it.status_code, it.headers, it.content))
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
 
@@ -101,22 +107,22 @@ async def arun(steps: Steps[T], client: httpx.AsyncClient) -> T:
         ask = next(steps)
         while True:
             try:
-                it = await client.request(
-                    ask.method, ask.url, headers=dict(ask.headers), content=ask.content
-                )
+                sent = client.build_request(ask.method, ask.url, **_parts(ask))
+                it = await client.send(sent)
             except httpx.HTTPError as cause:
-                raise unreachable() from cause
-            ask = steps.send(Told(it.status_code, it.headers, it.content))
+                ask = steps.throw(_unreachable(cause))
+            else:
+                ask = steps.send(Told(it.status_code, it.headers, it.content))
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
 
 
-def _send(client: httpx.Client, ask: Ask) -> httpx.Response:
-    try:
-        return client.request(ask.method, ask.url, headers=dict(ask.headers), content=ask.content)
-    except httpx.HTTPError as cause:
-        raise unreachable() from cause
+def _parts(ask: Ask) -> dict[str, Any]:
+    return {"headers": dict(ask.headers), "content": ask.content or None}
 
 
-def unreachable() -> GatewrightError:
-    return GatewrightError(503, {"code": "unreachable", "detail": "Gatewright cannot be reached"})
+def _unreachable(cause: Exception) -> GatewrightError:
+    detail = "Gatewright cannot be reached"
+    error = GatewrightError(503, {"code": "unreachable", "detail": detail})
+    error.__cause__ = cause
+    return error
