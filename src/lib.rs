@@ -63,7 +63,11 @@ pub mod policy;
 #[cfg(feature = "server")]
 pub mod registry;
 #[cfg(feature = "server")]
+mod seal;
+#[cfg(feature = "server")]
 pub mod second_factor;
+#[cfg(feature = "server")]
+pub mod secrets;
 #[cfg(feature = "server")]
 pub mod settings;
 #[cfg(feature = "server")]

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::upstream::Along;
 use crate::Result;
 use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
 use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Resource, Use, View, World};
 use crate::credentials::ToolRef;
 use crate::error::Error;
-use crate::registry::{Auth, Connection, Tool};
+use crate::registry::{Connection, Tool};
 
 /// Calling a tool with arguments.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub struct InvokeTool {
     pub confirmed: bool,
     /// Makes sending the same request again harmless.
     pub idempotency_key: Option<String>,
-    /// The distributed trace that the call goes on (W3C Trace Context, `traceparent`).
-    pub trace: Option<String>,
+    /// What goes along with the call, and decides nothing.
+    pub along: Along,
     /// The user in whose name it is asked for; what the access token says, when left out.
     pub on_behalf_of: Option<Uuid>,
 }
@@ -40,10 +41,22 @@ pub struct Called {
 }
 
 impl Called {
-    /// Whether the call carries a credential of Gatewright's own.
-    pub fn takes_credential(&self) -> bool {
-        let reached = self.server.as_ref().unwrap_or(&self.tool);
-        *reached.definition.connection.auth() == Auth::Biscuit
+    /// The tool of this id or name; where that is a server of one tool, that one.
+    pub(super) fn find(named: &ToolRef, world: &World) -> Option<Called> {
+        let named = named.find(world)?;
+        let catalogue = world.registry.catalogue();
+        let mut members = catalogue.members(named.id);
+        let tool = match (members.next(), members.next()) {
+            (Some(only), None) => only.clone(),
+            _ => named,
+        };
+        let server = catalogue.server_of(&tool).cloned();
+        Some(Called { tool, server, approval: None })
+    }
+
+    /// What says how it is reached, and keeps the secrets for that: its server, or the tool itself.
+    pub fn reached(&self) -> &Tool {
+        self.server.as_ref().unwrap_or(&self.tool)
     }
 }
 
@@ -85,15 +98,7 @@ impl Action for InvokeTool {
     type Resource = Called;
 
     async fn find(&self, world: &World) -> Result<Option<Called>> {
-        let Some(named) = self.tool.find(world) else { return Ok(None) };
-        let catalogue = world.registry.catalogue();
-        let mut members = catalogue.members(named.id);
-        let tool = match (members.next(), members.next()) {
-            (Some(only), None) => only.clone(),
-            _ => named,
-        };
-        let server = catalogue.server_of(&tool).cloned();
-        Ok(Some(Called { tool, server, approval: None }))
+        Ok(Called::find(&self.tool, world))
     }
 
     fn check(&self, called: &Called) -> Result<()> {
