@@ -26,14 +26,14 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, Prober};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
 use crate::keys;
 use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
-use crate::registry::Registry;
+use crate::registry::{History, Registry, SecretValues, Tool};
 use crate::settings::Settings;
 use crate::store::{self, Database};
 use crate::{Error, Result, metrics};
@@ -54,6 +54,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
     pub gateway: Arc<Gateway>,
+    pub prober: Prober,
+    pub history: History,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub audit: Audit,
@@ -139,6 +141,8 @@ impl App {
             registry,
             credentials,
             gateway,
+            prober: Prober::new(settings, outbound.clone(), clock.clone()),
+            history: History::new(db.clone()),
             api_keys,
             factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
@@ -153,6 +157,11 @@ impl App {
             strangers,
             ledger,
         }))
+    }
+
+    /// The secrets that are kept for a tool.
+    pub async fn secrets_of(&self, _: &Tool) -> Result<SecretValues> {
+        Ok(SecretValues::new())
     }
 
     /// The scopes a new token of this caller carries: those asked for, or all there are, as far as

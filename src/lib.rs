@@ -34,6 +34,7 @@ pub mod metrics;
 pub mod net;
 pub mod policy;
 pub mod registry;
+mod rounds;
 pub mod second_factor;
 pub mod settings;
 pub mod sign_in;

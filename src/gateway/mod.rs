@@ -6,6 +6,7 @@ mod calls;
 mod failure;
 mod invoke;
 pub mod mcp;
+mod prober;
 mod proof;
 mod upstream;
 
@@ -23,6 +24,7 @@ use crate::store::Database;
 pub use action::{Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
+pub use prober::Prober;
 pub use upstream::{Answered, Outgoing};
 
 /// Calls tools, and writes down before and after.
@@ -60,10 +62,7 @@ impl Gateway {
     pub fn new(settings: &Settings, parts: Parts) -> Gateway {
         let Parts { db, ledger, quota, credentials, outbound, clock } = parts;
         let limits = Limits {
-            reach: match settings.probe.allow_private_networks {
-                true => Reach::Private,
-                false => Reach::Public,
-            },
+            reach: reach(settings),
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
             bytes_max: settings.gateway.response_bytes_max as usize,
         };
@@ -73,5 +72,13 @@ impl Gateway {
     /// How long a call of a tool may take.
     pub fn time_max(&self) -> Duration {
         self.limits.time_max
+    }
+}
+
+/// Where tools may be.
+fn reach(settings: &Settings) -> Reach {
+    match settings.probe.allow_private_networks {
+        true => Reach::Private,
+        false => Reach::Public,
     }
 }

@@ -12,12 +12,13 @@ use warp::reply::Response;
 
 use super::call::Call;
 use super::list::{created, no_content, page, tagged, time};
+use super::probes;
 use crate::authn::Caller;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action as _, Permit, Visible};
 use crate::registry::{
-    ActivateTool, CreateTool, DeactivateTool, Definition, DeleteTool, HEADER, ListTools, Masked,
-    New, NewTool, ShowTool, State, Tool, ToolPatch, UpdateTool,
+    ActivateTool, Change, CreateTool, DeactivateTool, Decided, Definition, DeleteTool, HEADER,
+    ListTools, Masked, New, NewTool, ProbeView, ShowTool, State, Tool, ToolPatch, UpdateTool,
 };
 use crate::{App, Result};
 
@@ -34,11 +35,28 @@ pub struct ToolView {
     /// its server.
     state: &'static str,
     owner: Uuid,
+    /// What the server was found to be when it was last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<ProbeView>,
+    /// Until when the last look at the server is believed; afterwards the tool cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_valid_until: Option<Timestamp>,
+    /// What its server changed; the tool is out of use until somebody accepts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantine: Option<QuarantineView>,
     /// SHA-256 over the canonical JSON of the definition; credentials are pinned to it.
     digest: String,
     revision: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct QuarantineView {
+    since: Timestamp,
+    /// Whether there is something to accept; otherwise the server has the tool no more.
+    can_be_accepted: bool,
+    diff: Vec<Change>,
 }
 
 /// Filters of the list, for the API document.
@@ -64,15 +82,21 @@ pub fn parse_create(call: &Call) -> Result<CreateTool> {
 pub async fn create(app: Arc<App>, permit: Permit<CreateTool>) -> Result<Response> {
     let owner = permit.caller().principal().id();
     let state = state_for(&app, permit.caller(), owner, permit.action().definition.clone())?;
-    let tool = app
-        .registry
-        .create(permit, New { id: app.clock.new_id(), state, also: Vec::new() })
-        .await?;
+    let CreateTool { definition, secrets } = permit.action();
+    let by = (permit.caller(), permit.warrant());
+    let found = probes::look(&app, by, definition, secrets).await?;
+    let decided = Decided { found, ..Decided::plainly(state) };
+    let tool = app.registry.create(permit, New { id: app.clock.new_id(), decided }).await?;
     Ok(created(show(&tool), &format!("/api/v1/tools/{}", tool.id)))
 }
 
 /// The state of a tool with this definition: active if the caller could activate it.
-fn state_for(app: &App, caller: &Caller, owner: Uuid, definition: Definition) -> Result<State> {
+pub(super) fn state_for(
+    app: &App,
+    caller: &Caller,
+    owner: Uuid,
+    definition: Definition,
+) -> Result<State> {
     let draft = Arc::new(Tool::new(Uuid::nil(), owner, definition, State::Draft, 0)?);
     let particulars = Particulars::Admin { approval: None };
     let active = app.authz.would_allow(caller, ActivateTool::NAME, &draft, &particulars)?;
@@ -121,10 +145,14 @@ pub fn parse_update(call: &Call) -> Result<UpdateTool> {
 
 /// A change must not make an active tool one that its changer may not activate: it becomes a draft.
 pub async fn update(app: Arc<App>, permit: Permit<UpdateTool>) -> Result<Response> {
-    let tool = permit.resource();
-    let definition = permit.action().patch.apply(&tool.definition)?;
-    let state = state_for(&app, permit.caller(), tool.owner, definition)?;
-    let tool = app.registry.update(permit, state, Vec::new()).await?;
+    let (tool, patch) = (permit.resource(), &permit.action().patch);
+    let definition = patch.apply(&tool.definition)?;
+    let given = patch.secret_values(&tool.definition)?;
+    let state = state_for(&app, permit.caller(), tool.owner, definition.clone())?;
+    let by = (permit.caller(), permit.warrant());
+    let found = probes::look_again(&app, by, tool, (&definition, given)).await?;
+    let decided = Decided { found, ..Decided::plainly(state) };
+    let tool = app.registry.update(permit, decided).await?;
     Ok(show(&tool))
 }
 
@@ -158,7 +186,7 @@ pub async fn delete(app: Arc<App>, permit: Permit<DeleteTool>) -> Result<Respons
     Ok(no_content())
 }
 
-fn show(tool: &Tool) -> Response {
+pub(super) fn show(tool: &Tool) -> Response {
     tagged(&view(tool), tool.revision, StatusCode::OK)
 }
 
@@ -170,6 +198,13 @@ fn view(it: &Tool) -> ToolView {
         is_active: it.is_active(),
         state: it.standing().as_str(),
         owner: it.owner,
+        probe: it.probed.as_ref().map(ProbeView::from),
+        probe_valid_until: it.probe_valid_until.map(time),
+        quarantine: it.quarantine.as_ref().map(|it| QuarantineView {
+            since: time(it.since),
+            can_be_accepted: it.found.is_some(),
+            diff: it.diff.clone(),
+        }),
         digest: it.digest().to_owned(),
         revision: it.revision,
         created_at: time(it.created_at),

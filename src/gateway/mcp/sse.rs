@@ -46,7 +46,8 @@ impl<'a> Sse<'a> {
     /// From now on the agreed protocol is spoken.
     pub async fn agree(&mut self, protocol: ProtocolVersion) -> Result<(), Failure> {
         self.protocol = protocol;
-        self.post(message::notification("notifications/initialized", json!({}))?).await
+        let body = message::notification("notifications/initialized", json!({}))?;
+        post(self.line, &self.endpoint, body).await
     }
 
     pub async fn ask(
@@ -82,7 +83,7 @@ impl<'a> Sse<'a> {
         }
     }
 
-    pub async fn cancel(&self) {
+    pub async fn cancel(&mut self) {
         let params = cancelled(&RequestId::Number(self.last_id));
         if let Ok(body) = message::notification("notifications/cancelled", params) {
             self.line.tell(Method::POST, self.endpoint.clone(), HeaderMap::new(), body).await;
@@ -91,10 +92,6 @@ impl<'a> Sse<'a> {
 
     pub fn dialect(&self) -> Dialect {
         Dialect { transport: Transport::Sse, protocol: self.protocol.clone() }
-    }
-
-    async fn post(&self, body: Bytes) -> Result<(), Failure> {
-        post(self.line, &self.endpoint, body).await
     }
 }
 
