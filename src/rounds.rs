@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::authz::Warrant;
 use crate::registry::{Connection, State, Tool};
+use crate::secrets::SecretPath;
 use crate::{App, Error, Result};
 
 /// How often to see which servers are due, unless probes are believed for a very short time.
@@ -62,7 +63,7 @@ impl App {
         let warrant = Warrant::system("reprobe", &self.clock);
         warrant.note("tool", server.id.to_string());
         warrant.note("name", server.definition.name.as_str());
-        let secrets = self.secrets_of(server).await?;
+        let secrets = self.secrets.read(&warrant, SecretPath::tool(server.id)).await?;
         let found = self.prober.probe(&warrant, remote, &secrets).await;
         match self.registry.probed(&warrant, server, found).await {
             // Somebody changed the server meanwhile, and looked at it themselves.

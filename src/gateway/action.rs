@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::upstream::Along;
 use crate::Result;
 use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
 use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Resource, Use, View, World};
 use crate::credentials::ToolRef;
 use crate::error::Error;
-use crate::registry::{Auth, Connection, Tool};
+use crate::registry::{Connection, Tool};
 
 /// Calling a tool with arguments.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub struct InvokeTool {
     pub confirmed: bool,
     /// Makes sending the same request again harmless.
     pub idempotency_key: Option<String>,
-    /// The distributed trace that the call goes on (W3C Trace Context, `traceparent`).
-    pub trace: Option<String>,
+    /// What goes along with the call, and decides nothing.
+    pub along: Along,
     /// The user in whose name it is asked for; what the access token says, when left out.
     pub on_behalf_of: Option<Uuid>,
 }
@@ -40,10 +41,9 @@ pub struct Called {
 }
 
 impl Called {
-    /// Whether the call carries a credential of Gatewright's own.
-    pub fn takes_credential(&self) -> bool {
-        let reached = self.server.as_ref().unwrap_or(&self.tool);
-        *reached.definition.connection.auth() == Auth::Biscuit
+    /// What says how it is reached, and keeps the secrets for that: its server, or the tool itself.
+    pub fn reached(&self) -> &Tool {
+        self.server.as_ref().unwrap_or(&self.tool)
     }
 }
 

@@ -14,7 +14,8 @@ use crate::authn::{Caller, ProbeLimits};
 use crate::authz::Warrant;
 use crate::clock::Clock;
 use crate::net::outbound::{Outbound, Reach};
-use crate::registry::{Auth, Found, HEADER, Probed, Remote, SecretValues, Transport};
+use crate::registry::{Auth, Found, HEADER, Probed, Remote, Transport};
+use crate::secrets::Values;
 use crate::settings::Settings;
 use crate::{Error, Result, metrics};
 
@@ -61,10 +62,9 @@ impl Prober {
     /// The caller asked too often. What is wrong with the server is part of what was found.
     pub async fn probe_for(
         &self,
-        caller: &Caller,
-        warrant: &Warrant,
+        (caller, warrant): (&Caller, &Warrant),
         server: &Remote,
-        secrets: &SecretValues,
+        secrets: &Values,
     ) -> Result<Found> {
         self.asked.admit(caller)?;
         Ok(self.probe(warrant, server, secrets).await)
@@ -76,12 +76,11 @@ impl Prober {
     /// [`Error::ProbeFailed`] with what is wrong.
     pub async fn expect_for(
         &self,
-        caller: &Caller,
-        warrant: &Warrant,
+        (caller, warrant): (&Caller, &Warrant),
         server: &Remote,
-        secrets: &SecretValues,
+        secrets: &Values,
     ) -> Result<Found> {
-        let found = self.probe_for(caller, warrant, server, secrets).await?;
+        let found = self.probe_for((caller, warrant), server, secrets).await?;
         match found.probed.error {
             Some(why) => Err(Error::ProbeFailed(format!("the server cannot be used: {why}"))),
             None => Ok(found),
@@ -89,7 +88,7 @@ impl Prober {
     }
 
     /// Probes a server.
-    pub async fn probe(&self, warrant: &Warrant, server: &Remote, secrets: &SecretValues) -> Found {
+    pub async fn probe(&self, warrant: &Warrant, server: &Remote, secrets: &Values) -> Found {
         let probe = match self.target(server, secrets) {
             Some(target) => self.client.probe(warrant, &target, self.limits).await,
             None => Probe::unreadable(),
@@ -124,7 +123,7 @@ impl Prober {
 
     /// Where the server is, with what it is shown. Secrets that are not known are left out: it says
     /// itself that it misses them.
-    fn target(&self, server: &Remote, secrets: &SecretValues) -> Option<Target> {
+    fn target(&self, server: &Remote, secrets: &Values) -> Option<Target> {
         let mut headers = HeaderMap::new();
         let mut add = |name: &str, value: &str| {
             let mut value = HeaderValue::from_str(value).ok()?;
@@ -132,7 +131,7 @@ impl Prober {
             headers.insert(HeaderName::try_from(name).ok()?, value);
             Some(())
         };
-        let secret = |name: &str| secrets.get(name)?.as_ref().map(SecretString::expose_secret);
+        let secret = |name: &str| secrets.get(name).map(SecretString::expose_secret);
         for name in server.static_headers.keys() {
             if let Some(value) = secret(&format!("{HEADER}{name}")) {
                 add(name, value)?;

@@ -17,8 +17,9 @@ use crate::authz::{Permit, Warrant};
 use crate::gateway::mcp::ListedTool;
 use crate::registry::{
     AcceptTool, Connection, Definition, Effects, Found, ListProbes, ProbeTool, ProbeView, Remote,
-    SecretValues, TestConnection, Tool, ToolPatch, Transport,
+    TestConnection, Tool, ToolPatch, Transport,
 };
+use crate::secrets::{Change, SecretPath, Values};
 use crate::{App, Error, Result};
 
 /// A server to look at, as it would be registered.
@@ -28,11 +29,11 @@ pub struct TestConnectionBody {
     server_url: String,
     transport_preference: Option<Transport>,
     #[schemars(with = "Option<BTreeMap<String, String>>")]
-    static_headers: Option<BTreeMap<String, SecretString>>,
+    static_headers: Option<BTreeMap<String, Option<SecretString>>>,
     auth_method: Option<String>,
     auth_config: Option<Value>,
     #[schemars(with = "Option<BTreeMap<String, String>>")]
-    secrets: Option<BTreeMap<String, SecretString>>,
+    secrets: Option<BTreeMap<String, Option<SecretString>>>,
 }
 
 /// What a server was found to be.
@@ -78,7 +79,8 @@ pub fn parse_test(call: &Call) -> Result<TestConnection> {
 /// Looks at a server and registers nothing.
 pub async fn test(app: Arc<App>, permit: Permit<TestConnection>) -> Result<Response> {
     let TestConnection { server, secrets } = permit.action();
-    let found = app.prober.probe_for(permit.caller(), permit.warrant(), server, secrets).await?;
+    let values = secrets.clone().applied(Values::default());
+    let found = app.prober.probe_for((permit.caller(), permit.warrant()), server, &values).await?;
     Ok(json(&view(&found, Effects::default())).into_response())
 }
 
@@ -91,9 +93,9 @@ pub fn parse_reprobe(call: &Call) -> Result<ProbeTool> {
 pub async fn reprobe(app: Arc<App>, permit: Permit<ProbeTool>) -> Result<Response> {
     let server = server_of(&app, permit.resource());
     let remote = remote(&server.definition)?;
-    let secrets = app.secrets_of(&server).await?;
     let (caller, _, _, warrant) = permit.spend();
-    let found = app.prober.probe_for(&caller, &warrant, remote, &secrets).await?;
+    let secrets = app.secrets.read(&warrant, SecretPath::tool(server.id)).await?;
+    let found = app.prober.probe_for((&caller, &warrant), remote, &secrets).await?;
     let effects = app.registry.probed(&warrant, &server, found.clone()).await?;
     Ok(json(&view(&found, effects)).into_response())
 }
@@ -132,13 +134,13 @@ pub async fn accept(app: Arc<App>, permit: Permit<AcceptTool>) -> Result<Respons
 /// [`Error::ProbeFailed`]: what cannot be used is not registered.
 pub async fn look(
     app: &App,
-    (caller, warrant): (&Caller, &Warrant),
+    by: (&Caller, &Warrant),
     definition: &Definition,
-    secrets: &SecretValues,
+    secrets: &Values,
 ) -> Result<Option<Found>> {
     match &definition.connection {
         Connection::Remote(server) if definition.connection.is_server() => {
-            app.prober.expect_for(caller, warrant, server, secrets).await.map(Some)
+            app.prober.expect_for(by, server, secrets).await.map(Some)
         }
         _ => Ok(None),
     }
@@ -149,14 +151,14 @@ pub async fn look_again(
     app: &App,
     by: (&Caller, &Warrant),
     tool: &Tool,
-    (next, given): (&Definition, SecretValues),
+    (next, change): (&Definition, &Change),
 ) -> Result<Option<Found>> {
-    if next.connection == tool.definition.connection && given.is_empty() {
+    let same = next.connection == tool.definition.connection && change.is_empty();
+    if same || !next.connection.is_server() {
         return Ok(None);
     }
-    let mut secrets = app.secrets_of(tool).await?;
-    secrets.extend(given);
-    look(app, by, next, &secrets).await
+    let kept = app.secrets.read(by.1, SecretPath::tool(tool.id)).await?;
+    look(app, by, next, &change.clone().applied(kept)).await
 }
 
 fn server_of(app: &App, tool: &Arc<Tool>) -> Arc<Tool> {

@@ -15,12 +15,14 @@ use super::list::{created, no_content, page, tagged, time};
 use super::probes;
 use crate::authn::Caller;
 use crate::authz::facts::Particulars;
-use crate::authz::{Action as _, Permit, Visible};
+use crate::authz::{Action as _, Permit, Visible, Warrant};
 use crate::registry::{
-    ActivateTool, Change, CreateTool, DeactivateTool, Decided, Definition, DeleteTool, HEADER,
-    ListTools, Masked, New, NewTool, ProbeView, ShowTool, State, Tool, ToolPatch, UpdateTool,
+    ActivateTool, Auth, Change, CreateTool, DeactivateTool, Decided, Definition, DeleteTool,
+    HEADER, ListTools, Masked, New, NewTool, ProbeView, ShowTool, State, Tool, ToolPatch,
+    UpdateTool,
 };
-use crate::{App, Result};
+use crate::secrets::{self, SecretName, SecretPath, Values};
+use crate::{App, Error, Result};
 
 #[derive(Serialize, JsonSchema)]
 pub struct ToolView {
@@ -28,7 +30,7 @@ pub struct ToolView {
     #[serde(flatten)]
     definition: Definition,
     /// Names of the secrets that are kept for it, each with a mask in the place of its value.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     secrets: BTreeMap<String, Masked>,
     is_active: bool,
     /// `draft`, `active`, `deactivated` or `quarantined`. A tool of a server has no better one than
@@ -82,25 +84,46 @@ pub fn parse_create(call: &Call) -> Result<CreateTool> {
 pub async fn create(app: Arc<App>, permit: Permit<CreateTool>) -> Result<Response> {
     let owner = permit.caller().principal().id();
     let state = state_for(&app, permit.caller(), owner, permit.action().definition.clone())?;
-    let CreateTool { definition, secrets } = permit.action();
+    let (id, action) = (app.clock.new_id(), permit.action());
+    let CreateTool { definition, secrets } = action;
+    leasable(&app, definition)?;
     let by = (permit.caller(), permit.warrant());
-    let found = probes::look(&app, by, definition, secrets).await?;
-    let decided = Decided { found, ..Decided::plainly(state) };
-    let tool = app.registry.create(permit, New { id: app.clock.new_id(), decided }).await?;
+    let values = secrets.clone().applied(Values::default());
+    let found = probes::look(&app, by, definition, &values).await?;
+    let secrets = app.secrets.stage(by.1, SecretPath::tool(id), secrets.clone()).await?;
+    let decided = Decided { state, found, secrets };
+    let tool = app.registry.create(permit, New { id, decided }).await?;
     Ok(created(show(&tool), &format!("/api/v1/tools/{}", tool.id)))
 }
 
-/// The state of a tool with this definition: active if the caller could activate it.
-pub(super) fn state_for(
+/// What becomes of a tool that gets this definition and these secrets: whether it stays active, and
+/// what its server is found to be.
+pub(super) async fn decide(
     app: &App,
-    caller: &Caller,
-    owner: Uuid,
-    definition: Definition,
-) -> Result<State> {
+    by: (&Caller, &Warrant),
+    tool: &Tool,
+    (definition, change): (&Definition, secrets::Change),
+) -> Result<Decided> {
+    let state = state_for(app, by.0, tool.owner, definition.clone())?;
+    leasable(app, definition)?;
+    let found = probes::look_again(app, by, tool, (definition, &change)).await?;
+    let secrets = app.secrets.stage(by.1, SecretPath::tool(tool.id), change).await?;
+    Ok(Decided { state, found, secrets })
+}
+
+/// The state of a tool with this definition: active if the caller could activate it.
+fn state_for(app: &App, caller: &Caller, owner: Uuid, definition: Definition) -> Result<State> {
     let draft = Arc::new(Tool::new(Uuid::nil(), owner, definition, State::Draft, 0)?);
     let particulars = Particulars::Admin { approval: None };
     let active = app.authz.would_allow(caller, ActivateTool::NAME, &draft, &particulars)?;
     Ok(if active { State::Active } else { State::Draft })
+}
+
+/// Refuses a path to lease from that the operator has not opened to tools.
+fn leasable(app: &App, definition: &Definition) -> Result<()> {
+    let Auth::Vault(lease) = definition.connection.auth() else { return Ok(()) };
+    let path = app.secrets.lease_path(&lease.path);
+    path.map(drop).map_err(|it| Error::field("/auth_config/path", it.to_string()))
 }
 
 pub fn parse_list(call: &Call) -> Result<ListTools> {
@@ -146,12 +169,9 @@ pub fn parse_update(call: &Call) -> Result<UpdateTool> {
 /// A change must not make an active tool one that its changer may not activate: it becomes a draft.
 pub async fn update(app: Arc<App>, permit: Permit<UpdateTool>) -> Result<Response> {
     let (tool, patch) = (permit.resource(), &permit.action().patch);
-    let definition = patch.apply(&tool.definition)?;
-    let given = patch.secret_values(&tool.definition)?;
-    let state = state_for(&app, permit.caller(), tool.owner, definition.clone())?;
     let by = (permit.caller(), permit.warrant());
-    let found = probes::look_again(&app, by, tool, (&definition, given)).await?;
-    let decided = Decided { found, ..Decided::plainly(state) };
+    let definition = patch.apply(&tool.definition)?;
+    let decided = decide(&app, by, tool, (&definition, patch.change(&tool.secrets)?)).await?;
     let tool = app.registry.update(permit, decided).await?;
     Ok(show(&tool))
 }
@@ -182,7 +202,8 @@ pub fn parse_delete(call: &Call) -> Result<DeleteTool> {
 }
 
 pub async fn delete(app: Arc<App>, permit: Permit<DeleteTool>) -> Result<Response> {
-    app.registry.delete(permit, Vec::new()).await?;
+    let also = app.secrets.forget_tool(permit.warrant(), permit.resource().id);
+    app.registry.delete(permit, also).await?;
     Ok(no_content())
 }
 
@@ -214,6 +235,6 @@ fn view(it: &Tool) -> ToolView {
 
 /// Static headers are secrets, too, and shown where they belong.
 fn masked(it: &Tool) -> BTreeMap<String, Masked> {
-    let named = it.secrets.iter().filter(|it| !it.starts_with(HEADER));
-    named.map(|it| (it.clone(), Masked)).collect()
+    let named = it.secrets.iter().map(SecretName::as_str).filter(|it| !it.starts_with(HEADER));
+    named.map(|it| (it.to_owned(), Masked)).collect()
 }

@@ -10,12 +10,10 @@ use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{Page, created, time};
-use super::{probes, tools};
+use super::tools;
 use crate::authz::Permit;
-use crate::registry::{
-    Decided, Definition, ListVersions, PublishVersion, RollBackTool, SecretValues, ToolPatch,
-    Version,
-};
+use crate::registry::{Definition, ListVersions, PublishVersion, RollBackTool, ToolPatch, Version};
+use crate::secrets::Change;
 use crate::{App, Error, Result};
 
 /// A definition that a tool has, or had. It never changes.
@@ -70,11 +68,9 @@ pub async fn publish(app: Arc<App>, permit: Permit<PublishVersion>) -> Result<Re
         let detail = "is a version of this tool already; call the new one something else";
         return Err(Error::Conflict(format!("`{}` {detail}", definition.version).into()));
     }
-    let given = action.patch.secret_values(&tool.definition)?;
-    let state = tools::state_for(&app, permit.caller(), tool.owner, definition.clone())?;
+    let change = action.patch.change(&tool.secrets)?;
     let by = (permit.caller(), warrant);
-    let found = probes::look_again(&app, by, tool, (&definition, given)).await?;
-    let decided = Decided { found, ..Decided::plainly(state) };
+    let decided = tools::decide(&app, by, tool, (&definition, change)).await?;
     let tool = app.registry.publish(permit, decided).await?;
     Ok(created(tools::show(&tool), &format!("/api/v1/tools/{}/versions", tool.id)))
 }
@@ -95,11 +91,8 @@ pub async fn roll_back(app: Arc<App>, permit: Permit<RollBackTool>) -> Result<Re
         let why = "the server describes this tool otherwise now: what it was cannot be called";
         return Err(Error::Conflict(why.into()));
     }
-    let state = tools::state_for(&app, permit.caller(), tool.owner, definition.clone())?;
     let by = (permit.caller(), warrant);
-    let given = (definition, SecretValues::new());
-    let found = probes::look_again(&app, by, tool, given).await?;
-    let decided = Decided { found, ..Decided::plainly(state) };
+    let decided = tools::decide(&app, by, tool, (definition, Change::default())).await?;
     let tool = app.registry.roll_back(permit, version, decided).await?;
     Ok(tools::show(&tool))
 }

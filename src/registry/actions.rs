@@ -6,18 +6,19 @@ use uuid::Uuid;
 
 use super::connection::{Remote, ToolType};
 use super::definition::{Definition, RiskLevel};
-use super::draft::{SecretValues, ToolPatch};
+use super::draft::ToolPatch;
 use super::servers::acceptable;
 use super::tool::Tool;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Candidates, Listing, TheRegistry, World};
+use crate::secrets::Change;
 use crate::{Error, Result};
 
 /// Registering a tool.
 #[derive(Debug)]
 pub struct CreateTool {
     pub definition: Definition,
-    pub secrets: SecretValues,
+    pub secrets: Change,
 }
 
 impl Action for CreateTool {
@@ -34,7 +35,7 @@ impl Action for CreateTool {
 #[derive(Debug)]
 pub struct TestConnection {
     pub server: Remote,
-    pub secrets: SecretValues,
+    pub secrets: Change,
 }
 
 impl Action for TestConnection {

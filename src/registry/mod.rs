@@ -14,7 +14,6 @@ mod servers;
 mod tool;
 mod versions;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -25,10 +24,11 @@ use crate::audit::Ledger;
 use crate::authz::{Permit, Warrant};
 use crate::clock::Clock;
 use crate::credentials;
+use crate::secrets::Staged;
 use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
-use draft::{complete, kept};
+use draft::complete;
 use servers::Plan;
 
 pub use actions::{
@@ -37,11 +37,11 @@ pub use actions::{
 };
 pub use connection::{
     Auth, Builtin, ClientCredentials, Connection, HttpMethod, HttpTool, KeyIn, KeyPlace, Lease,
-    MASK, Masked, Member, Place, Remote, ToolType, Transport, Username,
+    Masked, Member, Place, Remote, ToolType, Transport, Username,
 };
 pub(crate) use definition::is_word;
 pub use definition::{Definition, RiskLevel};
-pub use draft::{HEADER, NewTool, SecretValues, ToolPatch};
+pub use draft::{HEADER, NewTool, ToolPatch};
 pub use drift::Change;
 pub use listed::Unusable;
 pub use probed::{Found, ProbeView, Probed, Quarantine};
@@ -168,15 +168,17 @@ impl Registry {
     /// writes down with it what keeps its secrets.
     pub async fn create(&self, permit: Permit<CreateTool>, new: New) -> Result<Arc<Tool>> {
         let (caller, action, _, warrant) = permit.spend();
-        let New { id, decided: Decided { state, found, mut also } } = new;
+        let New { id, decided: Decided { state, found, secrets } } = new;
         let owner = caller.principal().id();
         let tool = Tool::new(id, owner, action.definition, state, self.clock.micros())?;
+        complete(&tool.definition, &secrets.names)?;
         let tool = tool.fitted(|it| {
-            it.secrets = kept(&it.secrets, &action.secrets);
+            it.secrets = secrets.names;
             if let Some(found) = &found {
                 it.believe(&found.probed);
             }
         })?;
+        let mut also = secrets.statements;
         self.free(&tool)?;
         warrant.note("tool", id.to_string());
         warrant.note("name", tool.definition.name.as_str());
@@ -221,8 +223,7 @@ impl Registry {
         decided: Decided,
     ) -> Result<Arc<Tool>> {
         let definition = patch.apply(&tool.definition)?;
-        let secrets = kept(&tool.secrets, &patch.secret_values(&tool.definition)?);
-        self.redefine(warrant, tool, (definition, secrets), (if_match, decided)).await
+        self.redefine(warrant, tool, definition, (if_match, decided)).await
     }
 
     /// Gives a tool the definition that it had in an earlier version.
@@ -235,24 +236,23 @@ impl Registry {
         let (_, action, tool, warrant) = permit.spend();
         warrant.note("version", version.number);
         let definition = version.definition.checked()?;
-        let given = (definition, tool.secrets.clone());
-        self.redefine(&warrant, &tool, given, (action.if_match, decided)).await
+        self.redefine(&warrant, &tool, definition, (action.if_match, decided)).await
     }
 
     async fn redefine(
         &self,
         warrant: &Warrant,
         tool: &Arc<Tool>,
-        (definition, secrets): (Definition, BTreeSet<String>),
+        definition: Definition,
         (if_match, decided): (Option<i64>, Decided),
     ) -> Result<Arc<Tool>> {
         if if_match.is_some_and(|it| it != tool.revision) {
             return Err(Error::PreconditionFailed);
         }
-        let Decided { state, found, mut also } = decided;
+        let Decided { state, found, secrets } = decided;
         let next = tool.changed(self.clock.micros(), |it| {
             it.definition = definition;
-            it.secrets = secrets;
+            it.secrets = secrets.names;
             it.state = if it.state == State::Active { state } else { it.state };
             if let Some(found) = &found {
                 it.believe(&found.probed);
@@ -263,6 +263,7 @@ impl Registry {
         warrant.note("digest", next.digest());
         warrant.note("state", next.state.as_str());
         let mut plan = Plan::default();
+        let mut also = secrets.statements;
         if let Some(found) = &found {
             plan = self.plan(&next, found, State::Draft)?;
             also.extend(probed::kept(tool.id, &found.probed)?);
@@ -392,15 +393,8 @@ pub struct Decided {
     pub state: State,
     /// Of a server: what it was found to be.
     pub found: Option<Found>,
-    /// What is written with it: its secrets.
-    pub also: Vec<Statement>,
-}
-
-impl Decided {
-    /// Of a tool that nobody has to look at.
-    pub fn plainly(state: State) -> Decided {
-        Decided { state, found: None, also: Vec::new() }
-    }
+    /// The names of its secrets, and what is written with it to keep them.
+    pub secrets: Staged,
 }
 
 /// What is written at once.
