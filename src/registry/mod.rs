@@ -107,12 +107,12 @@ impl Catalogue {
                 self.tools.insert(id, member);
             }
         }
-        if let Some(server) = tool.definition.connection.server() {
-            self.members.entry(server).or_default().insert(tool.id);
-        }
         // A name that was given up is free.
         if let Some(before) = before {
             self.remove(&before);
+        }
+        if let Some(server) = tool.definition.connection.server() {
+            self.members.entry(server).or_default().insert(tool.id);
         }
         self.names.insert(tool.name_key().to_owned(), tool.id);
         let name_key = tool.name_key().to_owned();

@@ -271,7 +271,8 @@ impl Body {
             ("max_ttl".to_owned(), ttl),
         ]);
         if let Some(at) = self.probe_valid_until {
-            let at = RestrictedExpression::new_datetime(instant(at).to_string());
+            let at = instant(at).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+            let at = RestrictedExpression::new_datetime(at);
             attributes.insert("probe_valid_until".to_owned(), at);
         }
         // Policies may speak of all tools of a server by its name.

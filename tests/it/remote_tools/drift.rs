@@ -6,7 +6,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{gate, path, server, setup, tool};
+use crate::harness::factor::enrol;
 use crate::harness::mcp_server::McpServer;
+use crate::harness::server::{ADMIN, WORDS};
 use crate::harness::send;
 
 #[tokio::test]
@@ -21,7 +23,9 @@ async fn a_tool_that_changed_is_out_of_use_until_somebody_accepts_it() {
     station.tell(&json!({ "remove": "sleep" }));
     let found = publisher.act(&path(&made, "/reprobe")).await.expect(200);
     assert_eq!(found["added"], json!(["weather__alerts"]));
-    assert_eq!(found["quarantined"], json!(["weather__forecast", "weather__sleep"]));
+    let mut quarantined: Vec<String> = serde_json::from_value(found["quarantined"].clone()).unwrap();
+    quarantined.sort_unstable();
+    assert_eq!(quarantined, ["weather__forecast", "weather__sleep"]);
 
     let forecast = publisher.get(&path(&before, "")).await.expect(200);
     assert_eq!(
@@ -39,8 +43,10 @@ async fn a_tool_that_changed_is_out_of_use_until_somebody_accepts_it() {
     let access = json!({ "scopes": ["use"], "ttl_seconds": 60 });
     agent.post(&path(&forecast, "/access"), &access).await.problem(404, "not_found");
     let events = admin.get("/api/v1/audit-events?action=tool.remote.reprobe").await.expect(200);
-    let noted = &events["items"][0]["details"]["quarantined"][0];
-    assert_eq!((&noted["name"], &noted["diff"][0]), (&json!("weather__forecast"), change));
+    let noted = events["items"][0]["entry"]["details"]["quarantined"].as_array().unwrap();
+    let named = |it: &&Value| it["name"] == "weather__forecast";
+    let noted = noted.iter().find(named).unwrap_or_else(|| panic!("{noted:?}"));
+    assert_eq!((&noted["tool"], &noted["diff"][0]), (&forecast["id"], change));
 
     let member = async |name: &str| tool(&publisher, name).await;
     let sleep = member("weather__sleep").await;
@@ -73,11 +79,15 @@ async fn a_policy_admin_accepts_what_they_have_seen() {
     let made = admin.post("/api/v1/tools", &server("weather", &station.url)).await.expect(201);
     station.tell(&json!({ "describe": "One." }));
     admin.act(&path(&made, "/reprobe")).await.expect(200);
-    let judge = gate.user("judy", "policy_admin").await;
+    let judge = json!({ "username": "judy", "password": WORDS, "role": "policy_admin" });
+    let ruler = enrol(&gate.pockets, ADMIN, &admin).await;
+    ruler.post("/api/v1/users", &judge).await.expect(201);
+    let judge = gate.sign_in("judy", WORDS).await;
     let seen = tool(&judge, "weather__forecast").await;
     let etag = format!("\"{}\"", seen["revision"]);
     station.tell(&json!({ "describe": "Two." }));
-    admin.act(&path(&made, "/reprobe")).await.expect(200);
+    let found = admin.act(&path(&made, "/reprobe")).await.expect(200);
+    assert_eq!(found["ok"], true, "{found}");
     let stale = judge.request(Method::POST, &path(&seen, "/accept")).header("if-match", &etag);
     send(stale).await.problem(412, "precondition_failed");
     let seen = tool(&judge, "weather__forecast").await;
