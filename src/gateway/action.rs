@@ -41,6 +41,19 @@ pub struct Called {
 }
 
 impl Called {
+    /// The tool of this id or name; where that is a server of one tool, that one.
+    pub(super) fn find(named: &ToolRef, world: &World) -> Option<Called> {
+        let named = named.find(world)?;
+        let catalogue = world.registry.catalogue();
+        let mut members = catalogue.members(named.id);
+        let tool = match (members.next(), members.next()) {
+            (Some(only), None) => only.clone(),
+            _ => named,
+        };
+        let server = catalogue.server_of(&tool).cloned();
+        Some(Called { tool, server, approval: None })
+    }
+
     /// What says how it is reached, and keeps the secrets for that: its server, or the tool itself.
     pub fn reached(&self) -> &Tool {
         self.server.as_ref().unwrap_or(&self.tool)
@@ -85,15 +98,7 @@ impl Action for InvokeTool {
     type Resource = Called;
 
     async fn find(&self, world: &World) -> Result<Option<Called>> {
-        let Some(named) = self.tool.find(world) else { return Ok(None) };
-        let catalogue = world.registry.catalogue();
-        let mut members = catalogue.members(named.id);
-        let tool = match (members.next(), members.next()) {
-            (Some(only), None) => only.clone(),
-            _ => named,
-        };
-        let server = catalogue.server_of(&tool).cloned();
-        Ok(Some(Called { tool, server, approval: None }))
+        Ok(Called::find(&self.tool, world))
     }
 
     fn check(&self, called: &Called) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Calls of tools on behalf of those who may: the secret goes from its home into the call, and
 //! never to the caller.
 
+mod account;
 mod action;
 mod calls;
 mod failure;
@@ -25,6 +26,7 @@ use crate::store::Database;
 
 use machine_token::MachineTokens;
 
+pub use account::{ConnectAccount, DisconnectAccount};
 pub use action::{Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};

@@ -1,5 +1,6 @@
 //! The API: a table of routes behind one warp filter.
 
+mod account;
 mod agents;
 mod api_keys;
 mod audit;

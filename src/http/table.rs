@@ -9,8 +9,8 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    agents, api_keys, audit, credentials, docs, factors, health, invoke, mandates, oauth, passkeys,
-    probes, session, tools, users, versions, well_known,
+    account, agents, api_keys, audit, credentials, docs, factors, health, invoke, mandates, oauth,
+    passkeys, probes, session, tools, users, versions, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
 use crate::registry::{NewTool, ProbeView, ToolPatch};
@@ -600,6 +600,23 @@ fn registry() -> Vec<Route> {
         .about("Make a tool what it was in this version, named or by number")
         .gives::<tools::ToolView>()
         .patient(),
+        Route::guarded(
+            Method::PUT,
+            "/api/v1/tools/{tool}/account",
+            account::parse_connect,
+            account::connect,
+        )
+        .about("Store what the tool knows you by; for tools that want it of each user")
+        .takes::<account::AccountBody>()
+        .with_status(204),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/tools/{tool}/account",
+            account::parse_disconnect,
+            account::disconnect,
+        )
+        .about("Forget what the tool knows you by")
+        .with_status(204),
         Route::guarded(Method::DELETE, "/api/v1/tools/{tool}", tools::parse_delete, tools::delete)
             .about("Delete a tool and revoke its credentials; needs an elevated token")
             .with_status(204),

@@ -45,6 +45,7 @@ pub use draft::{HEADER, NewTool, ToolPatch};
 pub use drift::Change;
 pub use listed::Unusable;
 pub use probed::{Found, ProbeView, Probed, Quarantine};
+pub(crate) use reach::is_header as is_free_header;
 pub use servers::Effects;
 pub use tool::{State, Tool};
 pub use versions::{History, Version};

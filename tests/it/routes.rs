@@ -83,8 +83,6 @@ const AWAITING: &[&str] = &[
     "delete_agent",
     "draft_policy",
     "grant_tool",
-    "probe_tool",
-    "publish_version",
     "quarantine_tool",
     "review_policy",
     "rollback_policy",
@@ -254,6 +252,7 @@ impl Things {
             "POST /api/v1/tools" => samples::calculate("another"),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
+            "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
             "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {

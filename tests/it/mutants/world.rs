@@ -14,6 +14,9 @@ const WITHOUT_BODY: &[&str] = &[
     "resume",
     "activate",
     "deactivate",
+    "reprobe",
+    "accept",
+    "rollback",
     "disable",
     "enable",
     "logout",
@@ -59,6 +62,7 @@ impl World {
             ("{user}", text(&user, "id")),
             ("{agent}", text(&victim, "client_id")),
             ("{credential}", text(&access["credential"], "credential_id")),
+            ("{version}", "1.0.0".to_owned()),
             ("{role}", "user".to_owned()),
             ("{file}", "index.html".to_owned()),
             ("{issuer}", "company".to_owned()),
@@ -157,6 +161,9 @@ impl World {
             }
             ("POST", "/api/v1/tools/{tool}/access") => {
                 json!({ "scopes": ["read"], "ttl_seconds": 60 })
+            }
+            ("PUT", "/api/v1/tools/{tool}/account") => {
+                json!({ "token": "t", "headers": { "X-Tenant": "a" } })
             }
             ("POST", "/api/v1/tools/{tool}/invoke") => {
                 json!({ "arguments": { "text": "a" }, "confirm_consequential": true })

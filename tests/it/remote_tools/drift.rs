@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{gate, path, server, setup, tool};
 use crate::harness::factor::enrol;
 use crate::harness::mcp_server::McpServer;
-use crate::harness::server::{ADMIN, WORDS};
 use crate::harness::send;
+use crate::harness::server::{ADMIN, WORDS};
 
 #[tokio::test]
 async fn a_tool_that_changed_is_out_of_use_until_somebody_accepts_it() {
@@ -23,7 +23,8 @@ async fn a_tool_that_changed_is_out_of_use_until_somebody_accepts_it() {
     station.tell(&json!({ "remove": "sleep" }));
     let found = publisher.act(&path(&made, "/reprobe")).await.expect(200);
     assert_eq!(found["added"], json!(["weather__alerts"]));
-    let mut quarantined: Vec<String> = serde_json::from_value(found["quarantined"].clone()).unwrap();
+    let mut quarantined: Vec<String> =
+        serde_json::from_value(found["quarantined"].clone()).unwrap();
     quarantined.sort_unstable();
     assert_eq!(quarantined, ["weather__forecast", "weather__sleep"]);
 

@@ -85,6 +85,7 @@ async fn no_spelling_of_an_address_is_reached_that_may_not_be() {
         setup().start(),
     );
     let mut station = McpServer::start("streamable");
+    station.heard();
     let port = station.url.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
     let admin = closed.admin().await;
     let ok = async |by: &crate::harness::Caller, url: &str| {
