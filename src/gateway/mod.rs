@@ -3,6 +3,7 @@
 
 mod account;
 mod action;
+pub mod builtin;
 mod calls;
 mod failure;
 mod invoke;
@@ -15,6 +16,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::builtin::sandbox::Sandbox;
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
 use crate::clock::Clock;
@@ -44,6 +46,7 @@ pub struct Gateway {
     secrets: Arc<Secrets>,
     machine_tokens: MachineTokens,
     clock: Clock,
+    sandbox: Sandbox,
     limits: Limits,
 }
 
@@ -64,13 +67,14 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
+    pub sandbox: Sandbox,
     pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
     pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
+        let Parts { db, ledger, quota, credentials, outbound, sandbox, secrets, clock } = parts;
         let limits = Limits {
             reach: reach(settings),
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
@@ -88,6 +92,7 @@ impl Gateway {
             secrets,
             machine_tokens,
             clock,
+            sandbox,
             limits,
         }
     }

@@ -523,7 +523,7 @@ fn registry() -> Vec<Route> {
         )
         .about("Let a tool be used no more")
         .gives::<tools::ToolView>(),
-        Route::guarded(
+        Route::guarded_for_holders(
             Method::POST,
             "/api/v1/tools/{tool}/invoke",
             invoke::parse_invoke,
