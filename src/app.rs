@@ -27,14 +27,14 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::gateway::builtin::sandbox::{Launcher, Sandbox};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, Prober};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
 use crate::keys;
 use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
-use crate::registry::Registry;
+use crate::registry::{History, Registry};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::store::{self, Database};
@@ -56,6 +56,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
     pub gateway: Arc<Gateway>,
+    pub prober: Prober,
+    pub history: History,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub secrets: Arc<Secrets>,
@@ -146,6 +148,8 @@ impl App {
             registry,
             credentials,
             gateway,
+            prober: Prober::new(settings, outbound.clone(), clock.clone()),
+            history: History::new(db.clone()),
             api_keys,
             secrets,
             factors,

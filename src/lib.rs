@@ -63,6 +63,8 @@ pub mod policy;
 #[cfg(feature = "server")]
 pub mod registry;
 #[cfg(feature = "server")]
+mod rounds;
+#[cfg(feature = "server")]
 mod seal;
 #[cfg(feature = "server")]
 pub mod second_factor;
