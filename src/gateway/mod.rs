@@ -16,7 +16,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::builtin::sandbox::Sandbox;
+use self::builtin::sandbox::{Launcher, Sandbox};
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
 use crate::clock::Clock;
@@ -67,14 +67,13 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
-    pub sandbox: Sandbox,
     pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
-    pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, sandbox, secrets, clock } = parts;
+    pub fn new(settings: &Settings, parts: Parts) -> anyhow::Result<Gateway> {
+        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
         let limits = Limits {
             reach: reach(settings),
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
@@ -82,7 +81,8 @@ impl Gateway {
         };
         let mcp = mcp::Client::new(outbound.clone(), clock.clone());
         let machine_tokens = MachineTokens::default();
-        Gateway {
+        let sandbox = Sandbox::open(&settings.gateway, Launcher::this(), &clock)?;
+        Ok(Gateway {
             db,
             ledger,
             quota,
@@ -94,7 +94,7 @@ impl Gateway {
             clock,
             sandbox,
             limits,
-        }
+        })
     }
 
     /// How long a call of a tool may take.
