@@ -38,6 +38,7 @@ pub mod settings;
 pub mod sign_in;
 mod stamp;
 pub mod store;
+pub mod tools;
 pub mod watch;
 
 pub use app::App;

@@ -46,4 +46,5 @@ mod store;
 mod tampering;
 mod tls;
 mod tokens_file;
+mod tools;
 mod vending;
