@@ -11,6 +11,7 @@ use crate::authn::factors::Means;
 use crate::authn::proofs::BadAssertion;
 use crate::authn::risk::{Rating, Reason};
 use crate::authz::facts::Risk;
+use crate::gateway::Failure;
 use crate::store;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -63,6 +64,14 @@ pub enum Error {
     /// Something the decision or the effect needs is down. Never a pass.
     #[error("{what} is not available; try again shortly")]
     Unavailable { what: &'static str },
+    /// A tool was called and gave no result.
+    #[error(transparent)]
+    Upstream(Box<Failure>),
+    /// A call was begun and nobody knows how it ended.
+    #[error(
+        "this call was begun, and whether it was done is unknown; look before you call again with a new `Idempotency-Key`"
+    )]
+    OutcomeUnknown,
     /// A bug. The caller is told the request's id and nothing else.
     #[error("internal error")]
     Internal(#[source] anyhow::Error),
@@ -162,7 +171,7 @@ impl Error {
             Error::NotFound => 404,
             Error::MethodNotAllowed { .. } => 405,
             Error::RequestTimeout => 408,
-            Error::Conflict(_) => 409,
+            Error::Conflict(_) | Error::OutcomeUnknown => 409,
             Error::PreconditionFailed => 412,
             Error::TooLarge { .. } => 413,
             Error::UnsupportedMediaType { .. } => 415,
@@ -170,6 +179,7 @@ impl Error {
             Error::Invalid(_) => 422,
             Error::QuotaExceeded(_) | Error::TooMany { .. } => 429,
             Error::Internal(_) => 500,
+            Error::Upstream(it) => it.kind.status().as_u16(),
             Error::Unavailable { .. } => 503,
         }
     }
@@ -194,6 +204,8 @@ impl Error {
             Error::WrongOrigin => "wrong_origin",
             Error::Invalid(_) => "invalid",
             Error::TooMany { .. } => "too_many",
+            Error::Upstream(it) => it.kind.code(),
+            Error::OutcomeUnknown => "outcome_unknown",
             Error::Internal(_) => "internal",
             Error::Unavailable { .. } => "unavailable",
         }
@@ -218,6 +230,8 @@ impl Error {
             Error::WrongOrigin => "Wrong origin",
             Error::Invalid(_) => "The request is not acceptable",
             Error::TooMany { .. } => "Too many attempts",
+            Error::Upstream(_) => "The tool gave no result",
+            Error::OutcomeUnknown => "The outcome is unknown",
             Error::Internal(_) => "Internal error",
             Error::Unavailable { .. } => "Something that is needed is down",
         }
@@ -257,6 +271,7 @@ impl From<anyhow::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::FailureKind;
 
     #[test]
     fn every_error_has_its_status_and_code() {
@@ -293,6 +308,12 @@ mod tests {
             (Error::WrongOrigin, 403, "wrong_origin"),
             (Error::Invalid(vec![]), 422, "invalid"),
             (Error::TooMany { retry_after_seconds: 1 }, 429, "too_many"),
+            (
+                Error::Upstream(Box::new(Failure::new(FailureKind::TimedOut, ""))),
+                504,
+                "upstream_timeout",
+            ),
+            (Error::OutcomeUnknown, 409, "outcome_unknown"),
             (Error::internal(""), 500, "internal"),
             (Error::Unavailable { what: "" }, 503, "unavailable"),
         ];

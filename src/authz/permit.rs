@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::action::{Action, Listing};
 use super::behalf::Behalf;
+use super::facts::Usage;
 use super::quota::Reservation;
 use crate::audit::{Actor, Decision, Entry, Outcome, Target};
 use crate::authn::Caller;
@@ -182,6 +183,12 @@ impl Warrant {
         let entry = self.record.peek(follow);
         let entry = entry.ok_or(Error::internal("what follows up comes after what it follows"))?;
         Ok(Warrant { record: Arc::new(Record::new(entry, None)) })
+    }
+
+    /// The counters as they were reserved, where what was allowed takes from a quota.
+    pub fn usage(&self) -> Option<Usage> {
+        let open = self.record.open.lock().ok()?;
+        open.as_ref()?.reservation.as_ref().map(Reservation::usage)
     }
 
     /// Says when and how it ended, for the entry that follows up.

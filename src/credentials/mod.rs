@@ -30,7 +30,7 @@ use crate::store::{Database, Value};
 
 pub use credential::Credential;
 pub use introspect::{IntrospectCredential, Validation};
-pub use issue::{Issued, RequestCredential, ToolRef, Ttl};
+pub use issue::{ForCall, Issued, RequestCredential, ToolRef, Ttl};
 pub use revoke::{RevokeCredential, of_mandate, of_principal, of_session, of_tool};
 
 /// How many are looked through for one page.

@@ -102,6 +102,15 @@ impl Call {
         Query { pairs: self.query.iter().collect(), faults: Vec::new() }
     }
 
+    /// The value of a header that is there once and is text.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let mut values = self.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok().map(str::to_owned),
+            _ => None,
+        }
+    }
+
     /// The revision in `If-Match`, when it is there; `*` asks for nothing in particular.
     pub fn if_match(&self) -> Result<Option<i64>> {
         let Some(value) = self.headers.get(header::IF_MATCH) else { return Ok(None) };

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
+use serde_json::Value;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
@@ -39,6 +40,9 @@ pub struct Problem {
     pub fix: Option<Vec<Fix>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Vec<FieldFault>>,
+    /// What the tool said, where it was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Value>,
     /// What `/api/v1/auth/mfa` goes on with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa_token: Option<String>,
@@ -76,6 +80,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         reasons: None,
         fix: None,
         errors: None,
+        upstream: None,
         mfa_token: None,
         risk: None,
         risk_reasons: None,
@@ -106,6 +111,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
             problem.risk_reasons = Some(rating.reasons);
         }
         Error::Invalid(faults) => problem.errors = Some(faults),
+        Error::Upstream(failure) => problem.upstream = failure.said,
         Error::MethodNotAllowed { allow } => extra.push((header::ALLOW, allow)),
         Error::TooMany { retry_after_seconds } => {
             extra.push((header::RETRY_AFTER, retry_after_seconds.to_string()));

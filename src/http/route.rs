@@ -24,6 +24,8 @@ pub struct Route {
     pub kind: Kind,
     /// What the API document says about it.
     pub about: Described,
+    /// Whether its answer may take as long as a tool takes.
+    pub is_patient: bool,
     serve: Serve,
 }
 
@@ -74,6 +76,7 @@ impl Route {
             path,
             kind: Kind::Guarded(A::NAME),
             about: Described::default(),
+            is_patient: false,
             serve: Box::new(serve),
         }
     }
@@ -98,6 +101,7 @@ impl Route {
             path,
             kind,
             about: Described::default(),
+            is_patient: false,
             serve: Box::new(serve),
         }
     }
@@ -120,6 +124,7 @@ impl Route {
             path,
             kind: Kind::Identified,
             about: Described::default(),
+            is_patient: false,
             serve: Box::new(serve),
         }
     }
@@ -136,8 +141,15 @@ impl Route {
             path,
             kind: Kind::Public,
             about: Described::default(),
+            is_patient: false,
             serve: Box::new(serve),
         }
+    }
+
+    /// The same, for what waits for a tool.
+    pub fn patient(mut self) -> Route {
+        self.is_patient = true;
+        self
     }
 
     pub fn serve(&self, app: Arc<App>, call: Call) -> Answer {

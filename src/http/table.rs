@@ -9,7 +9,7 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    agents, api_keys, audit, credentials, docs, factors, health, mandates, oauth, passkeys,
+    agents, api_keys, audit, credentials, docs, factors, health, invoke, mandates, oauth, passkeys,
     session, tools, users, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
@@ -521,6 +521,16 @@ fn registry() -> Vec<Route> {
         )
         .about("Let a tool be used no more")
         .gives::<tools::ToolView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/tools/{tool}/invoke",
+            invoke::parse_invoke,
+            invoke::invoke,
+        )
+        .about("Call a tool through the gateway, which holds its secrets")
+        .takes::<invoke::InvokeBody>()
+        .gives::<invoke::InvokeAnswer>()
+        .patient(),
         Route::guarded(Method::DELETE, "/api/v1/tools/{tool}", tools::parse_delete, tools::delete)
             .about("Delete a tool and revoke its credentials; needs an elevated token")
             .with_status(204),

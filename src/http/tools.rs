@@ -27,7 +27,7 @@ pub struct ToolView {
     #[serde(flatten)]
     definition: Definition,
     /// Names of the secrets that are kept for it, each with a mask in the place of its value.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     secrets: BTreeMap<String, Masked>,
     is_active: bool,
     /// `draft`, `active`, `deactivated` or `quarantined`. A tool of a server has no better one than

@@ -158,6 +158,9 @@ impl World {
             ("POST", "/api/v1/tools/{tool}/access") => {
                 json!({ "scopes": ["read"], "ttl_seconds": 60 })
             }
+            ("POST", "/api/v1/tools/{tool}/invoke") => {
+                json!({ "arguments": { "text": "a" }, "confirm_consequential": true })
+            }
             ("POST", "/api/v1/credentials") => {
                 json!({ "tool": "translate", "scopes": ["read"], "holder_key": "k".repeat(43) })
             }

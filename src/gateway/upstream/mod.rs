@@ -1,0 +1,61 @@
+//! The way from an allowed call to the tool: what is sent, and what comes back.
+
+mod http;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::action::Called;
+use super::failure::{Failure, FailureKind};
+use super::{Gateway, Limits};
+use crate::authn::Caller;
+use crate::authz::Warrant;
+use crate::registry::Connection;
+
+/// A call that was written down and may leave.
+pub struct Outgoing<'a> {
+    /// Its id: that of the decision.
+    pub call: Uuid,
+    pub called: &'a Called,
+    pub caller: &'a Caller,
+    pub arguments: &'a Value,
+    /// The credential that was minted for this call, where it takes one.
+    pub credential: Option<SecretString>,
+    /// `traceparent`, as the caller sent it.
+    pub trace: Option<&'a str>,
+    pub limits: Limits,
+}
+
+/// What a tool answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answered {
+    pub result: Value,
+    /// Whether the tool ran and says itself that it failed.
+    pub is_error: bool,
+}
+
+impl Answered {
+    /// The label of its metric.
+    pub fn outcome(&self) -> &'static str {
+        if self.is_error { "error" } else { "result" }
+    }
+}
+
+impl Gateway {
+    /// Sends the call to where its tool is.
+    pub(super) async fn call(
+        &self,
+        warrant: &Warrant,
+        outgoing: Outgoing<'_>,
+    ) -> Result<Answered, Failure> {
+        match &outgoing.called.tool.definition.connection {
+            Connection::Http(it) => self.call_http(warrant, it, &outgoing).await,
+            Connection::Remote(_) | Connection::Builtin { .. } | Connection::Function => {
+                let detail = "tools of this type cannot be called yet";
+                Err(Failure::unsent(FailureKind::NotReady, detail))
+            }
+        }
+    }
+}
