@@ -52,7 +52,7 @@ fn the_best_is_found_first_and_shown_in_its_words() {
     assert_eq!((&found["matched"], &found["more"]), (&json!("all"), &json!(false)));
     let some = call(&books, "search", json!({ "query": "ulysses castle", "limit": 1 })).unwrap();
     assert_eq!((&some["matched"], &some["more"]), (&json!("any"), &json!(true)));
-    assert_eq!(ids(&books, "nothing of the kind"), Vec::<String>::new());
+    assert_eq!(ids(&books, "nothing whatsoever"), Vec::<String>::new());
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn what_looks_like_a_query_language_is_only_words() {
         ("NOT kafka", vec!["b3", "b1", "b2"]),
         ("kafka NEAR/2 franz", vec!["b1", "b2", "b3"]),
         ("^the", vec!["b1", "b2"]),
-        ("(((", vec!["b1"]),
+        ("(((", vec![]),
         ("{title} : x", vec![]),
         ("words MATCH 'x'; DROP TABLE records", vec![]),
         ("\0\"kafka\0", vec!["b3", "b1", "b2"]),
