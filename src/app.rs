@@ -34,6 +34,7 @@ use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::Registry;
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::store::{self, Database};
 use crate::{Error, Result, metrics};
@@ -56,6 +57,7 @@ pub struct App {
     pub gateway: Arc<Gateway>,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
+    pub secrets: Arc<Secrets>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
@@ -98,6 +100,7 @@ impl App {
         let world = world(settings, &db, &ledger, &clock).await?;
         let World { directory, registry, credentials, api_keys } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
+        let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -140,6 +143,7 @@ impl App {
             credentials,
             gateway,
             api_keys,
+            secrets: Arc::new(secrets),
             factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
@@ -169,6 +173,7 @@ impl App {
     }
 
     /// What readiness asks, by name: `ok`, or what is wrong.
+    #[expect(clippy::disallowed_methods, reason = "anybody may ask, and nothing is shown")]
     pub async fn checks(&self) -> BTreeMap<&'static str, String> {
         let ok = || "ok".to_owned();
         let store = match timeout(CHECK_TIME_MAX, self.audit.checkpoint()).await {
@@ -176,7 +181,18 @@ impl App {
             Ok(Err(_)) | Err(_) => "does not answer".to_owned(),
         };
         let writer = if self.ledger.is_running() { ok() } else { "has stopped".to_owned() };
-        BTreeMap::from([("store", store), ("audit_writer", writer), ("policy_bundle", ok())])
+        let warrant = Warrant::system("check_secret_store", &self.clock);
+        let secrets = match timeout(CHECK_TIME_MAX, self.secrets.standing(&warrant)).await {
+            Ok(Ok(())) => ok(),
+            Ok(Err(problem)) => problem.to_owned(),
+            Err(_) => "does not answer".to_owned(),
+        };
+        BTreeMap::from([
+            ("store", store),
+            ("audit_writer", writer),
+            ("policy_bundle", ok()),
+            ("secret_store", secrets),
+        ])
     }
 
     /// Makes the administrator named in the settings, where there is none of that name yet.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::upstream::Along;
 use crate::Result;
 use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
 use crate::authz::quota::NOTHING_USED;
@@ -24,8 +25,8 @@ pub struct InvokeTool {
     pub confirmed: bool,
     /// Makes sending the same request again harmless.
     pub idempotency_key: Option<String>,
-    /// The distributed trace that the call goes on (W3C Trace Context, `traceparent`).
-    pub trace: Option<String>,
+    /// What goes along with the call, and decides nothing.
+    pub along: Along,
     /// The user in whose name it is asked for; what the access token says, when left out.
     pub on_behalf_of: Option<Uuid>,
 }

@@ -57,7 +57,7 @@ impl Gateway {
     pub async fn invoke(&self, permit: Permit<InvokeTool>) -> Result<Invoked> {
         let started = self.clock.monotonic();
         let behalf = permit.behalf().cloned();
-        let (caller, action, called, warrant) = permit.spend();
+        let (caller, mut action, called, warrant) = permit.spend();
         if let Known::Answered(kept) = self.known(&caller, &action, &called.tool).await? {
             return replay(&warrant, kept);
         }
@@ -71,13 +71,14 @@ impl Gateway {
         let decision_id = warrant.decision();
         let by = (&caller, behalf.as_deref());
         let credential = self.begin(&warrant, by, &action, &called).await?;
+        let along = std::mem::take(&mut action.along);
         let outgoing = Outgoing {
             call: decision_id,
             called: &called,
             caller: &caller,
             arguments: &action.arguments,
             credential,
-            trace: action.trace.as_deref(),
+            along,
             limits: self.limits,
         };
         let answered = self.call(&result, outgoing).await;

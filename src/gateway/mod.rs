@@ -23,7 +23,7 @@ use crate::store::Database;
 pub use action::{Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
-pub use upstream::{Answered, Outgoing};
+pub use upstream::{Along, Answered, Outgoing};
 
 /// Calls tools, and writes down before and after.
 pub struct Gateway {
@@ -32,6 +32,7 @@ pub struct Gateway {
     quota: Arc<Quota>,
     credentials: Arc<Credentials>,
     outbound: Arc<Outbound>,
+    mcp: mcp::Client,
     clock: Clock,
     limits: Limits,
 }
@@ -67,7 +68,8 @@ impl Gateway {
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
             bytes_max: settings.gateway.response_bytes_max as usize,
         };
-        Gateway { db, ledger, quota, credentials, outbound, clock, limits }
+        let mcp = mcp::Client::new(outbound.clone(), clock.clone());
+        Gateway { db, ledger, quota, credentials, outbound, mcp, clock, limits }
     }
 
     /// How long a call of a tool may take.

@@ -11,7 +11,7 @@ use warp::reply::{Reply as _, Response, json};
 use super::call::Call;
 use crate::authz::Permit;
 use crate::credentials::ToolRef;
-use crate::gateway::{InvokeTool, Invoked};
+use crate::gateway::{Along, InvokeTool, Invoked};
 use crate::{App, Error, Result};
 
 const KEY_CHARS_MAX: usize = 255;
@@ -60,7 +60,10 @@ pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
         arguments: body.arguments,
         confirmed: body.confirm_consequential,
         idempotency_key: idempotency_key(call)?,
-        trace: call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX),
+        along: Along {
+            trace: call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX),
+            ..Along::default()
+        },
         on_behalf_of: body.on_behalf_of,
     })
 }

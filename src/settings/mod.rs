@@ -21,6 +21,7 @@ mod rate_limits;
 mod risk;
 mod rules;
 mod secret;
+mod secrets;
 mod sources;
 mod template;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use self::origin::{NoOrigin, Origin};
 pub use self::policy::Policy;
 pub use self::rate_limits::{NoRateLimit, RateLimit, RateLimits};
 pub use self::risk::{Networks, Risk};
+pub use self::secrets::{Secrets, Vault};
 pub use self::template::template;
 
 use self::sources::Gathered;
@@ -80,6 +82,8 @@ pub struct Settings {
     pub auth: Auth,
     pub risk: Risk,
     pub credentials: Credentials,
+    pub vault: Vault,
+    pub secrets: Secrets,
     pub rate_limits: RateLimits,
     pub cors: Cors,
     pub tls: Tls,
@@ -166,6 +170,8 @@ impl Default for Settings {
             auth: Auth::default(),
             risk: Risk::default(),
             credentials: Credentials::default(),
+            vault: Vault::default(),
+            secrets: Secrets::default(),
             rate_limits: RateLimits::default(),
             cors: Cors::default(),
             tls: Tls::default(),

@@ -136,7 +136,7 @@ async fn ask(
     called(result, dialect).map_err(during)
 }
 
-async fn finish(session: Session<'_>, outcome: &Result<Value, Failure>) {
+async fn finish(mut session: Session<'_>, outcome: &Result<Value, Failure>) {
     if matches!(outcome, Err(Failure::Cancelled | Failure::TimedOut { .. })) {
         session.cancel().await;
     }

@@ -49,7 +49,7 @@ impl Session<'_> {
     }
 
     /// Tells the server that nobody waits for the answer to the last question any more.
-    pub async fn cancel(&self) {
+    pub async fn cancel(&mut self) {
         match self {
             Session::Streamable(it) => it.cancel().await,
             Session::Sse(it) => it.cancel().await,

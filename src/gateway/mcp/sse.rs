@@ -82,7 +82,7 @@ impl<'a> Sse<'a> {
         }
     }
 
-    pub async fn cancel(&self) {
+    pub async fn cancel(&mut self) {
         let params = cancelled(&RequestId::Number(self.last_id));
         if let Ok(body) = message::notification("notifications/cancelled", params) {
             self.line.tell(Method::POST, self.endpoint.clone(), HeaderMap::new(), body).await;
@@ -93,7 +93,7 @@ impl<'a> Sse<'a> {
         Dialect { transport: Transport::Sse, protocol: self.protocol.clone() }
     }
 
-    async fn post(&self, body: Bytes) -> Result<(), Failure> {
+    async fn post(&mut self, body: Bytes) -> Result<(), Failure> {
         post(self.line, &self.endpoint, body).await
     }
 }

@@ -31,7 +31,7 @@ impl Gateway {
         let mut request = Request::of(tool, outgoing.arguments)?;
         let proof = self.prove(warrant, &tool.auth, outgoing).await?;
         request.headers.extend(proof.headers.clone());
-        if let Some(trace) = outgoing.trace.and_then(|it| HeaderValue::from_str(it).ok()) {
+        if let Some(trace) = outgoing.along.trace.as_deref().and_then(|it| it.parse().ok()) {
             request.headers.insert("traceparent", trace);
         }
         let ask = Ask {

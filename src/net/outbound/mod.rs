@@ -165,6 +165,16 @@ impl Ask {
     }
 }
 
+/// A client for a library that calls one place which the operator named in the settings, trusting
+/// the authorities in this file beside the system's own. Where it connects to, redirects and
+/// proxies are as for every call; time and size are for its borrower to limit.
+///
+/// # Errors
+/// The file of authorities cannot be read or understood.
+pub fn lend(ca_file: Option<&Path>) -> anyhow::Result<Client> {
+    client(Reach::Configured, &ca_file.map(authorities).transpose()?.unwrap_or_default())
+}
+
 fn client(reach: Reach, authorities: &[Certificate]) -> anyhow::Result<Client> {
     // Whoever came first has installed the same one; a second installation changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -56,11 +56,9 @@ async fn what_does_not_fit_is_refused_and_nothing_is_called() {
     let function = registered(&admin, &samples::calculate("mine")).await;
     let problem = agent.post(&function, &json!({ "arguments": {} })).await.problem(409, "conflict");
     assert!(problem["detail"].as_str().unwrap().contains("credential"), "{problem}");
-    let risky = registered(
-        &admin,
-        &tool("risky", &upstream.url("/"), &json!({ "risk_level": "high" })),
-    )
-    .await;
+    let risky =
+        registered(&admin, &tool("risky", &upstream.url("/"), &json!({ "risk_level": "high" })))
+            .await;
     agent.post(&risky, &json!({ "arguments": {} })).await.problem(403, "denied");
     let person = gate.user("uma", "user").await;
     person.post(&path, &json!({ "arguments": {} })).await.problem(403, "denied");

@@ -1,8 +1,8 @@
 //! A tool's own HTTP server: it says what it was sent, and does as its path says.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,10 +17,7 @@ pub struct Upstream {
 impl Upstream {
     pub async fn open() -> Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let upstream = Upstream {
-            address: listener.local_addr().unwrap(),
-            calls: Arc::default(),
-        };
+        let upstream = Upstream { address: listener.local_addr().unwrap(), calls: Arc::default() };
         let serving = upstream.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
