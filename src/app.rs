@@ -35,7 +35,7 @@ use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::Registry;
 use crate::secrets::Secrets;
-use crate::settings::Settings;
+use crate::settings::{Actions, Settings};
 use crate::store::{self, Database};
 use crate::{Error, Result, metrics};
 
@@ -55,6 +55,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
     pub gateway: Arc<Gateway>,
+    /// Which tool each action of agents is.
+    pub actions: Actions,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub secrets: Arc<Secrets>,
@@ -142,6 +144,7 @@ impl App {
             registry,
             credentials,
             gateway,
+            actions: settings.gateway.actions.clone(),
             api_keys,
             secrets: Arc::new(secrets),
             factors,

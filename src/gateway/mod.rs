@@ -2,6 +2,7 @@
 //! never to the caller.
 
 mod action;
+mod builtin;
 mod calls;
 mod failure;
 mod invoke;
@@ -12,6 +13,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::builtin::Builtins;
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
 use crate::clock::Clock;
@@ -33,6 +35,7 @@ pub struct Gateway {
     credentials: Arc<Credentials>,
     outbound: Arc<Outbound>,
     mcp: mcp::Client,
+    builtins: Builtins,
     clock: Clock,
     limits: Limits,
 }
@@ -69,7 +72,8 @@ impl Gateway {
             bytes_max: settings.gateway.response_bytes_max as usize,
         };
         let mcp = mcp::Client::new(outbound.clone(), clock.clone());
-        Gateway { db, ledger, quota, credentials, outbound, mcp, clock, limits }
+        let builtins = Builtins::of(&settings.gateway);
+        Gateway { db, ledger, quota, credentials, outbound, mcp, builtins, clock, limits }
     }
 
     /// How long a call of a tool may take.

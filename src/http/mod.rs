@@ -1,5 +1,6 @@
 //! The API: a table of routes behind one warp filter.
 
+mod agent_actions;
 mod agents;
 mod api_keys;
 mod audit;

@@ -43,7 +43,7 @@ pub use self::auth::Auth;
 pub use self::credentials::Credentials;
 pub use self::database::{Database, DatabaseUrl, NoDatabaseUrl};
 pub use self::faults::{Fault, Faults, Source};
-pub use self::gateway::{Gateway, Probe};
+pub use self::gateway::{Actions, Gateway, Probe, SearchKind};
 pub use self::issuers::{
     IssuerName, IssuerUrl, SignInIssuer, Signing, Subjects, TrustedIssuer, Word, WorkloadIssuer,
 };
