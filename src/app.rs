@@ -103,6 +103,7 @@ impl App {
         let World { directory, registry, credentials, api_keys } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
+        let secrets = Arc::new(secrets);
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -123,6 +124,7 @@ impl App {
             quota: quota.clone(),
             credentials: credentials.clone(),
             outbound: outbound.clone(),
+            secrets: secrets.clone(),
             clock: clock.clone(),
         };
         let gateway = Arc::new(Gateway::new(settings, parts));
@@ -146,7 +148,7 @@ impl App {
             gateway,
             actions: settings.gateway.actions.clone(),
             api_keys,
-            secrets: Arc::new(secrets),
+            secrets,
             factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),

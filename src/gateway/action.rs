@@ -14,7 +14,7 @@ use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Resource, Use, View, World};
 use crate::credentials::ToolRef;
 use crate::error::Error;
-use crate::registry::{Auth, Connection, Tool};
+use crate::registry::{Connection, Tool};
 
 /// Calling a tool with arguments.
 #[derive(Debug)]
@@ -41,10 +41,9 @@ pub struct Called {
 }
 
 impl Called {
-    /// Whether the call carries a credential of Gatewright's own.
-    pub fn takes_credential(&self) -> bool {
-        let reached = self.server.as_ref().unwrap_or(&self.tool);
-        *reached.definition.connection.auth() == Auth::Biscuit
+    /// What says how it is reached, and keeps the secrets for that: its server, or the tool itself.
+    pub fn reached(&self) -> &Tool {
+        self.server.as_ref().unwrap_or(&self.tool)
     }
 }
 

@@ -6,6 +6,7 @@ mod builtin;
 mod calls;
 mod failure;
 mod invoke;
+mod machine_token;
 pub mod mcp;
 mod proof;
 mod upstream;
@@ -19,8 +20,11 @@ use crate::authz::quota::Quota;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::net::outbound::{Outbound, Reach};
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::store::Database;
+
+use machine_token::MachineTokens;
 
 pub use action::{Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
@@ -35,6 +39,8 @@ pub struct Gateway {
     credentials: Arc<Credentials>,
     outbound: Arc<Outbound>,
     mcp: mcp::Client,
+    secrets: Arc<Secrets>,
+    machine_tokens: MachineTokens,
     builtins: Builtins,
     clock: Clock,
     limits: Limits,
@@ -57,12 +63,13 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
+    pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
     pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, clock } = parts;
+        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
         let limits = Limits {
             reach: match settings.probe.allow_private_networks {
                 true => Reach::Private,
@@ -72,8 +79,20 @@ impl Gateway {
             bytes_max: settings.gateway.response_bytes_max as usize,
         };
         let mcp = mcp::Client::new(outbound.clone(), clock.clone());
-        let builtins = Builtins::of(&settings.gateway);
-        Gateway { db, ledger, quota, credentials, outbound, mcp, builtins, clock, limits }
+        let machine_tokens = MachineTokens::default();
+        Gateway {
+            db,
+            ledger,
+            quota,
+            credentials,
+            outbound,
+            mcp,
+            secrets,
+            machine_tokens,
+            builtins: Builtins::of(&settings.gateway),
+            clock,
+            limits,
+        }
     }
 
     /// How long a call of a tool may take.

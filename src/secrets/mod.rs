@@ -7,6 +7,7 @@ mod health;
 mod leases;
 mod path;
 mod record;
+mod scrub;
 mod sealed;
 mod sweep;
 mod values;
@@ -33,6 +34,7 @@ use crate::{Error, Result};
 pub use self::health::examine;
 pub use self::leases::{Intent, Lease, LeaseFor};
 pub use self::path::SecretPath;
+pub use self::scrub::Scrubber;
 pub use self::sealed::Rotated;
 pub use self::values::{BadName, Change, MASK, SecretName, Values, masked};
 pub use self::vault::{BadLeasePath, LeasePath};
@@ -54,7 +56,7 @@ pub struct Secrets {
 
 /// What a change of values comes to. It takes effect with the commit of its statements, and is
 /// swept away when there is none.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "secrets change when a commit carries these statements"]
 pub struct Staged {
     /// The names there are afterwards.

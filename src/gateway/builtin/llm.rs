@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::lines::Lines;
-use super::{argument, behind, refused, unreadable, unset};
+use super::{argument, behind, refused, scrubbed, unreadable, unset};
 use crate::authz::Warrant;
 use crate::gateway::failure::{Failure, FailureKind};
+use crate::gateway::proof::Carried;
 use crate::gateway::upstream::{Answered, Outgoing};
 use crate::gateway::{Gateway, Limits};
 use crate::net::outbound::{Ask, Reach};
@@ -88,18 +89,22 @@ impl Gateway {
         outgoing: &Outgoing<'_>,
     ) -> Result<Answered, Failure> {
         let llm = self.builtins.llm.as_ref().ok_or_else(|| unset(UNSET))?;
-        let ask = llm.ask(argument(outgoing.arguments, "prompt"), outgoing.limits);
+        let mut ask = llm.ask(argument(outgoing.arguments, "prompt"), outgoing.limits);
+        let proof = self.prove_by_key(warrant, Carried::AsBearer, outgoing).await?;
+        ask.headers.extend(proof.headers);
         let incoming = self.outbound.open(warrant, ask).await?;
         warrant.note("status", incoming.status.as_u16());
         warrant.note("model", llm.model.clone());
         if incoming.status != StatusCode::OK {
-            return Err(refused(WHO, &incoming.whole().await?));
+            return Err(refused(WHO, &incoming.whole().await?, &proof.scrubber));
         }
         let (mut lines, mut reply) = (Lines::of(incoming), Reply::default());
         while let Some(line) = lines.next().await? {
-            reply.hear(&line)?;
+            reply.hear(&line).map_err(|it| scrubbed(it, &proof.scrubber))?;
         }
-        Ok(Answered { result: reply.result(&llm.model)?, is_error: false })
+        let mut result = reply.result(&llm.model)?;
+        proof.scrubber.json(&mut result);
+        Ok(Answered { result, is_error: false })
     }
 }
 

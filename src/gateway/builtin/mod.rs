@@ -14,6 +14,7 @@ use super::upstream::{Answered, Outgoing};
 use crate::authz::Warrant;
 use crate::net::outbound::Answer;
 use crate::registry::Builtin;
+use crate::secrets::Scrubber;
 use crate::settings;
 
 pub use llm::Llm;
@@ -69,10 +70,10 @@ fn behind(base: &Url, path: &str) -> Url {
 }
 
 /// What an answer that is no result comes to.
-fn refused(who: &str, answer: &Answer) -> Failure {
+fn refused(who: &str, answer: &Answer, scrubber: &Scrubber) -> Failure {
     let detail = match answer.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            format!("{who} answered {}: it wants another `api_key` secret", answer.status)
+            format!("{who} answered {}: set the tool's secret `api_key`", answer.status)
         }
         status if status.is_redirection() => {
             format!("{who} answered {status}; redirects are not followed")
@@ -80,7 +81,13 @@ fn refused(who: &str, answer: &Answer) -> Failure {
         status => format!("{who} answered {status}"),
     };
     let said = serde_json::from_slice(&answer.body).ok();
-    Failure { said, ..Failure::new(FailureKind::Refused, detail) }
+    scrubbed(Failure { said, ..Failure::new(FailureKind::Refused, detail) }, scrubber)
+}
+
+/// A failure that repeats none of the secrets that were sent.
+fn scrubbed(mut failure: Failure, scrubber: &Scrubber) -> Failure {
+    failure.said.iter_mut().for_each(|it| scrubber.json(it));
+    failure
 }
 
 /// What an answer that nobody can read comes to.

@@ -9,6 +9,7 @@ use url::Url;
 use super::{argument, behind, refused, unreadable, unset};
 use crate::authz::Warrant;
 use crate::gateway::failure::Failure;
+use crate::gateway::proof::Carried;
 use crate::gateway::upstream::{Answered, Outgoing};
 use crate::gateway::{Gateway, Limits};
 use crate::net::outbound::{Ask, Reach};
@@ -59,6 +60,13 @@ impl Engine {
         }
     }
 
+    fn carries(&self) -> Carried {
+        match self.kind {
+            SearchKind::Searxng => Carried::AsBearer,
+            SearchKind::Brave => Carried::InHeader("x-subscription-token"),
+        }
+    }
+
     /// What was found, best first.
     fn read(&self, body: &[u8]) -> Result<Vec<Found>, Failure> {
         let unreadable = |_| unreadable(WHO);
@@ -85,15 +93,18 @@ impl Gateway {
     ) -> Result<Answered, Failure> {
         let engine = self.builtins.search.as_ref().ok_or_else(|| unset(UNSET))?;
         let query = argument(outgoing.arguments, "query");
-        let ask = engine.ask(query, outgoing.limits);
+        let mut ask = engine.ask(query, outgoing.limits);
+        let proof = self.prove_by_key(warrant, engine.carries(), outgoing).await?;
+        ask.headers.extend(proof.headers);
         let answer = self.outbound.call(warrant, ask).await?;
         warrant.note("status", answer.status.as_u16());
         if answer.status != StatusCode::OK {
-            return Err(refused(WHO, &answer));
+            return Err(refused(WHO, &answer, &proof.scrubber));
         }
         let results = engine.read(&answer.body)?;
         warrant.note("results", results.len());
-        let result = json!({ "query": query, "results": results });
+        let mut result = json!({ "query": query, "results": results });
+        proof.scrubber.json(&mut result);
         Ok(Answered { result, is_error: false })
     }
 }

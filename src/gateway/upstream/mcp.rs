@@ -13,6 +13,7 @@ use crate::gateway::Gateway;
 use crate::gateway::failure::{Failure, FailureKind};
 use crate::gateway::mcp::{self, Call, Failed, Preference, Ran, Target};
 use crate::registry::{Remote, Transport};
+use crate::secrets::Scrubber;
 
 /// What MCP calls the trace that a request goes on, in `_meta`.
 const TRACE: &str = "traceparent";
@@ -29,7 +30,7 @@ impl Gateway {
         let Some(member) = &tool.member else {
             return Err(Failure::unsent(FailureKind::Refused, "a server is not a tool"));
         };
-        let proof = self.prove(warrant, &server.auth, &outgoing).await?;
+        let proof = self.prove(warrant, &outgoing).await?;
         let target = target(server, proof.headers, &outgoing)?;
         let mut meta = outgoing.along.meta;
         if let Some(trace) = outgoing.along.trace {
@@ -49,7 +50,13 @@ impl Gateway {
         };
         let called =
             self.mcp.call_tool(warrant, &target, call, limits, &outgoing.along.cancelled).await;
-        let called = called.map_err(failure)?;
+        let mut called = called.map_err(|it| {
+            if matches!(it.failure, mcp::Failure::Unauthorized { .. }) {
+                self.machine_tokens.forget(outgoing.called.reached().id);
+            }
+            failure(it, &proof.scrubber)
+        })?;
+        proof.scrubber.json(&mut called.result);
         Ok(Answered { result: called.result, is_error: called.is_error })
     }
 }
@@ -69,7 +76,7 @@ fn target(server: &Remote, headers: HeaderMap, outgoing: &Outgoing<'_>) -> Resul
     })
 }
 
-fn failure(Failed { failure, ran }: Failed) -> Failure {
+fn failure(Failed { failure, ran }: Failed, scrubber: &Scrubber) -> Failure {
     let unsent = ran == Ran::No;
     let kind = match &failure {
         mcp::Failure::Unreachable(_) => FailureKind::Unreachable,
@@ -83,11 +90,12 @@ fn failure(Failed { failure, ran }: Failed) -> Failure {
     };
     match failure {
         mcp::Failure::Unreachable(it) => Failure::from(it),
-        mcp::Failure::Rpc(error) => Failure {
-            said: serde_json::to_value(&error).ok(),
-            unsent,
-            ..Failure::new(kind, "the tool's server refused the call")
-        },
+        mcp::Failure::Rpc(error) => {
+            let mut said = serde_json::to_value(&error).unwrap_or_default();
+            scrubber.json(&mut said);
+            let detail = "the tool's server refused the call";
+            Failure { said: Some(said), unsent, ..Failure::new(kind, detail) }
+        }
         other => Failure { unsent, ..Failure::new(kind, other.to_string()) },
     }
 }

@@ -14,6 +14,7 @@ use super::{Gateway, Limits};
 use crate::authn::Caller;
 use crate::authz::Warrant;
 use crate::registry::Connection;
+use crate::secrets::Values;
 
 pub use self::mcp::Along;
 
@@ -23,9 +24,12 @@ pub struct Outgoing<'a> {
     pub call: Uuid,
     pub called: &'a Called,
     pub caller: &'a Caller,
+    pub on_behalf_of: Option<Uuid>,
     pub arguments: &'a Value,
     /// The credential that was minted for this call, where it takes one.
     pub credential: Option<SecretString>,
+    /// What was leased for this call.
+    pub leased: Option<Values>,
     pub along: Along,
     pub limits: Limits,
 }
