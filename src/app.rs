@@ -146,7 +146,7 @@ impl App {
             registry,
             credentials,
             gateway,
-            actions: settings.gateway.actions.clone(),
+            actions: settings.actions.clone(),
             api_keys,
             secrets,
             factors,

@@ -33,17 +33,15 @@ pub struct Gateway {
     pub search_url: Option<Url>,
     /// How it is asked. The key for Brave is the secret `api_key` of the tool.
     pub search_kind: SearchKind,
-    pub actions: Actions,
 }
 
-/// Search engines, by how they are asked.
+/// Search engines, by how they are asked: SearXNG with its JSON format switched on, and Brave's API
+/// or one like it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchKind {
-    /// SearXNG, with its JSON format switched on.
     #[default]
     Searxng,
-    /// Brave's search API, or one like it.
     Brave,
 }
 
@@ -86,7 +84,6 @@ impl Default for Gateway {
             openai_model: None,
             search_url: None,
             search_kind: SearchKind::default(),
-            actions: Actions::default(),
         }
     }
 }

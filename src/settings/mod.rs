@@ -91,6 +91,7 @@ pub struct Settings {
     pub outbound: Outbound,
     pub probe: Probe,
     pub gateway: Gateway,
+    pub actions: Actions,
     pub audit: Audit,
     pub log: Log,
 }
@@ -179,6 +180,7 @@ impl Default for Settings {
             outbound: Outbound::default(),
             probe: Probe::default(),
             gateway: Gateway::default(),
+            actions: Actions::default(),
             audit: Audit::default(),
             log: Log::default(),
         }

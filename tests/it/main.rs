@@ -9,6 +9,7 @@
 )]
 
 mod access_tokens;
+mod agent_actions;
 mod api_keys;
 mod attacks;
 mod attacks_identity;

@@ -1,6 +1,7 @@
 //! Calls of tools through the gateway.
 
 mod again;
+mod builtin;
 mod calls;
 
 use serde_json::{Value, json};
