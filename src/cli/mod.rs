@@ -11,6 +11,7 @@ mod init;
 mod key;
 mod out;
 mod policy;
+mod samples;
 mod serve;
 pub mod server;
 mod signals;

@@ -20,7 +20,7 @@ use crate::net::tls::{Clients, Files};
 use crate::settings::{Log, LogFormat, LogLevel};
 use crate::tools::calculator::Calculator;
 use crate::tools::records::{Format, Records, load};
-use crate::tools::{Options, Provider, ToolServer};
+use crate::tools::{Options, Provider, Seat, ToolServer};
 
 #[derive(Debug, Subcommand)]
 pub enum ToolsCommand {
@@ -94,7 +94,6 @@ impl Serving {
             clients: Clients::Unasked,
         });
         Options {
-            listen: self.listen,
             hosts: self.hosts,
             tls,
             gateway: self.gateway,
@@ -108,10 +107,10 @@ impl Serving {
 }
 
 impl ServeTool {
-    fn json_log(&self) -> bool {
+    fn serving(&self) -> &Serving {
         match self {
-            ServeTool::Calculator(it) => it.json_log,
-            ServeTool::Records(it) => it.serving.json_log,
+            ServeTool::Calculator(it) => it,
+            ServeTool::Records(it) => &it.serving,
         }
     }
 }
@@ -119,10 +118,11 @@ impl ServeTool {
 /// Serves until SIGTERM or SIGINT, then drains.
 pub async fn run(command: ToolsCommand, clock: Clock) -> anyhow::Result<ExitCode> {
     let ToolsCommand::Serve(which) = command;
-    let format = if which.json_log() { LogFormat::Json } else { LogFormat::Text };
+    let format = if which.serving().json_log { LogFormat::Json } else { LogFormat::Text };
     log::init(Log { level: LogLevel::Info, format }, clock.clone());
     log::panics();
     let stop = Stop::on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
+    let seat = Seat::take(which.serving().listen)?;
     let (provider, options): (Arc<dyn Provider>, _) = match which {
         ServeTool::Calculator(it) => (Arc::new(Calculator), it.options("calculator")),
         ServeTool::Records(it) => {
@@ -130,7 +130,7 @@ pub async fn run(command: ToolsCommand, clock: Clock) -> anyhow::Result<ExitCode
             (Arc::new(records), it.serving.options("records"))
         }
     };
-    let server = ToolServer::start(provider, options, clock).await?;
+    let server = ToolServer::start(seat, provider, options, clock).await?;
     tracing::info!(address = %server.address, "serving");
     stop.asked().await;
     tracing::info!("draining");

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 
-pub use server::{Options, ToolServer};
+pub use server::{Options, Seat, ToolServer};
 
 /// What a tool server does, once it is known that it may.
 pub trait Provider: Send + Sync + 'static {

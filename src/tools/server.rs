@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,6 @@ use crate::settings;
 /// How a tool server is run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub listen: SocketAddr,
     /// Names that it answers to, beside its address and this machine's own.
     pub hosts: Vec<String>,
     pub tls: Option<Files>,
@@ -45,6 +45,24 @@ pub struct Options {
     pub max_feed_age: SignedDuration,
 }
 
+/// A port that a tool server is going to listen on. Nobody is answered yet.
+pub struct Seat {
+    listener: TcpListener,
+    pub address: SocketAddr,
+}
+
+impl Seat {
+    /// Opens the port; to be called within the runtime.
+    ///
+    /// # Errors
+    /// The address is taken, not ours, or not permitted.
+    pub fn take(listen: SocketAddr) -> anyhow::Result<Seat> {
+        let listener = net::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+        let address = listener.local_addr()?;
+        Ok(Seat { listener, address })
+    }
+}
+
 pub struct ToolServer {
     pub address: SocketAddr,
     stop: CancellationToken,
@@ -52,16 +70,16 @@ pub struct ToolServer {
 }
 
 impl ToolServer {
-    /// Starts to serve. It listens before this returns; Gatewright need not be there yet, and
-    /// until it is, nothing is admitted.
+    /// Starts to serve. Gatewright need not be there yet, and until it is, nothing is admitted.
+    ///
+    /// # Errors
+    /// The options cannot be used.
     pub async fn start(
+        Seat { listener, address }: Seat,
         provider: Arc<dyn Provider>,
         options: Options,
         clock: Clock,
     ) -> anyhow::Result<ToolServer> {
-        let listener = net::bind(options.listen)
-            .with_context(|| format!("cannot listen on {}", options.listen))?;
-        let address = listener.local_addr()?;
         let hosts = hosts(&options, address)?;
         let tls = options.tls.map(Acceptor::open).transpose()?.map(Arc::new);
         anyhow::ensure!(!options.scopes.is_empty(), "name a scope that a credential must grant");

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::index::{Found, Index, IndexError, Matched};
+use super::load::{BadData, Format, load};
 use super::query::Query;
 use crate::clock::Clock;
 use crate::tools::{Provider, Trouble, arguments};
@@ -69,6 +70,14 @@ struct Whole {
 impl Records {
     pub fn new(index: Index) -> Records {
         Records(index)
+    }
+
+    /// A small set of records to try things on.
+    ///
+    /// # Errors
+    /// None in practice: a test loads it.
+    pub fn sample(clock: &Clock) -> Result<Records, BadData> {
+        load(include_bytes!("sample.csv").as_slice(), Format::Csv, clock).map(Records)
     }
 
     fn search(&self, Search { query, limit }: Search) -> Result<Value, Trouble> {

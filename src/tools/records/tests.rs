@@ -56,6 +56,13 @@ fn the_best_is_found_first_and_shown_in_its_words() {
 }
 
 #[test]
+fn the_sample_can_be_searched() {
+    let sample = Records::sample(&Clock::system()).unwrap();
+    assert_eq!(ids(&sample, "rebinding"), ["kb-012"]);
+    assert!(ids(&sample, "delegation").contains(&"kb-002".to_owned()));
+}
+
+#[test]
 fn a_record_is_had_whole_by_its_id() {
     let long = "word ".repeat(1000);
     let text =
