@@ -1,8 +1,9 @@
 //! Calls of tools on behalf of those who may: the secret goes from its home into the call, and
 //! never to the caller.
 
+mod account;
 mod action;
-mod builtin;
+pub mod builtin;
 mod calls;
 mod failure;
 mod invoke;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::builtin::Builtins;
+use self::builtin::sandbox::Sandbox;
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
 use crate::clock::Clock;
@@ -26,6 +28,7 @@ use crate::store::Database;
 
 use machine_token::MachineTokens;
 
+pub use account::{ConnectAccount, DisconnectAccount};
 pub use action::{Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
@@ -43,6 +46,7 @@ pub struct Gateway {
     machine_tokens: MachineTokens,
     builtins: Builtins,
     clock: Clock,
+    sandbox: Sandbox,
     limits: Limits,
 }
 
@@ -63,13 +67,14 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
+    pub sandbox: Sandbox,
     pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
     pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
+        let Parts { db, ledger, quota, credentials, outbound, sandbox, secrets, clock } = parts;
         let limits = Limits {
             reach: match settings.probe.allow_private_networks {
                 true => Reach::Private,
@@ -91,6 +96,7 @@ impl Gateway {
             machine_tokens,
             builtins: Builtins::of(&settings.gateway),
             clock,
+            sandbox,
             limits,
         }
     }

@@ -190,6 +190,7 @@ fn parse(call: &Call, tools: &Actions) -> Result<Vec<(String, InvokeTool)>> {
         idempotency_key: key.as_ref().map(|it| format!("{it} {action}")),
         along: Along { trace: trace.clone(), ..Along::default() },
         on_behalf_of: body.on_behalf_of,
+        presented: call.presented.clone(),
     };
     let given = [
         &body.web_query,
@@ -270,6 +271,7 @@ fn unasked(tool: &str) -> InvokeTool {
         idempotency_key: None,
         along: Along::default(),
         on_behalf_of: None,
+        presented: None,
     }
 }
 

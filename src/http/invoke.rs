@@ -66,6 +66,7 @@ pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
         idempotency_key: idempotency_key(call)?,
         along: Along { trace: trace(call), ..Along::default() },
         on_behalf_of: body.on_behalf_of,
+        presented: call.presented.clone(),
     })
 }
 

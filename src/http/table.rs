@@ -9,8 +9,8 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    agent_actions, agents, api_keys, audit, credentials, docs, factors, health, invoke, mandates,
-    oauth, passkeys, session, tools, users, well_known,
+    account, agent_actions, agents, api_keys, audit, credentials, docs, factors, health, invoke,
+    mandates, oauth, passkeys, session, tools, users, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
 use crate::registry::{NewTool, ToolPatch};
@@ -521,7 +521,7 @@ fn registry() -> Vec<Route> {
         )
         .about("Let a tool be used no more")
         .gives::<tools::ToolView>(),
-        Route::guarded(
+        Route::guarded_for_holders(
             Method::POST,
             "/api/v1/tools/{tool}/invoke",
             invoke::parse_invoke,
@@ -539,6 +539,23 @@ fn registry() -> Vec<Route> {
             .takes::<agent_actions::ExecuteBody>()
             .gives::<agent_actions::ExecuteAnswer>()
             .patient(),
+        Route::guarded(
+            Method::PUT,
+            "/api/v1/tools/{tool}/account",
+            account::parse_connect,
+            account::connect,
+        )
+        .about("Store what the tool knows you by; for tools that want it of each user")
+        .takes::<account::AccountBody>()
+        .with_status(204),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/tools/{tool}/account",
+            account::parse_disconnect,
+            account::disconnect,
+        )
+        .about("Forget what the tool knows you by")
+        .with_status(204),
         Route::guarded(Method::DELETE, "/api/v1/tools/{tool}", tools::parse_delete, tools::delete)
             .about("Delete a tool and revoke its credentials; needs an elevated token")
             .with_status(204),

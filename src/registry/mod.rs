@@ -35,6 +35,7 @@ pub use connection::{
 pub(crate) use definition::is_word;
 pub use definition::{Definition, RiskLevel};
 pub use draft::{HEADER, NewTool, ToolPatch};
+pub(crate) use reach::is_header as is_free_header;
 pub use tool::{State, Tool};
 
 /// All tools at one instant: immutable, shared, swapped whole.

@@ -22,6 +22,7 @@ pub fn apply(settings: &Settings, all: &mut Gathered, cwd: &Path) {
     rules.bootstrap_token();
     rules.listeners();
     rules.services();
+    rules.sandbox();
     rules.issuers();
     if settings.environment.is_production() {
         production::apply(&mut rules);
@@ -149,6 +150,19 @@ impl Rules<'_> {
                 Err(unfit) => self.refuse(key, "is not an address to call", &unfit.to_string()),
                 Ok(()) => {}
             }
+        }
+    }
+
+    fn sandbox(&mut self) {
+        let gateway = &self.settings.gateway;
+        if let Some(python) = gateway.sandbox.as_ref().filter(|it| !it.is_absolute()) {
+            let problem = format!("`{}` does not begin with `/`", python.display());
+            self.refuse("gateway.sandbox", problem, "name it as `/usr/bin/python3`");
+        }
+        if gateway.sandbox_timeout_seconds > gateway.timeout_seconds {
+            let problem = "is longer than any call of a tool may take";
+            let fix = "make it `gateway.timeout_seconds` or less";
+            self.refuse("gateway.sandbox_timeout_seconds", problem, fix);
         }
     }
 

@@ -260,6 +260,7 @@ impl Things {
             "POST /api/v1/tools" => samples::calculate("another"),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
+            "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
             "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
             EXECUTE => json!({ "custom_actions": { "calc": {} } }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),

@@ -2,6 +2,7 @@
 
 mod lines;
 mod llm;
+pub mod sandbox;
 mod web_search;
 
 use http::StatusCode;
@@ -44,10 +45,7 @@ impl Gateway {
         match builtin {
             Builtin::Llm => self.ask_model(warrant, outgoing).await,
             Builtin::WebSearch => self.search_web(warrant, outgoing).await,
-            Builtin::SandboxPython => {
-                let detail = "tools of this type cannot be called yet";
-                Err(Failure::unsent(FailureKind::NotReady, detail))
-            }
+            Builtin::SandboxPython => self.sandbox.call(warrant, outgoing).await,
         }
     }
 }

@@ -3,6 +3,8 @@
 mod again;
 mod builtin;
 mod calls;
+mod holders;
+mod secrets;
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! A tool's own HTTP server: it says what it was sent, and does as its path says.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,12 +12,17 @@ use tokio::net::{TcpListener, TcpStream};
 pub struct Upstream {
     pub address: SocketAddr,
     calls: Arc<AtomicUsize>,
+    heard: Arc<Mutex<Value>>,
 }
 
 impl Upstream {
     pub async fn open() -> Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let upstream = Upstream { address: listener.local_addr().unwrap(), calls: Arc::default() };
+        let upstream = Upstream {
+            address: listener.local_addr().unwrap(),
+            calls: Arc::default(),
+            heard: Arc::default(),
+        };
         let serving = upstream.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -36,16 +41,28 @@ impl Upstream {
         self.calls.load(Ordering::SeqCst)
     }
 
+    /// The last request: `method`, `path`, `headers` by lower-case name, `body`.
+    pub fn last(&self) -> Value {
+        self.heard.lock().unwrap().clone()
+    }
+
     /// `/status/<n>` answers so, `/never` never, `/big` with 4 MiB, `/moved` elsewhere, `/binary`
-    /// with no text; anything else repeats what it heard.
+    /// with no text, `/token` with an access token; anything else repeats what it heard.
     async fn answer(self, mut stream: TcpStream) {
         let Some(heard) = hear(&mut stream).await else { return };
         self.calls.fetch_add(1, Ordering::SeqCst);
+        *self.heard.lock().unwrap() = heard.clone();
         let path = heard["path"].as_str().unwrap().to_owned();
         let (status, more, body) = match path.split('?').next().unwrap() {
             "/never" => return std::future::pending().await,
             "/big" => (200, "", vec![b'x'; 4 << 20]),
             "/moved" => (302, "location: http://169.254.169.254/\r\n", Vec::new()),
+            "/token" => {
+                let token = format!("machine-token-{}", self.calls());
+                let given =
+                    json!({ "access_token": token, "token_type": "bearer", "expires_in": 3600 });
+                (200, "", given.to_string().into_bytes())
+            }
             "/binary" => (200, "", vec![0xff, 0xfe]),
             path => match path.strip_prefix("/status/") {
                 Some(status) => (status.parse().unwrap(), "", br#"{"why":"so"}"#.to_vec()),
