@@ -35,7 +35,7 @@ use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::{History, Registry};
 use crate::secrets::Secrets;
-use crate::settings::Settings;
+use crate::settings::{Actions, Settings};
 use crate::store::{self, Database};
 use crate::{Error, Result, metrics};
 
@@ -57,6 +57,8 @@ pub struct App {
     pub gateway: Arc<Gateway>,
     pub prober: Prober,
     pub history: History,
+    /// Which tool each action of agents is.
+    pub actions: Actions,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub secrets: Arc<Secrets>,
@@ -148,6 +150,7 @@ impl App {
             gateway,
             prober: Prober::new(settings, outbound.clone(), clock.clone()),
             history: History::new(db.clone()),
+            actions: settings.actions.clone(),
             api_keys,
             secrets,
             factors,
