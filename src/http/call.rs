@@ -13,6 +13,7 @@ use warp::http::{HeaderMap, Method, header};
 use super::distinct;
 use crate::audit::entry::Origin;
 use crate::authn::{Request, Service};
+use crate::credentials::Presented;
 use crate::error::FieldFault;
 use crate::{Error, Result};
 
@@ -37,6 +38,8 @@ pub struct Call {
     pub origin: Arc<Origin>,
     /// Whoever sent it has hung up before the answer began.
     pub hung_up: CancellationToken,
+    /// The credential that was shown in the place of an access token, where the route takes one.
+    pub presented: Option<Presented>,
     /// How long a credential lives whose request does not say.
     pub credential_ttl_seconds: u64,
 }

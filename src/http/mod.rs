@@ -1,6 +1,7 @@
 //! The API: a table of routes behind one warp filter.
 
 mod account;
+mod agent_actions;
 mod agents;
 mod api_keys;
 mod audit;
@@ -20,6 +21,7 @@ pub mod mcp;
 mod oauth;
 pub mod openapi;
 mod passkeys;
+mod probes;
 pub mod problem;
 pub mod proxies;
 pub mod route;
@@ -28,6 +30,7 @@ mod table;
 mod tools;
 mod trace;
 mod users;
+mod versions;
 mod well_known;
 
 use std::net::IpAddr;
@@ -153,6 +156,7 @@ async fn dispatch(
         headers: head.headers,
         body,
         origin: Arc::new(origin),
+        presented: None,
         credential_ttl_seconds: app.credential_ttl_seconds,
     };
     let time_max = match route.is_patient {

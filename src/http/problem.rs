@@ -12,6 +12,7 @@ use crate::authn::oauth::scopes;
 use crate::authn::proofs::ALGORITHMS;
 use crate::authn::risk::Reason;
 use crate::authz::facts::Risk;
+use crate::credentials::verify::Reason as Refused;
 use crate::error::{Denial, FieldFault, Fix};
 use crate::{Error, Unproven};
 
@@ -40,6 +41,9 @@ pub struct Problem {
     pub fix: Option<Vec<Fix>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Vec<FieldFault>>,
+    /// Why a credential does not hold, or does not admit this: a verifier's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Refused>,
     /// What the tool said, where it was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Value>,
@@ -67,16 +71,17 @@ impl Problem {
 
 /// The answer to an error. A server fault is logged here, once, and not told.
 pub fn render(error: Error, request_id: &str) -> Response {
-    let (problem, extra) = explained(error, request_id);
+    let (problem, extra) = describe(error, request_id);
     answer(&problem, extra)
 }
 
-/// The same without an answer of its own, for those who put it into another.
+/// The problem document alone, for answers that hold several.
 pub fn document(error: Error, request_id: &str) -> Problem {
-    explained(error, request_id).0
+    describe(error, request_id).0
 }
 
-fn explained(error: Error, request_id: &str) -> (Problem, Vec<(header::HeaderName, String)>) {
+/// What an error is told as, and the headers that tell of it.
+fn describe(error: Error, request_id: &str) -> (Problem, Vec<(header::HeaderName, String)>) {
     log(&error, request_id);
     let status = error.status();
     let mut problem = Problem {
@@ -90,6 +95,7 @@ fn explained(error: Error, request_id: &str) -> (Problem, Vec<(header::HeaderNam
         reasons: None,
         fix: None,
         errors: None,
+        reason: None,
         upstream: None,
         mfa_token: None,
         risk: None,
@@ -100,6 +106,9 @@ fn explained(error: Error, request_id: &str) -> (Problem, Vec<(header::HeaderNam
     match error {
         Error::Unauthenticated(unproven) => {
             extra.extend(nonce(&unproven));
+            if let Unproven::Credential(reason) = &unproven {
+                problem.reason = Some(*reason);
+            }
             extra.push((header::WWW_AUTHENTICATE, challenge(&unproven)));
         }
         Error::SecondFactor(challenge) => {
@@ -121,6 +130,7 @@ fn explained(error: Error, request_id: &str) -> (Problem, Vec<(header::HeaderNam
             problem.risk_reasons = Some(rating.reasons);
         }
         Error::Invalid(faults) => problem.errors = Some(faults),
+        Error::NotAdmitted { reason, .. } => problem.reason = Some(reason),
         Error::Upstream(failure) => problem.upstream = failure.said,
         Error::MethodNotAllowed { allow } => extra.push((header::ALLOW, allow)),
         Error::TooMany { retry_after_seconds } => {
@@ -142,7 +152,7 @@ pub fn log(error: &Error, request_id: &str) {
 /// RFC 6750 section 3: an error is named only where a token was sent.
 fn challenge(unproven: &Unproven) -> String {
     match unproven {
-        Unproven::BadToken => format!("{REALM}, error=\"invalid_token\""),
+        Unproven::BadToken | Unproven::Credential(_) => format!("{REALM}, error=\"invalid_token\""),
         Unproven::NotHolder(fault) => {
             let (code, algorithms) = (fault.code(), ALGORITHMS.join(" "));
             format!("DPoP realm=\"gatewright\", error=\"{code}\", algs=\"{algorithms}\"")

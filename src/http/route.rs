@@ -60,9 +60,7 @@ impl Route {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
                 let caller = app.identify(call.request(), call.origin.clone())?;
-                expect_query(&call)?;
-                let permit = app.authz.authorize(caller, parse(&call)?).await?;
-                carry_out(app, permit, act).await
+                decide_and_act(app, caller, call, parse, act).await
             })
         };
         Route {
@@ -74,6 +72,35 @@ impl Route {
             service: Service::Api,
             serve: Box::new(serve),
         }
+    }
+
+    /// The same, for a caller that may show a credential for one tool in the place of an access
+    /// token.
+    pub fn guarded_for_holders<A, Act, Fut>(
+        method: Method,
+        path: &'static str,
+        parse: fn(&Call) -> Result<A>,
+        act: Act,
+    ) -> Route
+    where
+        A: Action,
+        Act: Fn(Arc<App>, Permit<A>) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response>> + Send + 'static,
+    {
+        let serve = move |app: Arc<App>, mut call: Call| -> Answer {
+            Box::pin(async move {
+                let presented = app.identify_holder(call.request(), call.origin.clone()).await?;
+                let caller = match presented {
+                    Some((caller, presented)) => {
+                        call.presented = Some(presented);
+                        caller
+                    }
+                    None => app.identify(call.request(), call.origin.clone())?,
+                };
+                decide_and_act(app, caller, call, parse, act).await
+            })
+        };
+        Route { serve: Box::new(serve), ..Route::guarded(method, path, parse, act) }
     }
 
     /// Mounts a list: every member is decided on, and `show` sees only those that may be seen.
@@ -224,14 +251,23 @@ fn matches(segments: &[Segment], path: &str) -> Option<Vec<(&'static str, String
     parts.next().is_none().then_some(params)
 }
 
-/// Runs an act on its permit, and writes the decision down whatever becomes of the act.
-pub async fn carry_out<A, T, Act, Fut>(app: Arc<App>, permit: Permit<A>, act: Act) -> Result<T>
+/// From who asks to the answer.
+async fn decide_and_act<A, Act, Fut>(
+    app: Arc<App>,
+    caller: Caller,
+    call: Call,
+    parse: fn(&Call) -> Result<A>,
+    act: Act,
+) -> Result<Response>
 where
     A: Action,
-    Act: FnOnce(Arc<App>, Permit<A>) -> Fut,
-    Fut: Future<Output = Result<T>>,
+    Act: Fn(Arc<App>, Permit<A>) -> Fut,
+    Fut: Future<Output = Result<Response>>,
 {
+    expect_query(&call)?;
+    let permit = app.authz.authorize(caller, parse(&call)?).await?;
     let record = permit.warrant().record().clone();
+    // A decision is written down whatever becomes of its act.
     let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;
     let answer = acted.unwrap_or_else(|_| {
         ::metrics::counter!(metrics::PANICS).increment(1);
@@ -251,7 +287,7 @@ pub async fn settle(app: &App, warrant: &Warrant, outcome: Outcome) -> Result<()
     app.authz.settle(warrant.record(), outcome).await
 }
 
-fn outcome<T>(answer: &Result<T>) -> Outcome {
+fn outcome(answer: &Result<Response>) -> Outcome {
     match answer {
         Ok(_) => Outcome::Success,
         Err(_) => Outcome::Failed,

@@ -9,6 +9,7 @@
 )]
 
 mod access_tokens;
+mod agent_actions;
 mod api_keys;
 mod attacks;
 mod attacks_identity;
@@ -39,13 +40,16 @@ mod outbound;
 mod passkeys;
 mod proofs;
 mod registry;
+mod remote_tools;
 mod replicas;
 mod risk;
 mod routes;
+mod sandbox;
 mod seeding;
 mod server;
 mod store;
 mod tampering;
 mod tls;
 mod tokens_file;
+mod tools;
 mod vending;

@@ -32,6 +32,7 @@ pub fn invocation(
         confirmed: confirmed(meta.remove(CONFIRM))?,
         idempotency_key: idempotency_key(meta.remove(KEY))?,
         on_behalf_of: on_behalf_of(meta.remove(ON_BEHALF_OF))?,
+        presented: None,
         along: Along { trace: trace.filter(|it| it.len() <= TRACE_CHARS_MAX), ..Along::default() },
     };
     // A key with a typing error must not become no key.

@@ -4,7 +4,7 @@ use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde_json::{Value, json};
 
 use crate::gateway::{Answered, Invoked};
-use crate::registry::Connection;
+use crate::registry::{Connection, Tool};
 
 /// How a tool's answer is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +17,12 @@ pub enum Shape {
 }
 
 impl Shape {
-    pub fn of(connection: &Connection) -> Shape {
-        match connection {
-            Connection::Remote(_) => Shape::Mcp,
-            Connection::Http(_) => Shape::Http,
-            Connection::Builtin { .. } | Connection::Function => Shape::Plain,
+    /// Of what this tool answers; a server stands for the one tool that it has.
+    pub fn of(tool: Option<&Tool>) -> Shape {
+        match tool.map(|it| &it.definition.connection) {
+            Some(Connection::Remote(_)) => Shape::Mcp,
+            Some(Connection::Http(_)) => Shape::Http,
+            _ => Shape::Plain,
         }
     }
 }

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use warp::http::HeaderValue;
 
 use super::super::call::Call;
-use super::super::route::{carry_out, settle};
+use super::super::invoke::decided;
+use super::super::route::settle;
 use super::arguments::invocation;
 use super::call::{Shape, result};
 use super::listing::{self, ListCallable};
@@ -88,12 +89,9 @@ impl Server {
 
     /// Calls the tool on the way that all calls go.
     async fn call(&self, action: InvokeTool) -> Result<CallToolResult> {
-        let permit = self.app.authz.authorize(self.caller.clone(), action).await?;
-        let shape = Shape::of(&permit.resource().tool.definition.connection);
-        let invoked = carry_out(self.app.clone(), permit, async |app, permit| {
-            app.gateway.invoke(permit).await
-        });
-        Ok(result(shape, invoked.await?))
+        let shape = Shape::of(action.tool.find(self.app.authz.world()).as_deref());
+        let invoked = decided(&self.app, self.caller.clone(), action).await?;
+        Ok(result(shape, invoked))
     }
 
     /// What came of a call, or the refusal that its model is to read.

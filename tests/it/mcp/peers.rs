@@ -35,11 +35,11 @@ async fn speaks(start: impl Fn(&[&str]) -> Peer) {
 // The programs are waited for, and what they call must answer meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_python_sdk_signs_in_by_itself_and_uses_the_tools() {
-    speaks(|arguments| Peer::python("mcp_tools.py", arguments)).await;
+    speaks(|arguments| Peer::python("mcp_gate.py", arguments)).await;
 }
 
 // The programs are waited for, and what they call must answer meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_typescript_sdk_signs_in_by_itself_and_uses_the_tools() {
-    speaks(|arguments| Peer::node("mcp", "mcp_tools.mjs", arguments)).await;
+    speaks(|arguments| Peer::node("mcp", "mcp_gate.mjs", arguments)).await;
 }

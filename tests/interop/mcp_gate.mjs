@@ -1,7 +1,7 @@
 // What the official MCP SDK for TypeScript makes of the MCP server: it signs in by itself, lists and
 // calls tools, and asks its person for more where a call lacks a scope.
 //
-//   node mcp_tools.mjs MODULES URL REDIRECT_URI MODE
+//   node mcp_gate.mjs MODULES URL REDIRECT_URI MODE
 //
 // MODE is `legacy` (2025-11-25), `2026-07-28` or `auto`. Prints the addresses to send the person to,
 // reads for each the address that the person is sent back to, and prints what came of it.
