@@ -6,6 +6,7 @@ mod files;
 mod keys;
 mod people;
 mod proxies;
+mod secrets;
 mod store;
 
 use std::process::ExitCode;
@@ -96,6 +97,7 @@ async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     findings.push(of_store);
     findings.push(clock::examine(settings, standing.as_ref(), clock).await);
     findings.extend(keys::examine(settings, standing.as_ref()));
+    findings.extend(secrets::examine(settings, standing.as_ref(), clock).await);
     findings.push(proxies::examine(settings));
     findings.extend(files::examine(settings, clock));
     // A server that starts on a broken part might change it.
