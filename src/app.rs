@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
+use crate::gateway::{self, Gateway};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
 use crate::keys;
@@ -53,6 +54,7 @@ pub struct App {
     pub directory: Arc<Directory>,
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
+    pub gateway: Arc<Gateway>,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub secrets: Arc<Secrets>,
@@ -99,6 +101,7 @@ impl App {
         let World { directory, registry, credentials, api_keys } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
+        let secrets = Arc::new(secrets);
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -112,10 +115,21 @@ impl App {
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let oauth =
             OAuth::new(settings, db.clone(), ledger.clone(), outbound.clone(), clock.clone());
+        let quota = Quota::load(&*db, clock.micros()).await?;
+        let parts = gateway::Parts {
+            db: db.clone(),
+            ledger: ledger.clone(),
+            quota: quota.clone(),
+            credentials: credentials.clone(),
+            outbound: outbound.clone(),
+            secrets: secrets.clone(),
+            clock: clock.clone(),
+        };
+        let gateway = Arc::new(Gateway::new(settings, parts));
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
-            Quota::load(&*db, clock.micros()).await?,
+            quota,
             ledger.clone(),
             clock.clone(),
             world,
@@ -129,8 +143,9 @@ impl App {
             directory,
             registry,
             credentials,
+            gateway,
             api_keys,
-            secrets: Arc::new(secrets),
+            secrets,
             factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),

@@ -11,6 +11,8 @@ use crate::authn::factors::Means;
 use crate::authn::proofs::BadAssertion;
 use crate::authn::risk::{Rating, Reason};
 use crate::authz::facts::Risk;
+use crate::credentials::verify::Reason as Refused;
+use crate::gateway::Failure;
 use crate::store;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,6 +28,9 @@ pub enum Error {
     /// The first proof was good; policy asks for a second factor.
     #[error("prove your second factor: send `otp`, a code of your app or a recovery code")]
     SecondFactor(Box<Challenge>),
+    /// The credential that was shown is good, and does not admit this.
+    #[error("the credential does not admit it: {detail}")]
+    NotAdmitted { reason: Refused, detail: String },
     #[error("the policies do not allow it")]
     Denied(Box<Denial>),
     /// Denied to a sign-in that is rated too risky.
@@ -63,6 +68,14 @@ pub enum Error {
     /// Something the decision or the effect needs is down. Never a pass.
     #[error("{what} is not available; try again shortly")]
     Unavailable { what: &'static str },
+    /// A tool was called and gave no result.
+    #[error(transparent)]
+    Upstream(Box<Failure>),
+    /// A call was begun and nobody knows how it ended.
+    #[error(
+        "this call was begun, and whether it was done is unknown; look before you call again with a new `Idempotency-Key`"
+    )]
+    OutcomeUnknown,
     /// A bug. The caller is told the request's id and nothing else.
     #[error("internal error")]
     Internal(#[source] anyhow::Error),
@@ -75,6 +88,8 @@ pub enum Unproven {
     NoToken,
     #[error("the access token is not valid any more; sign in again")]
     BadToken,
+    #[error("the credential does not hold ({0}); ask for another")]
+    Credential(Refused),
     #[error("the refresh token is not valid any more; sign in again")]
     BadRefreshToken,
     #[error("the name or the secret is wrong")]
@@ -158,11 +173,14 @@ impl Error {
         match self {
             Error::Malformed(_) => 400,
             Error::Unauthenticated(_) | Error::SecondFactor(_) => 401,
-            Error::Denied(_) | Error::RiskBlocked(..) | Error::WrongOrigin => 403,
+            Error::Denied(_)
+            | Error::NotAdmitted { .. }
+            | Error::RiskBlocked(..)
+            | Error::WrongOrigin => 403,
             Error::NotFound => 404,
             Error::MethodNotAllowed { .. } => 405,
             Error::RequestTimeout => 408,
-            Error::Conflict(_) => 409,
+            Error::Conflict(_) | Error::OutcomeUnknown => 409,
             Error::PreconditionFailed => 412,
             Error::TooLarge { .. } => 413,
             Error::UnsupportedMediaType { .. } => 415,
@@ -170,6 +188,7 @@ impl Error {
             Error::Invalid(_) => 422,
             Error::QuotaExceeded(_) | Error::TooMany { .. } => 429,
             Error::Internal(_) => 500,
+            Error::Upstream(it) => it.kind.status().as_u16(),
             Error::Unavailable { .. } => 503,
         }
     }
@@ -181,6 +200,7 @@ impl Error {
             Error::Unauthenticated(_) => "unauthenticated",
             Error::SecondFactor(_) => "mfa_required",
             Error::Denied(_) => "denied",
+            Error::NotAdmitted { .. } => "not_admitted",
             Error::RiskBlocked(..) => "risk_blocked",
             Error::QuotaExceeded(_) => "quota_exceeded",
             Error::NotFound => "not_found",
@@ -194,6 +214,8 @@ impl Error {
             Error::WrongOrigin => "wrong_origin",
             Error::Invalid(_) => "invalid",
             Error::TooMany { .. } => "too_many",
+            Error::Upstream(it) => it.kind.code(),
+            Error::OutcomeUnknown => "outcome_unknown",
             Error::Internal(_) => "internal",
             Error::Unavailable { .. } => "unavailable",
         }
@@ -205,6 +227,7 @@ impl Error {
             Error::Unauthenticated(_) => "Authentication is needed",
             Error::SecondFactor(_) => "A second factor is needed",
             Error::Denied(_) => "Denied by policy",
+            Error::NotAdmitted { .. } => "The credential is not for this",
             Error::RiskBlocked(..) => "The sign-in is too risky",
             Error::QuotaExceeded(_) => "A quota is used up",
             Error::NotFound => "Not found",
@@ -218,6 +241,8 @@ impl Error {
             Error::WrongOrigin => "Wrong origin",
             Error::Invalid(_) => "The request is not acceptable",
             Error::TooMany { .. } => "Too many attempts",
+            Error::Upstream(_) => "The tool gave no result",
+            Error::OutcomeUnknown => "The outcome is unknown",
             Error::Internal(_) => "Internal error",
             Error::Unavailable { .. } => "Something that is needed is down",
         }
@@ -257,6 +282,7 @@ impl From<anyhow::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::FailureKind;
 
     #[test]
     fn every_error_has_its_status_and_code() {
@@ -280,6 +306,11 @@ mod tests {
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),
             (Error::SecondFactor(Box::new(waiting)), 401, "mfa_required"),
             (Error::Denied(denial()), 403, "denied"),
+            (
+                Error::NotAdmitted { reason: Refused::Scope, detail: String::new() },
+                403,
+                "not_admitted",
+            ),
             (Error::RiskBlocked(denial(), blocked), 403, "risk_blocked"),
             (Error::QuotaExceeded(denial()), 429, "quota_exceeded"),
             (Error::NotFound, 404, "not_found"),
@@ -293,6 +324,12 @@ mod tests {
             (Error::WrongOrigin, 403, "wrong_origin"),
             (Error::Invalid(vec![]), 422, "invalid"),
             (Error::TooMany { retry_after_seconds: 1 }, 429, "too_many"),
+            (
+                Error::Upstream(Box::new(Failure::new(FailureKind::TimedOut, ""))),
+                504,
+                "upstream_timeout",
+            ),
+            (Error::OutcomeUnknown, 409, "outcome_unknown"),
             (Error::internal(""), 500, "internal"),
             (Error::Unavailable { what: "" }, 503, "unavailable"),
         ];

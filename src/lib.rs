@@ -25,6 +25,7 @@ pub mod directory;
 pub mod enrolment;
 mod error;
 mod federated;
+pub mod gateway;
 pub mod http;
 mod identify;
 pub mod keys;

@@ -24,6 +24,7 @@ const COMMIT_ENTRIES: &str = "gatewright_store_commit_entries";
 const SIGN_INS: &str = "gatewright_sign_ins_total";
 const UNAUTHENTICATED: &str = "gatewright_unauthenticated_total";
 const OUTBOUND: &str = "gatewright_outbound_calls_total";
+const CALL_SECONDS: &str = "gatewright_call_seconds";
 const OUTBOUND_SECONDS: &str = "gatewright_outbound_call_duration_seconds";
 const VAULT: &str = "gatewright_vault_calls_total";
 const VAULT_SECONDS: &str = "gatewright_vault_call_duration_seconds";
@@ -58,6 +59,7 @@ fn describe() {
     describe_counter!(UNAUTHENTICATED, "Requests refused for want of proof who is asking.");
     describe_counter!(OUTBOUND, "Calls to the outside, by outcome.");
     describe_histogram!(OUTBOUND_SECONDS, Unit::Seconds, "Time a call to the outside takes.");
+    describe_histogram!(CALL_SECONDS, Unit::Seconds, "Time a call of a tool takes, by outcome.");
     describe_counter!(VAULT, "Calls to Vault, by operation and outcome.");
     describe_histogram!(
         VAULT_SECONDS,
@@ -108,6 +110,12 @@ pub fn evaluation_error() {
 
 pub fn unauthenticated() {
     counter!(UNAUTHENTICATED).increment(1);
+}
+
+/// A call of a tool through the gateway. `outcome`: `result`, `error` as the tool says, or what
+/// kept it from giving either.
+pub fn call(outcome: &'static str, took: Duration) {
+    histogram!(CALL_SECONDS, "outcome" => outcome).record(took);
 }
 
 /// `outcome`: `opened`, `held` for a second factor, `unproven` for want of it, or `denied`.

@@ -18,7 +18,7 @@ use gatewright::credentials::Credentials;
 use gatewright::credentials::keys::KeyRing;
 use gatewright::directory::{Directory, NewAgent, NewUser, RegisterAgent};
 use gatewright::policy::Bundle;
-use gatewright::registry::{CreateTool, Definition, Registry, State, Tool};
+use gatewright::registry::{CreateTool, Definition, New, NewTool, Registry, State, Tool};
 use gatewright::settings::DatabaseUrl;
 use gatewright::store::{self, Database};
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -140,9 +140,11 @@ impl Place {
     /// An administrator, who registers the first tool and the first agent.
     async fn settle(self) -> Client {
         let admin = self.administrator().await;
-        let create = CreateTool(definition());
+        let create = CreateTool { definition: definition(), secrets: Default::default() };
         let permit = self.authz.authorize(admin.clone(), create).await.unwrap();
-        self.registry.create(permit, State::Active).await.unwrap();
+        let new =
+            New { id: self.clock.new_id(), state: State::Active, secrets: Default::default() };
+        self.registry.create(permit, new).await.unwrap();
         let (roles, keys) = Default::default();
         let new = NewAgent { name: "lingua".into(), owner: None, roles, keys };
         let register = RegisterAgent::new(new, "translator".into());
@@ -227,5 +229,5 @@ fn definition() -> Definition {
         "required_scopes": ["agent:translate"],
         "input_schema": { "type": "object", "properties": { "text": { "type": "string" } } },
     });
-    serde_json::from_value::<Definition>(definition).unwrap().checked().unwrap()
+    serde_json::from_value::<NewTool>(definition).unwrap().definition().unwrap().0
 }

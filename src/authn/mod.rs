@@ -15,6 +15,7 @@ mod machine;
 pub mod oauth;
 mod ongoing;
 mod password;
+mod presented;
 pub mod proofs;
 mod prune;
 mod request;

@@ -22,6 +22,15 @@ pub trait Action: fmt::Debug + Send + Sync + 'static {
     /// Finds what is acted on; none is a refusal that tells nothing.
     fn find(&self, world: &World) -> impl Future<Output = Result<Option<Self::Resource>>> + Send;
 
+    /// Refuses what cannot be asked of this resource, before anybody decides on it. Only a caller
+    /// who may see the resource is told.
+    ///
+    /// # Errors
+    /// What the caller should mend.
+    fn check(&self, _: &Self::Resource, _: &World) -> Result<()> {
+        Ok(())
+    }
+
     /// What policies may look at besides the caller and the resource.
     fn particulars(&self, _: &Self::Resource) -> Particulars {
         Particulars::Admin { approval: None }

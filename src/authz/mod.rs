@@ -94,6 +94,9 @@ impl Authz {
         let Some(resource) = action.find(&self.world).await? else {
             return Err(self.absent(party, A::NAME, A::EVENT).await);
         };
+        if let Err(fault) = action.check(&resource, &self.world) {
+            return Err(self.unasked::<A>(party, &resource, fault).await);
+        }
         let asked = action.use_of(&resource);
         let reservation =
             asked.map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
@@ -253,15 +256,7 @@ impl Authz {
         if let Err(error) = self.ledger.record(entry).await {
             return error;
         }
-        let hidden = match question.resource.view() {
-            // What the caller may see is up to its token, whatever it asks on behalf of.
-            Some(view) if view.action != question.action => self
-                .would_allow(party.caller, view.action, question.resource, &(view.particulars)())
-                .map_or(true, |seen| !seen),
-            Some(_) => true,
-            None => false,
-        };
-        if hidden {
+        if self.is_hidden(party, question.action, question.resource) {
             return Error::NotFound;
         }
         let fixes = explain::fixes(&self.decider, party, question, &answer);
@@ -270,6 +265,38 @@ impl Authz {
         let reasons = answer.outcome.reasons;
         let denial = Box::new(Denial { decision_id, reasons, detail, fixes });
         if quota { Error::QuotaExceeded(denial) } else { Error::Denied(denial) }
+    }
+
+    /// Whether what this action is about must not be known to whoever asked in vain.
+    fn is_hidden(&self, party: Party<'_>, action: &str, resource: &dyn Resource) -> bool {
+        match resource.view() {
+            // What the caller may see is up to its token, whatever it asks on behalf of.
+            Some(view) if view.action != action => self
+                .would_allow(party.caller, view.action, resource, &(view.particulars)())
+                .map_or(true, |seen| !seen),
+            Some(_) => true,
+            None => false,
+        }
+    }
+
+    /// What cannot be asked of a resource is not decided on: written down, and told to those who
+    /// may know that the resource is there.
+    async fn unasked<A: Action>(
+        &self,
+        party: Party<'_>,
+        resource: &A::Resource,
+        fault: Error,
+    ) -> Error {
+        let mut entry = Entry {
+            action: Some(A::NAME.into()),
+            target: resource.target(),
+            ..self.blank(party, A::EVENT)
+        };
+        entry.details.insert("reason".into(), fault.code().into());
+        if let Err(error) = self.ledger.record(entry).await {
+            return error;
+        }
+        if self.is_hidden(party, A::NAME, resource) { Error::NotFound } else { fault }
     }
 
     /// What is not there is refused like what may not be seen, and written down like it, too.
@@ -328,10 +355,11 @@ impl Authz {
     }
 }
 
-/// Which API key the caller showed: several may stand for the same principal.
+/// Which API key or credential the caller showed: several may stand for the same principal.
 fn shown(caller: &Caller) -> BTreeMap<String, serde_json::Value> {
     match caller.session().proof.via {
         Via::ApiKey(id) => [("by_api_key".to_owned(), id.to_string().into())].into(),
+        Via::Credential(id) => [("by_credential".to_owned(), id.to_string().into())].into(),
         _ => BTreeMap::new(),
     }
 }

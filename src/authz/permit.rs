@@ -7,10 +7,12 @@ use uuid::Uuid;
 
 use super::action::{Action, Listing};
 use super::behalf::Behalf;
+use super::facts::Usage;
 use super::quota::Reservation;
 use crate::audit::{Actor, Decision, Entry, Outcome, Target};
 use crate::authn::Caller;
 use crate::clock::Clock;
+use crate::{Error, Result};
 
 /// Proof that the policies allowed this caller this very action.
 ///
@@ -156,6 +158,47 @@ impl Warrant {
         Warrant { record: Arc::new(Record::new(entry, None)) }
     }
 
+    /// For writing down how it ended what this warrant allowed to begin: an entry of its own, by the
+    /// same actor and about the same target, that names the decision.
+    ///
+    /// # Errors
+    /// This warrant's own entry is written already, and there is nothing to follow up.
+    pub fn then(&self, event: &'static str, clock: &Clock) -> Result<Warrant> {
+        let follow = |before: &Entry| Entry {
+            id: clock.new_id(),
+            event: event.into(),
+            action: None,
+            actor: before.actor.clone(),
+            target: before.target.clone(),
+            request: before.request.clone(),
+            reasons: Vec::new(),
+            errors: Vec::new(),
+            bundle: None,
+            facts: None,
+            details: [("decision".to_owned(), before.id.to_string().into())].into(),
+            at: before.at,
+            decision: before.decision,
+            outcome: before.outcome,
+        };
+        let entry = self.record.peek(follow);
+        let entry = entry.ok_or(Error::internal("what follows up comes after what it follows"))?;
+        Ok(Warrant { record: Arc::new(Record::new(entry, None)) })
+    }
+
+    /// The counters as they were reserved, where what was allowed takes from a quota.
+    pub fn usage(&self) -> Option<Usage> {
+        let open = self.record.open.lock().ok()?;
+        open.as_ref()?.reservation.as_ref().map(Reservation::usage)
+    }
+
+    /// Says when and how it ended, for the entry that follows up.
+    pub fn ended(&self, outcome: Outcome, clock: &Clock) {
+        self.record.change(|entry| {
+            entry.at = clock.now();
+            entry.outcome = outcome;
+        });
+    }
+
     /// The id of the decision that this warrant stems from.
     pub fn decision(&self) -> Uuid {
         self.record.id
@@ -197,11 +240,21 @@ impl Record {
         self.open.lock().ok()?.take()
     }
 
-    fn note(&self, key: &str, value: Value) {
+    fn peek<T>(&self, look: impl FnOnce(&Entry) -> T) -> Option<T> {
+        self.open.lock().ok()?.as_ref().map(|open| look(&open.entry))
+    }
+
+    fn change(&self, work: impl FnOnce(&mut Entry)) {
         if let Ok(mut open) = self.open.lock()
             && let Some(open) = open.as_mut()
         {
-            open.entry.details.insert(key.to_owned(), value);
+            work(&mut open.entry);
         }
+    }
+
+    fn note(&self, key: &str, value: Value) {
+        self.change(|it| {
+            it.details.insert(key.to_owned(), value);
+        });
     }
 }

@@ -105,6 +105,27 @@ impl Quota {
         Reservation { quota: self.clone(), principal, it, at: now, usage, settled: false }
     }
 
+    /// Counts a use that failed after it was settled, and gives back what it is not to cost. The
+    /// statement makes it last.
+    pub fn failed(&self, principal: Uuid, refund: Use, now: i64) -> Statement {
+        self.with(principal, now, |account| {
+            account.spent_micros = (account.spent_micros - refund.cost_micros).max(0);
+            let counter = account.tools.entry(refund.tool).or_default();
+            counter.last_hour_failures.push_back(now);
+        });
+        Statement::new(
+            "INSERT INTO usage (principal_id, tool_id, minute, uses, failures, cost_micros)
+             VALUES ($1, $2, $3, 0, 1, $4)
+             ON CONFLICT (principal_id, tool_id, minute) DO UPDATE
+             SET failures = usage.failures + 1, cost_micros = usage.cost_micros + excluded.cost_micros",
+        )
+        .bind(principal)
+        .bind(refund.tool)
+        .bind(now / MINUTE)
+        .bind(-refund.cost_micros)
+        .expect_rows(1)
+    }
+
     fn with<T>(&self, principal: Uuid, now: i64, work: impl FnOnce(&mut Account) -> T) -> T {
         let index = principal.as_u128() as usize % SHARDS;
         let [first, ..] = &self.shards;

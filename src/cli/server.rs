@@ -89,6 +89,7 @@ impl Server {
         let policies = watch(&settings, &app, &bundle)?;
         let watches = tokens.into_iter().chain(places).chain(policies).collect();
         tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
+        tokio::spawn(app.gateway.clone().keep_settled(stop.clone()));
         tasks.push(tokio::spawn(app.api_keys.clone().keep_uses(stop.clone())));
         tasks.push(tokio::spawn(app.secrets.clone().keep(stop.clone())));
         Ok(Server { app, address, settings, stop, tasks, watches })

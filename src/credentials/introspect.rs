@@ -10,7 +10,6 @@ use super::{Credential, Credentials};
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, World};
 use crate::directory::{Kind, Lifecycle};
-use crate::registry::State;
 use crate::{Error, Result, metrics};
 
 /// Asking whether a credential, whose signatures were found good, admits a use.
@@ -125,7 +124,7 @@ impl Credentials {
             Ok(it) => it,
             Err(refusal) => return Ok(refusal.into()),
         };
-        if tool.is_none_or(|it| it.state != State::Active) {
+        if !tool.is_some_and(|it| it.is_active()) {
             return Ok(inactive("tool", credential));
         }
         let directory = world.directory.snapshot();
@@ -139,7 +138,7 @@ impl Credentials {
         Ok(Validation::Valid(Box::new(verified)))
     }
 
-    fn verifier(&self) -> Result<Verifier> {
+    pub(super) fn verifier(&self) -> Result<Verifier> {
         Ok(Verifier::new(&self.keys_document(), &self.issuer).map_err(anyhow::Error::from)?)
     }
 }

@@ -3,20 +3,25 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::attenuate::{ArgumentCheck, AttenuateError, argument_checks};
 use super::mint::{Draft, MintError, Minted, mint};
 use super::record::{insert, record};
 use super::{Credential, Credentials};
+use crate::authn::Caller;
 use crate::authz::facts::{Ask, Particulars};
 use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Behalf, Permit, Use, Warrant, World};
 use crate::clock::instant;
 use crate::registry::Tool;
+use crate::store::Statement;
 use crate::{Error, Result, metrics};
 
 const SECOND: i64 = 1_000_000;
+/// How long a credential lives that Gatewright calls with itself.
+const CALL_TTL_SECONDS: i64 = 60;
 
 /// Asking for a credential for one tool.
 #[derive(Debug)]
@@ -101,6 +106,12 @@ impl Action for RequestCredential {
     }
 }
 
+/// A credential for a call of Gatewright's own, and what records it.
+pub struct ForCall {
+    pub token: SecretString,
+    pub statement: Statement,
+}
+
 /// A credential and, this once, its token.
 #[derive(Debug)]
 pub struct Issued {
@@ -123,19 +134,10 @@ impl Credentials {
         let mandate = behalf.as_ref().and_then(|it| it.mandate());
         let expires_at = mandate.map_or(expires_at, |it| it.expires_at.min(expires_at));
         let draft = Draft {
-            issuer: self.issuer.clone(),
-            credential_id: self.clock.new_id().to_string(),
-            decision_id: warrant.decision().to_string(),
-            agent_id: caller.principal().id().to_string(),
-            agent_name: caller.principal().name().to_owned(),
-            on_behalf_of: behalf.as_ref().map(|it| it.user().to_string()),
-            tool: tool.definition.name.clone(),
-            tool_digest: tool.digest().to_owned(),
             scopes: action.scopes,
-            expires_at: instant(expires_at),
             holder: action.holder_key,
-            online_only: false,
             checks: argument_checks(&action.constraints).map_err(|it| unsayable(&it))?,
+            ..self.draft(by, &tool, &warrant, expires_at)
         };
         let minted = self.sign(&warrant, &draft)?;
         let credential = record(&draft, &minted, by, &tool, &warrant, now)?;
@@ -147,6 +149,48 @@ impl Credentials {
         self.ledger.commit(&warrant, vec![insert]).await?;
         metrics::vended(started.elapsed());
         Ok(Issued { credential, minted })
+    }
+
+    /// A credential for one call that Gatewright makes itself, under the decision that allowed the
+    /// call: every scope that the tool offers, and no longer than such a call may wait.
+    pub fn for_call(
+        &self,
+        warrant: &Warrant,
+        by: (&Caller, Option<&Behalf>),
+        tool: &Tool,
+    ) -> Result<ForCall> {
+        let now = self.clock.micros();
+        let expires_at = (now.div_euclid(SECOND) + CALL_TTL_SECONDS) * SECOND;
+        let draft = self.draft(by, tool, warrant, expires_at);
+        let minted = self.sign(warrant, &draft)?;
+        let credential = record(&draft, &minted, by, tool, warrant, now)?;
+        warrant.note("credential", credential.id.to_string());
+        Ok(ForCall { token: minted.token, statement: insert(&credential, by, tool) })
+    }
+
+    /// A draft with every scope that the tool offers, and no conditions.
+    fn draft(
+        &self,
+        (caller, behalf): (&Caller, Option<&Behalf>),
+        tool: &Tool,
+        warrant: &Warrant,
+        expires_at: i64,
+    ) -> Draft {
+        Draft {
+            issuer: self.issuer.clone(),
+            credential_id: self.clock.new_id().to_string(),
+            decision_id: warrant.decision().to_string(),
+            agent_id: caller.principal().id().to_string(),
+            agent_name: caller.principal().name().to_owned(),
+            on_behalf_of: behalf.map(|it| it.user().to_string()),
+            tool: tool.definition.name.clone(),
+            tool_digest: tool.digest().to_owned(),
+            scopes: tool.definition.scopes.clone(),
+            expires_at: instant(expires_at),
+            holder: None,
+            online_only: false,
+            checks: Vec::new(),
+        }
     }
 
     /// The signing key works for nobody without a warrant.

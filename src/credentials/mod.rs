@@ -10,6 +10,7 @@ mod introspect;
 mod issue;
 pub mod keys;
 pub mod mint;
+mod present;
 mod record;
 mod revoke;
 pub mod verify;
@@ -30,7 +31,8 @@ use crate::store::{Database, Value};
 
 pub use credential::Credential;
 pub use introspect::{IntrospectCredential, Validation};
-pub use issue::{Issued, RequestCredential, ToolRef, Ttl};
+pub use issue::{ForCall, Issued, RequestCredential, ToolRef, Ttl};
+pub use present::Presented;
 pub use revoke::{RevokeCredential, of_mandate, of_principal, of_session, of_tool};
 
 /// How many are looked through for one page.

@@ -12,6 +12,7 @@ use warp::http::{HeaderMap, Method, header};
 use super::distinct;
 use crate::audit::entry::Origin;
 use crate::authn::Request;
+use crate::credentials::Presented;
 use crate::error::FieldFault;
 use crate::{Error, Result};
 
@@ -32,6 +33,8 @@ pub struct Call {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub origin: Arc<Origin>,
+    /// The credential that was shown in the place of an access token, where the route takes one.
+    pub presented: Option<Presented>,
     /// How long a credential lives whose request does not say.
     pub credential_ttl_seconds: u64,
 }
@@ -100,6 +103,15 @@ impl Call {
     /// The query, of which nothing may be left unread.
     pub fn query(&self) -> Query<'_> {
         Query { pairs: self.query.iter().collect(), faults: Vec::new() }
+    }
+
+    /// The value of a header that is there once and is text.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let mut values = self.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok().map(str::to_owned),
+            _ => None,
+        }
     }
 
     /// The revision in `If-Match`, when it is there; `*` asks for nothing in particular.

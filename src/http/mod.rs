@@ -1,5 +1,6 @@
 //! The API: a table of routes behind one warp filter.
 
+mod account;
 mod agents;
 mod api_keys;
 mod audit;
@@ -12,6 +13,7 @@ mod docs;
 pub mod door;
 mod factors;
 mod health;
+mod invoke;
 mod list;
 mod mandates;
 mod oauth;
@@ -143,11 +145,16 @@ async fn dispatch(
         headers: head.headers,
         body,
         origin: Arc::new(origin),
+        presented: None,
         credential_ttl_seconds: app.credential_ttl_seconds,
+    };
+    let time_max = match route.is_patient {
+        true => app.gateway.time_max() + ANSWER_TIME_MAX,
+        false => ANSWER_TIME_MAX,
     };
     let work = async move { route.serve(app, call).await };
     let work = tokio::spawn(work.instrument(trace.span()));
-    match tokio::time::timeout(ANSWER_TIME_MAX, work).await {
+    match tokio::time::timeout(time_max, work).await {
         Ok(Ok(answer)) => answer,
         Err(_) => Err(Error::Unavailable { what: "something that the answer needs" }),
         Ok(Err(error)) => {

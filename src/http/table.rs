@@ -9,11 +9,11 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    agents, api_keys, audit, credentials, docs, factors, health, mandates, oauth, passkeys,
-    session, tools, users, well_known,
+    account, agents, api_keys, audit, credentials, docs, factors, health, invoke, mandates, oauth,
+    passkeys, session, tools, users, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
-use crate::registry::{Definition, ToolPatch};
+use crate::registry::{NewTool, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
     ("page_size", "1 to 200, 50 by default."),
@@ -491,7 +491,7 @@ fn registry() -> Vec<Route> {
     vec![
         Route::guarded(Method::POST, "/api/v1/tools", tools::parse_create, tools::create)
             .about("Register a tool")
-            .takes::<Definition>()
+            .takes::<NewTool>()
             .with_status(201)
             .gives::<tools::ToolView>(),
         Route::listed("/api/v1/tools", tools::parse_list, tools::list)
@@ -521,6 +521,33 @@ fn registry() -> Vec<Route> {
         )
         .about("Let a tool be used no more")
         .gives::<tools::ToolView>(),
+        Route::guarded_for_holders(
+            Method::POST,
+            "/api/v1/tools/{tool}/invoke",
+            invoke::parse_invoke,
+            invoke::invoke,
+        )
+        .about("Call a tool through the gateway, which holds its secrets")
+        .takes::<invoke::InvokeBody>()
+        .gives::<invoke::InvokeAnswer>()
+        .patient(),
+        Route::guarded(
+            Method::PUT,
+            "/api/v1/tools/{tool}/account",
+            account::parse_connect,
+            account::connect,
+        )
+        .about("Store what the tool knows you by; for tools that want it of each user")
+        .takes::<account::AccountBody>()
+        .with_status(204),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/tools/{tool}/account",
+            account::parse_disconnect,
+            account::disconnect,
+        )
+        .about("Forget what the tool knows you by")
+        .with_status(204),
         Route::guarded(Method::DELETE, "/api/v1/tools/{tool}", tools::parse_delete, tools::delete)
             .about("Delete a tool and revoke its credentials; needs an elevated token")
             .with_status(204),

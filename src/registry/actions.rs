@@ -4,14 +4,21 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::definition::{Definition, RiskLevel, ToolPatch, ToolType};
-use super::tool::{State, Tool};
+use super::connection::ToolType;
+use super::definition::{Definition, RiskLevel};
+use super::draft::ToolPatch;
+use super::tool::Tool;
 use crate::Result;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Candidates, Listing, TheRegistry, World};
+use crate::secrets::Change;
 
+/// Registering a tool.
 #[derive(Debug)]
-pub struct CreateTool(pub Definition);
+pub struct CreateTool {
+    pub definition: Definition,
+    pub secrets: Change,
+}
 
 impl Action for CreateTool {
     const NAME: &'static str = "register_tool";
@@ -117,9 +124,9 @@ impl ListTools {
     fn matches(&self, tool: &Tool) -> bool {
         let it = &tool.definition;
         self.after.as_deref().is_none_or(|after| tool.name_key() > after)
-            && self.tool_type.is_none_or(|want| it.tool_type == want)
+            && self.tool_type.is_none_or(|want| it.connection.tool_type() == want)
             && self.risk_level.is_none_or(|want| it.risk_level == want)
-            && self.is_active.is_none_or(|want| (tool.state == State::Active) == want)
+            && self.is_active.is_none_or(|want| tool.is_active() == want)
             && self.owner.is_none_or(|want| tool.owner == want)
             && self.tag.as_ref().is_none_or(|want| it.tags.contains(want))
             && self

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::schema;
+use super::connection::Connection;
+use super::{reach, schema};
 use crate::error::FieldFault;
 use crate::{Error, Result};
 
@@ -15,16 +16,8 @@ const TEXT_CHARS_MAX: usize = 4_000;
 const WORDS_MAX: usize = 64;
 const WORD_CHARS_MAX: usize = 100;
 const TTL_SECONDS_MAX: u32 = 86_400;
-const TTL_SECONDS_DEFAULT: u32 = 3_600;
 /// A thousand dollars: beyond it a price is a typing error.
 const COST_MICROS_MAX: i64 = 1_000_000_000;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ToolType {
-    /// The agent runs it itself; Gatewright holds its schema and vends its credential.
-    Function,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -48,9 +41,9 @@ impl RiskLevel {
 
 /// The part of a tool that its publisher decides and that the digest pins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Definition {
-    pub tool_type: ToolType,
+    #[serde(flatten)]
+    pub connection: Connection,
     /// Unique without regard to case.
     #[schemars(regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"), length(max = 64))]
     pub name: String,
@@ -58,14 +51,12 @@ pub struct Definition {
     pub display_name: String,
     #[serde(default)]
     pub description: String,
-    #[serde(default = "first_version")]
     pub version: String,
     /// JSON Schema 2020-12 of the arguments, complete in itself.
     pub input_schema: Value,
     /// Policies know a tag as the tool set of the same name.
     #[serde(default)]
     pub tags: BTreeSet<String>,
-    #[serde(default = "low")]
     pub risk_level: RiskLevel,
     /// Whether a call has effects that a person must confirm.
     #[serde(default)]
@@ -75,70 +66,12 @@ pub struct Definition {
     /// What its callers' access tokens must hold.
     #[serde(default)]
     pub required_scopes: BTreeSet<String>,
-    #[serde(default = "default_ttl")]
     #[schemars(range(min = 1, max = 86400))]
     pub max_ttl_seconds: u32,
     /// US dollars that one use costs, to the millionth.
     #[serde(default, with = "dollars")]
     #[schemars(with = "f64", range(min = 0, max = 1000))]
     pub cost_per_call: i64,
-}
-
-fn first_version() -> String {
-    "1.0.0".into()
-}
-
-fn low() -> RiskLevel {
-    RiskLevel::Low
-}
-
-fn default_ttl() -> u32 {
-    TTL_SECONDS_DEFAULT
-}
-
-/// What `PATCH` may change; what is left out stays as it is.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ToolPatch {
-    pub name: Option<String>,
-    pub display_name: Option<String>,
-    pub description: Option<String>,
-    pub version: Option<String>,
-    pub input_schema: Option<Value>,
-    pub tags: Option<BTreeSet<String>>,
-    pub risk_level: Option<RiskLevel>,
-    pub consequential: Option<bool>,
-    pub scopes: Option<BTreeSet<String>>,
-    pub required_scopes: Option<BTreeSet<String>>,
-    pub max_ttl_seconds: Option<u32>,
-    #[serde(deserialize_with = "dollars::optional")]
-    #[schemars(with = "Option<f64>")]
-    pub cost_per_call: Option<i64>,
-}
-
-impl ToolPatch {
-    /// The definition with the changes in it, checked as a whole.
-    pub fn apply(&self, to: &Definition) -> Result<Definition> {
-        fn or<T: Clone>(new: &Option<T>, old: &T) -> T {
-            new.as_ref().unwrap_or(old).clone()
-        }
-        let next = Definition {
-            tool_type: to.tool_type,
-            name: or(&self.name, &to.name),
-            display_name: or(&self.display_name, &to.display_name),
-            description: or(&self.description, &to.description),
-            version: or(&self.version, &to.version),
-            input_schema: or(&self.input_schema, &to.input_schema),
-            tags: or(&self.tags, &to.tags),
-            risk_level: or(&self.risk_level, &to.risk_level),
-            consequential: or(&self.consequential, &to.consequential),
-            scopes: or(&self.scopes, &to.scopes),
-            required_scopes: or(&self.required_scopes, &to.required_scopes),
-            max_ttl_seconds: or(&self.max_ttl_seconds, &to.max_ttl_seconds),
-            cost_per_call: or(&self.cost_per_call, &to.cost_per_call),
-        };
-        next.checked()
-    }
 }
 
 impl Definition {
@@ -204,6 +137,9 @@ impl Definition {
         for (pointer, detail) in schema::faults(&self.input_schema) {
             fault(&format!("/input_schema{pointer}"), detail);
         }
+        for (pointer, detail) in reach::faults(&self.connection, &self.input_schema) {
+            fault(&pointer, detail);
+        }
         if faults.is_empty() { Ok(self) } else { Err(Error::Invalid(faults)) }
     }
 }
@@ -228,7 +164,7 @@ fn shown(text: &str) -> String {
 }
 
 /// US dollars outside, millionths inside. What has more digits is refused, not rounded.
-mod dollars {
+pub(super) mod dollars {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 

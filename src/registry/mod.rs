@@ -1,29 +1,41 @@
 //! The tools there are: registered, changed, found.
 
 mod actions;
+mod connection;
 mod definition;
+mod draft;
 mod effort;
+mod reach;
 mod schema;
 mod tool;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use imbl::HashMap;
+use imbl::{HashMap, OrdSet};
 use uuid::Uuid;
 
 use crate::audit::Ledger;
 use crate::authz::{Permit, Warrant};
 use crate::clock::Clock;
 use crate::credentials;
+use crate::secrets::Staged;
 use crate::store::{Database, Statement};
 use crate::{Error, Result};
+
+use draft::complete;
 
 pub use actions::{
     ActivateTool, CreateTool, DeactivateTool, DeleteTool, ListTools, ShowTool, UpdateTool,
 };
+pub use connection::{
+    Auth, Builtin, ClientCredentials, Connection, HttpMethod, HttpTool, KeyIn, KeyPlace, Lease,
+    Masked, Member, Place, Remote, ToolType, Transport, Username,
+};
 pub(crate) use definition::is_word;
-pub use definition::{Definition, RiskLevel, ToolPatch, ToolType};
+pub use definition::{Definition, RiskLevel};
+pub use draft::{HEADER, NewTool, ToolPatch};
+pub(crate) use reach::is_header as is_free_header;
 pub use tool::{State, Tool};
 
 /// All tools at one instant: immutable, shared, swapped whole.
@@ -31,6 +43,8 @@ pub use tool::{State, Tool};
 pub struct Catalogue {
     tools: HashMap<Uuid, Arc<Tool>>,
     names: HashMap<String, Uuid>,
+    /// The tools of each server.
+    members: HashMap<Uuid, OrdSet<Uuid>>,
 }
 
 impl Catalogue {
@@ -55,10 +69,35 @@ impl Catalogue {
         all
     }
 
-    fn put(&mut self, tool: Arc<Tool>) {
+    /// The tools of a server, in order of age.
+    pub fn members(&self, server: Uuid) -> impl Iterator<Item = &Arc<Tool>> {
+        self.members.get(&server).into_iter().flatten().filter_map(|id| self.tools.get(id))
+    }
+
+    /// The server that a tool is one of.
+    pub fn server_of(&self, tool: &Tool) -> Option<&Arc<Tool>> {
+        self.tool(tool.definition.connection.server()?)
+    }
+
+    /// Takes in a tool, fitting it to its server, or its own tools to it.
+    fn put(&mut self, tool: Arc<Tool>) -> Result<()> {
         let before = self.tools.get(&tool.id).cloned();
         if before.as_ref().is_some_and(|it| it.revision >= tool.revision) {
-            return;
+            return Ok(());
+        }
+        let tool = match self.server_of(&tool) {
+            Some(server) => Arc::new(tool.under(server)?),
+            None => tool,
+        };
+        let below: Vec<Uuid> = self.members.get(&tool.id).into_iter().flatten().copied().collect();
+        for id in below {
+            if let Some(member) = self.tools.get(&id) {
+                let member = Arc::new(member.under(&tool)?);
+                self.tools.insert(id, member);
+            }
+        }
+        if let Some(server) = tool.definition.connection.server() {
+            self.members.entry(server).or_default().insert(tool.id);
         }
         // A name that was given up is free.
         if let Some(before) = before {
@@ -71,11 +110,17 @@ impl Catalogue {
         {
             self.forget_name(&before);
         }
+        Ok(())
     }
 
     fn remove(&mut self, tool: &Tool) {
         self.tools.remove(&tool.id);
         self.forget_name(tool);
+        if let Some(server) = tool.definition.connection.server()
+            && let Some(members) = self.members.get_mut(&server)
+        {
+            members.remove(&tool.id);
+        }
     }
 
     fn forget_name(&mut self, tool: &Tool) {
@@ -98,7 +143,7 @@ impl Registry {
     pub async fn load(db: &dyn Database, ledger: Ledger, clock: Clock) -> Result<Registry> {
         let mut catalogue = Catalogue::default();
         for row in db.query("SELECT body, revision FROM tools", vec![]).await? {
-            catalogue.put(Arc::new(Tool::restore(row.text(0)?, row.int(1)?)?));
+            catalogue.put(Arc::new(Tool::restore(row.text(0)?, row.int(1)?)?))?;
         }
         Ok(Registry { catalogue: ArcSwap::from_pointee(catalogue), ledger, clock })
     }
@@ -108,18 +153,25 @@ impl Registry {
         self.catalogue.load_full()
     }
 
-    /// Registers a tool in the state that was decided for it.
-    pub async fn create(&self, permit: Permit<CreateTool>, state: State) -> Result<Arc<Tool>> {
-        let (caller, CreateTool(definition), _, warrant) = permit.spend();
+    /// Registers a tool in the state that was decided for it, and writes down with it what keeps
+    /// its secrets.
+    pub async fn create(&self, permit: Permit<CreateTool>, new: New) -> Result<Arc<Tool>> {
+        let (caller, action, _, warrant) = permit.spend();
         let owner = caller.principal().id();
-        let tool = Tool::new(self.clock.new_id(), owner, definition, state, self.clock.micros())?;
-        self.insert(&warrant, tool).await
+        let now = self.clock.micros();
+        let mut tool = Tool::new(new.id, owner, action.definition, new.state, now)?;
+        complete(&tool.definition, &new.secrets.names)?;
+        tool.secrets = new.secrets.names;
+        self.insert(&warrant, tool, new.secrets.statements).await
     }
 
-    async fn insert(&self, warrant: &Warrant, tool: Tool) -> Result<Arc<Tool>> {
-        if self.catalogue().named(tool.name_key()).is_some() {
-            return Err(taken(&tool.definition.name));
-        }
+    async fn insert(
+        &self,
+        warrant: &Warrant,
+        tool: Tool,
+        also: Vec<Statement>,
+    ) -> Result<Arc<Tool>> {
+        self.free(&tool)?;
         warrant.note("tool", tool.id.to_string());
         warrant.note("name", tool.definition.name.as_str());
         warrant.note("digest", tool.digest());
@@ -130,44 +182,49 @@ impl Registry {
         .bind(tool.name_key())
         .bind(tool.body()?)
         .bind(tool.revision);
-        self.ledger.commit(warrant, vec![insert]).await.map_err(|error| match error {
+        let statements = [insert].into_iter().chain(also).collect();
+        self.ledger.commit(warrant, statements).await.map_err(|error| match error {
             Error::Conflict(_) => taken(&tool.definition.name),
             other => other,
         })?;
-        Ok(self.publish(tool))
+        self.publish(tool)
     }
 
     /// Changes a tool. One that is active stays so only if `state`, which was decided for the
     /// changed tool, says so.
-    pub async fn update(&self, permit: Permit<UpdateTool>, state: State) -> Result<Arc<Tool>> {
+    pub async fn update(
+        &self,
+        permit: Permit<UpdateTool>,
+        state: State,
+        secrets: Staged,
+    ) -> Result<Arc<Tool>> {
         let (_, action, tool, warrant) = permit.spend();
         if action.if_match.is_some_and(|it| it != tool.revision) {
             return Err(Error::PreconditionFailed);
         }
         let definition = action.patch.apply(&tool.definition)?;
-        let name = definition.name.clone();
         let next = tool.changed(self.clock.micros(), |it| {
             it.definition = definition;
+            it.secrets = secrets.names;
             it.state = if it.state == State::Active { state } else { it.state };
         })?;
-        if self.catalogue().named(next.name_key()).is_some_and(|it| it.id != next.id) {
-            return Err(taken(&name));
-        }
+        complete(&next.definition, &next.secrets)?;
+        self.free(&next)?;
         warrant.note("digest", next.digest());
         warrant.note("state", next.state.as_str());
-        self.replace(&warrant, &tool, next, action.if_match).await
+        self.replace(&warrant, &tool, next, action.if_match, secrets.statements).await
     }
 
     pub async fn activate(&self, permit: Permit<ActivateTool>) -> Result<Arc<Tool>> {
         let (_, action, tool, warrant) = permit.spend();
         let next = tool.changed(self.clock.micros(), |it| it.state = State::Active)?;
-        self.replace(&warrant, &tool, next, action.if_match).await
+        self.replace(&warrant, &tool, next, action.if_match, Vec::new()).await
     }
 
     pub async fn deactivate(&self, permit: Permit<DeactivateTool>) -> Result<Arc<Tool>> {
         let (_, action, tool, warrant) = permit.spend();
         let next = tool.changed(self.clock.micros(), |it| it.state = State::Deactivated)?;
-        self.replace(&warrant, &tool, next, action.if_match).await
+        self.replace(&warrant, &tool, next, action.if_match, Vec::new()).await
     }
 
     async fn replace(
@@ -176,6 +233,7 @@ impl Registry {
         tool: &Tool,
         next: Tool,
         if_match: Option<i64>,
+        also: Vec<Statement>,
     ) -> Result<Arc<Tool>> {
         if if_match.is_some_and(|it| it != tool.revision) {
             return Err(Error::PreconditionFailed);
@@ -190,45 +248,73 @@ impl Registry {
         .bind(next.body()?)
         .bind(next.revision)
         .expect_rows(1);
-        let mut statements = Vec::from([update]);
+        let mut statements: Vec<Statement> = [update].into_iter().chain(also).collect();
         // The name is free for another tool now: what was vended under it must not fit that one.
         if next.definition.name != tool.definition.name {
             statements.extend(credentials::of_tool(tool.id, next.updated_at));
         }
         self.ledger.commit(warrant, statements).await.map_err(|it| overtaken(it, if_match))?;
-        Ok(self.publish(next))
+        self.publish(next)
     }
 
-    /// Deletes the tool for good, and revokes what was vended for it in the same commit.
-    pub async fn delete(&self, permit: Permit<DeleteTool>) -> Result<()> {
+    /// Deletes the tool for good, and the tools of a server with it, and revokes what was vended
+    /// for them in the same commit. `also` does away with their secrets.
+    pub async fn delete(&self, permit: Permit<DeleteTool>, also: Vec<Statement>) -> Result<()> {
         let (_, action, tool, warrant) = permit.spend();
         if action.if_match.is_some_and(|it| it != tool.revision) {
             return Err(Error::PreconditionFailed);
         }
-        let delete = Statement::new("DELETE FROM tools WHERE id = $1 AND revision = $2")
-            .bind(tool.id)
-            .bind(tool.revision)
-            .expect_rows(1);
-        let [tell, mark] = credentials::of_tool(tool.id, self.clock.micros());
-        let written = self.ledger.commit(&warrant, vec![tell, mark, delete]).await;
+        let catalogue = self.catalogue();
+        let gone: Vec<_> = catalogue.members(tool.id).chain([&tool]).cloned().collect();
+        let mut statements = Vec::with_capacity(gone.len() * 3 + also.len());
+        for it in &gone {
+            statements.extend(credentials::of_tool(it.id, self.clock.micros()));
+            statements.push(
+                Statement::new("DELETE FROM tools WHERE id = $1 AND revision = $2")
+                    .bind(it.id)
+                    .bind(it.revision)
+                    .expect_rows(1),
+            );
+        }
+        statements.extend(also);
+        let written = self.ledger.commit(&warrant, statements).await;
         written.map_err(|it| overtaken(it, action.if_match))?;
-        self.swap(|it| it.remove(&tool));
-        Ok(())
+        self.swap(|it| {
+            gone.iter().for_each(|tool| it.remove(tool));
+            Ok(())
+        })
     }
 
-    fn publish(&self, tool: Tool) -> Arc<Tool> {
-        let tool = Arc::new(tool);
-        self.swap(|it| it.put(tool.clone()));
-        tool
+    /// Refuses a name that another tool has.
+    fn free(&self, tool: &Tool) -> Result<()> {
+        match self.catalogue().named(tool.name_key()) {
+            Some(it) if it.id != tool.id => Err(taken(&tool.definition.name)),
+            _ => Ok(()),
+        }
     }
 
-    fn swap(&self, change: impl Fn(&mut Catalogue)) {
+    fn publish(&self, tool: Tool) -> Result<Arc<Tool>> {
+        let (id, tool) = (tool.id, Arc::new(tool));
+        self.swap(|it| it.put(tool.clone()))?;
+        Ok(self.catalogue().tool(id).cloned().unwrap_or(tool))
+    }
+
+    fn swap(&self, change: impl Fn(&mut Catalogue) -> Result<()>) -> Result<()> {
+        let mut ended = Ok(());
         self.catalogue.rcu(|it| {
             let mut next = Catalogue::clone(it);
-            change(&mut next);
-            next
+            ended = change(&mut next);
+            if ended.is_ok() { Arc::new(next) } else { it.clone() }
         });
+        ended
     }
+}
+
+/// What decided about a new tool, besides what its publisher said.
+pub struct New {
+    pub id: Uuid,
+    pub state: State,
+    pub secrets: Staged,
 }
 
 /// Who insisted on a revision is told that it is gone, however late that was found out.

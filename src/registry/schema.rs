@@ -4,6 +4,7 @@ use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use super::effort;
+use crate::error::FieldFault;
 
 /// Deeper than any honest schema; keeps the checks below from being asked to recurse for ever.
 const DEPTH_MAX: usize = 64;
@@ -76,6 +77,18 @@ pub fn compile(schema: &Value) -> Result<Validator, ValidationError<'static>> {
         .with_draft(jsonschema::Draft::Draft202012)
         .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_SIZE_MAX))
         .build(schema)
+}
+
+/// What is wrong with `arguments`, by JSON pointer below `/arguments`.
+pub fn faults_in(validator: &Validator, arguments: &Value) -> Vec<FieldFault> {
+    if validator.is_valid(arguments) {
+        return Vec::new();
+    }
+    let told = |error: ValidationError<'_>| {
+        let (pointer, detail) = told(&error);
+        FieldFault { pointer: format!("/arguments{pointer}"), detail }
+    };
+    validator.iter_errors(arguments).take(FAULTS_MAX).map(told).collect()
 }
 
 fn walk(value: &Value, pointer: &mut String, depth: usize, faults: &mut Vec<(String, String)>) {

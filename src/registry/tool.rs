@@ -1,18 +1,24 @@
 //! A registered tool.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use jsonschema::Validator;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::definition::Definition;
+use super::schema;
 use crate::Result;
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Resource, View};
+use crate::clock::instant;
+use crate::error::FieldFault;
+use crate::secrets::SecretName;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,6 +27,8 @@ pub enum State {
     Draft,
     Active,
     Deactivated,
+    /// Its definition is not the one it was registered with any more.
+    Quarantined,
 }
 
 impl State {
@@ -29,6 +37,7 @@ impl State {
             State::Draft => "draft",
             State::Active => "active",
             State::Deactivated => "deactivated",
+            State::Quarantined => "quarantined",
         }
     }
 }
@@ -37,15 +46,23 @@ impl State {
 pub struct Tool {
     pub id: Uuid,
     pub owner: Uuid,
+    /// What was decided for this very tool; see [`Tool::is_active`].
     pub state: State,
     pub definition: Definition,
+    /// The names of the secrets that are kept for it.
+    pub secrets: BTreeSet<SecretName>,
+    /// Until when the last probe of a remote tool is believed: microseconds.
+    pub probe_valid_until: Option<i64>,
     /// Goes up by one with every change; the `ETag`.
     pub revision: i64,
     pub created_at: i64,
     pub updated_at: i64,
     name_key: String,
     digest: String,
+    /// The state that counts: a tool of a server is in no better one than its server.
+    standing: State,
     entity: Entity,
+    arguments: Arc<OnceLock<Validator>>,
 }
 
 /// A tool as the store keeps it.
@@ -55,6 +72,10 @@ struct Body {
     owner: Uuid,
     state: State,
     definition: Definition,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    secrets: BTreeSet<SecretName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probe_valid_until: Option<i64>,
     created_at: i64,
     updated_at: i64,
 }
@@ -67,7 +88,10 @@ impl Tool {
         state: State,
         now: i64,
     ) -> Result<Tool> {
-        Body { id, owner, state, definition, created_at: now, updated_at: now }.sealed(1)
+        let (secrets, probe_valid_until) = (BTreeSet::new(), None);
+        let (created_at, updated_at) = (now, now);
+        Body { id, owner, state, definition, secrets, probe_valid_until, created_at, updated_at }
+            .sealed(1)
     }
 
     pub(super) fn restore(body: &str, revision: i64) -> Result<Tool> {
@@ -93,6 +117,8 @@ impl Tool {
             owner: self.owner,
             state: self.state,
             definition: self.definition.clone(),
+            secrets: self.secrets.clone(),
+            probe_valid_until: self.probe_valid_until,
             created_at: self.created_at,
             updated_at: self.updated_at,
         }
@@ -107,17 +133,64 @@ impl Tool {
     pub fn digest(&self) -> &str {
         &self.digest
     }
+
+    /// Whether it may be used: it is active itself, and so is its server.
+    pub fn is_active(&self) -> bool {
+        self.standing == State::Active
+    }
+
+    /// The state that counts.
+    pub fn standing(&self) -> State {
+        self.standing
+    }
+
+    /// What is wrong with these arguments, by JSON pointer below `/arguments`; empty when they fit.
+    ///
+    /// # Errors
+    /// The schema was accepted once and cannot be compiled any more.
+    pub fn faults_in(&self, arguments: &Value) -> Result<Vec<FieldFault>> {
+        let validator = match self.arguments.get() {
+            Some(it) => it,
+            None => {
+                let fresh = schema::compile(&self.definition.input_schema)
+                    .map_err(|it| anyhow::anyhow!("`{}` has no usable schema: {it}", self.id))?;
+                self.arguments.get_or_init(|| fresh)
+            }
+        };
+        Ok(schema::faults_in(validator, arguments))
+    }
+
+    /// The same tool as it stands under `server`.
+    pub(super) fn under(&self, server: &Tool) -> Result<Tool> {
+        let mut next = self.clone();
+        next.standing = match (self.state, server.state) {
+            (State::Active, of_server) => of_server,
+            (own, _) => own,
+        };
+        next.probe_valid_until = server.probe_valid_until;
+        next.entity = next.stored().entity(next.standing, Some(server.name_key()))?;
+        Ok(next)
+    }
 }
 
 impl Body {
     /// Makes what is derived fit what is given.
     fn sealed(self, revision: i64) -> Result<Tool> {
+        // Without its server a tool of one is good for nothing: see `Catalogue::put`.
+        let standing = match self.definition.connection.server() {
+            Some(_) if self.state == State::Active => State::Deactivated,
+            _ => self.state,
+        };
         let canonical =
             serde_json_canonicalizer::to_vec(&self.definition).map_err(anyhow::Error::from)?;
         Ok(Tool {
             name_key: self.definition.name.to_lowercase(),
             digest: format!("sha256:{}", hex::encode(Sha256::digest(canonical))),
-            entity: self.entity()?,
+            standing,
+            entity: self.entity(standing, None)?,
+            arguments: Arc::default(),
+            secrets: self.secrets,
+            probe_valid_until: self.probe_valid_until,
             id: self.id,
             owner: self.owner,
             state: self.state,
@@ -128,23 +201,29 @@ impl Body {
         })
     }
 
-    fn entity(&self) -> Result<Entity> {
+    fn entity(&self, standing: State, server: Option<&str>) -> Result<Entity> {
         let it = &self.definition;
         let one = |kind, id: &str| RestrictedExpression::new_entity_uid(uid(kind, id));
-        let scopes = |words: &std::collections::BTreeSet<String>| {
+        let scopes = |words: &BTreeSet<String>| {
             RestrictedExpression::new_set(words.iter().map(|word| one(Kind::Scope, word)))
         };
         let ttl = RestrictedExpression::new_duration(format!("{}s", it.max_ttl_seconds));
-        let attributes = HashMap::from([
+        let mut attributes = HashMap::from([
             ("owner".to_owned(), one(Kind::User, &self.owner.to_string())),
-            ("state".to_owned(), one(Kind::ToolState, self.state.as_str())),
+            ("state".to_owned(), one(Kind::ToolState, standing.as_str())),
             ("risk".to_owned(), one(Kind::RiskLevel, it.risk_level.as_str())),
             ("consequential".to_owned(), RestrictedExpression::new_bool(it.consequential)),
             ("allowed_scopes".to_owned(), scopes(&it.scopes)),
             ("required_scopes".to_owned(), scopes(&it.required_scopes)),
             ("max_ttl".to_owned(), ttl),
         ]);
-        let sets: HashSet<_> = it.tags.iter().map(|tag| uid(Kind::ToolSet, tag)).collect();
+        if let Some(at) = self.probe_valid_until {
+            let at = RestrictedExpression::new_datetime(instant(at).to_string());
+            attributes.insert("probe_valid_until".to_owned(), at);
+        }
+        // Policies may speak of all tools of a server by its name.
+        let sets = it.tags.iter().map(String::as_str).chain(server);
+        let sets: HashSet<_> = sets.map(|tag| uid(Kind::ToolSet, tag)).collect();
         let entity = Entity::new(uid(Kind::Tool, &self.id.to_string()), attributes, sets)
             .map_err(anyhow::Error::from)?;
         Ok(entity)

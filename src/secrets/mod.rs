@@ -56,7 +56,7 @@ pub struct Secrets {
 
 /// What a change of values comes to. It takes effect with the commit of its statements, and is
 /// swept away when there is none.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "secrets change when a commit carries these statements"]
 pub struct Staged {
     /// The names there are afterwards.

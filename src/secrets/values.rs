@@ -110,7 +110,7 @@ pub fn masked<'a>(names: impl IntoIterator<Item = &'a SecretName>) -> Map<String
 }
 
 /// What is to become of the values at one path: some set, some removed, the others kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Change {
     set: Values,
     remove: BTreeSet<SecretName>,
@@ -163,6 +163,19 @@ impl Change {
             }
         }
         Ok(())
+    }
+
+    /// Both changes at once; where they touch the same name, `other` wins.
+    pub fn and(mut self, other: Change) -> Change {
+        for (name, value) in other.set.0 {
+            self.remove.remove(&name);
+            self.set.insert(name, value);
+        }
+        for name in other.remove {
+            self.set.0.remove(&name);
+            self.remove.insert(name);
+        }
+        self
     }
 
     pub fn is_empty(&self) -> bool {

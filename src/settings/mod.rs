@@ -9,6 +9,7 @@ mod credentials;
 mod database;
 mod faults;
 mod file;
+mod gateway;
 mod issuers;
 mod keys;
 mod log;
@@ -42,6 +43,7 @@ pub use self::auth::Auth;
 pub use self::credentials::Credentials;
 pub use self::database::{Database, DatabaseUrl, NoDatabaseUrl};
 pub use self::faults::{Fault, Faults, Source};
+pub use self::gateway::{Gateway, Probe};
 pub use self::issuers::{
     IssuerName, IssuerUrl, SignInIssuer, Signing, Subjects, TrustedIssuer, Word, WorkloadIssuer,
 };
@@ -87,6 +89,8 @@ pub struct Settings {
     pub tls: Tls,
     pub metrics: Metrics,
     pub outbound: Outbound,
+    pub probe: Probe,
+    pub gateway: Gateway,
     pub audit: Audit,
     pub log: Log,
 }
@@ -173,6 +177,8 @@ impl Default for Settings {
             tls: Tls::default(),
             metrics: Metrics::default(),
             outbound: Outbound::default(),
+            probe: Probe::default(),
+            gateway: Gateway::default(),
             audit: Audit::default(),
             log: Log::default(),
         }

@@ -19,7 +19,7 @@ use crate::harness::secrets::{Room, assert_unavailable, leading_to, memory, seal
 const DEADLINE: Duration = Duration::from_secs(10);
 const CALL_SECONDS: u64 = 30;
 /// After which a sweeper takes such a call for ended.
-const FORGOTTEN_SECONDS: i64 = 36;
+const FORGOTTEN_SECONDS: i64 = 46;
 
 /// A server with an engine that makes roles in a database, and a room that leases from it.
 struct Engine {

@@ -83,7 +83,6 @@ const AWAITING: &[&str] = &[
     "delete_agent",
     "draft_policy",
     "grant_tool",
-    "invoke",
     "probe_tool",
     "publish_version",
     "quarantine_tool",
@@ -255,6 +254,8 @@ impl Things {
             "POST /api/v1/tools" => samples::calculate("another"),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
+            "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
+            "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
                 json!({ "token": self.token, "tool": "calc", "scope": "evaluate" })

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::directory::Lifecycle;
 use crate::directory::fixture::{self, Given};
 use crate::policy::Bundle;
-use crate::registry::{Definition, State, Tool};
+use crate::registry::{Definition, NewTool, State, Tool};
 
 const NOW: i64 = 1_773_223_200_000_000;
 const HOUR: i64 = 3_600_000_000;
@@ -96,12 +96,15 @@ fn tool() -> impl Strategy<Value = Definition> {
         1 => Just(vec!["translation", "corp-only"]), 1 => Just(vec![])];
     (risk, tags, prop_oneof![5 => Just(false), 1 => Just(true)]).prop_map(
         |(risk_level, tags, consequential)| {
-            serde_json::from_value(json!({
+            serde_json::from_value::<NewTool>(json!({
                 "tool_type": "function", "name": "translate", "input_schema": { "type": "object" },
                 "scopes": ["read", "translate"], "required_scopes": ["agent:translate"],
                 "risk_level": risk_level, "tags": tags, "consequential": consequential,
             }))
             .unwrap()
+            .definition()
+            .unwrap()
+            .0
         },
     )
 }

@@ -14,6 +14,9 @@ pub enum Reach {
     /// The operator wrote the URL into the settings: private networks too, and plain http to this
     /// very machine.
     Configured,
+    /// Strangers name the URL, and the operator lets them name any but special addresses: private
+    /// networks too, and plain http.
+    Private,
 }
 
 /// Why a URL is not called. Says what to write instead.
@@ -36,7 +39,7 @@ impl Reach {
     pub(super) fn covers(self, address: IpAddr) -> bool {
         match place(address) {
             Place::Public => true,
-            Place::Loopback | Place::Private => self == Reach::Configured,
+            Place::Loopback | Place::Private => self != Reach::Public,
             Place::Special => false,
         }
     }
@@ -61,6 +64,7 @@ impl Reach {
         };
         match url.scheme() {
             "https" => Ok(()),
+            _ if self == Reach::Private => Ok(()),
             _ if local == Place::Loopback => Ok(()),
             _ => Err(Unfit::NotHttps),
         }
@@ -76,8 +80,8 @@ impl Reach {
             return Err(Unfit::FinalDot);
         }
         match self {
-            Reach::Configured if is_localhost(name) => Ok(Place::Loopback),
-            Reach::Configured => Ok(Place::Private),
+            Reach::Configured | Reach::Private if is_localhost(name) => Ok(Place::Loopback),
+            Reach::Configured | Reach::Private => Ok(Place::Private),
             // A name without a dot is completed from the host's own search list.
             Reach::Public if is_localhost(name) || !name.contains('.') => Err(Unfit::NotPublic),
             Reach::Public => Ok(Place::Public),

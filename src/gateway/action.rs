@@ -1,0 +1,162 @@
+//! Asking to call a tool.
+
+use std::sync::Arc;
+
+use cedar_policy::{Entity, EntityUid};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::upstream::Along;
+use crate::Result;
+use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
+use crate::authz::quota::NOTHING_USED;
+use crate::authz::{Action, Resource, Use, View, World};
+use crate::credentials::{Presented, ToolRef};
+use crate::error::Error;
+use crate::registry::{Connection, Tool};
+
+/// Calling a tool with arguments.
+#[derive(Debug)]
+pub struct InvokeTool {
+    pub tool: ToolRef,
+    pub arguments: Value,
+    /// Whether a person said that the effects are wanted.
+    pub confirmed: bool,
+    /// Makes sending the same request again harmless.
+    pub idempotency_key: Option<String>,
+    /// What goes along with the call, and decides nothing.
+    pub along: Along,
+    /// The user in whose name it is asked for; what the access token says, when left out.
+    pub on_behalf_of: Option<Uuid>,
+    /// The credential that the caller showed in the place of an access token: it must admit the call.
+    pub presented: Option<Presented>,
+}
+
+/// The tool that is called: a server that has one tool stands for that one.
+#[derive(Clone, Debug)]
+pub struct Called {
+    pub tool: Arc<Tool>,
+    /// The server that it is a tool of.
+    pub server: Option<Arc<Tool>>,
+    pub approval: Option<Approval>,
+}
+
+impl Called {
+    /// The tool of this id or name; where that is a server of one tool, that one.
+    pub(super) fn find(named: &ToolRef, world: &World) -> Option<Called> {
+        let named = named.find(world)?;
+        let catalogue = world.registry.catalogue();
+        let mut members = catalogue.members(named.id);
+        let tool = match (members.next(), members.next()) {
+            (Some(only), None) => only.clone(),
+            _ => named,
+        };
+        let server = catalogue.server_of(&tool).cloned();
+        Some(Called { tool, server, approval: None })
+    }
+
+    /// What says how it is reached, and keeps the secrets for that: its server, or the tool itself.
+    pub fn reached(&self) -> &Tool {
+        self.server.as_ref().unwrap_or(&self.tool)
+    }
+}
+
+impl InvokeTool {
+    /// SHA-256 over action, tool, pinned definition, canonical arguments (RFC 8785) and scopes: what
+    /// an approval is bound to.
+    pub fn digest(&self, tool: &Tool) -> String {
+        let said = json!({
+            "action": Self::NAME,
+            "tool": tool.id,
+            "tool_digest": tool.digest(),
+            "arguments": self.arguments,
+            "scopes": tool.definition.scopes,
+        });
+        // A JSON value always has a canonical form but for numbers that JSON cannot say.
+        let canonical = serde_json_canonicalizer::to_vec(&said).unwrap_or_default();
+        format!("sha256:{}", hex::encode(Sha256::digest(canonical)))
+    }
+
+    fn call(&self, tool: &Tool) -> Call {
+        Call {
+            digest: self.digest(tool),
+            version: ToolVersion {
+                id: tool.digest().to_owned(),
+                tool: tool.id.to_string(),
+                // What is in the registry was put there by a decision, and is pinned by its digest.
+                signed: true,
+                schema_digest: tool.digest().to_owned(),
+            },
+            confirmed: self.confirmed,
+            arguments: self.arguments.clone(),
+        }
+    }
+}
+
+impl Action for InvokeTool {
+    const NAME: &'static str = "invoke";
+    const EVENT: &'static str = "tool.invoke";
+    type Resource = Called;
+
+    async fn find(&self, world: &World) -> Result<Option<Called>> {
+        Ok(Called::find(&self.tool, world))
+    }
+
+    fn check(&self, called: &Called, world: &World) -> Result<()> {
+        if let Some(presented) = &self.presented {
+            world.credentials.expect_admitted(presented, &called.tool, &self.arguments)?;
+        }
+        let it = &called.tool.definition;
+        match &it.connection {
+            Connection::Function => Err(Error::Conflict(
+                "agents run this tool themselves: ask for a credential (POST …/access) instead"
+                    .into(),
+            )),
+            connection if connection.is_server() => Err(Error::Conflict(
+                "this is a server of several tools: call one of them by its own id or name".into(),
+            )),
+            _ => {
+                let faults = called.tool.faults_in(&self.arguments)?;
+                if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+            }
+        }
+    }
+
+    fn particulars(&self, called: &Called) -> Particulars {
+        Particulars::Call {
+            usage: NOTHING_USED,
+            call: Box::new(self.call(&called.tool)),
+            approval: called.approval.clone(),
+        }
+    }
+
+    /// A credential that was given in somebody's name is good in that name alone.
+    fn on_behalf_of(&self) -> Option<Uuid> {
+        let held_for = self.presented.as_ref().and_then(|it| it.credential.on_behalf_of);
+        held_for.or(self.on_behalf_of)
+    }
+
+    fn use_of(&self, called: &Called) -> Option<Use> {
+        let tool = &called.tool;
+        Some(Use { tool: tool.id, cost_micros: tool.definition.cost_per_call })
+    }
+}
+
+impl Resource for Called {
+    fn uid(&self) -> EntityUid {
+        self.tool.uid()
+    }
+
+    fn entity(&self) -> Option<&Entity> {
+        self.tool.entity()
+    }
+
+    fn name(&self) -> &str {
+        self.tool.name()
+    }
+
+    fn view(&self) -> Option<View> {
+        self.tool.view()
+    }
+}

@@ -1,0 +1,194 @@
+//! Calls as the store knows them: begun, ended, or lost in between.
+//!
+//! A call is written down before it leaves and again when it ends. One that was begun and never
+//! ended, because the process died, has an unknown outcome: it is never sent again by itself.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Gateway;
+use super::action::InvokeTool;
+use crate::Result;
+use crate::authn::Caller;
+use crate::authz::Warrant;
+use crate::error::Error;
+use crate::registry::Tool;
+use crate::store::Statement;
+
+/// How long an answer is kept for whoever sends the same request again.
+const KEPT: i64 = 24 * 3_600 * 1_000_000;
+/// Beyond its time limit a call may still be writing down how it ended.
+const GRACE: i64 = 30 * 1_000_000;
+const EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What is known of an earlier call with the same idempotency key.
+pub(super) enum Known {
+    Nothing,
+    /// It ended; this was the answer.
+    Answered(Value),
+}
+
+/// A call that is about to be sent.
+pub(super) struct Sent<'a> {
+    pub id: Uuid,
+    pub tool: &'a Tool,
+    pub caller: &'a Caller,
+    pub action: &'a InvokeTool,
+    pub time_max: std::time::Duration,
+}
+
+impl Sent<'_> {
+    pub fn statement(&self, now: i64) -> Statement {
+        let principal = self.caller.principal();
+        let time_max = i64::try_from(self.time_max.as_micros()).unwrap_or(i64::MAX / 4);
+        Statement::new(
+            "INSERT INTO calls (id, tool_id, principal_kind, principal_id, digest, idempotency_key,
+                                state, started_at, give_up_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, 'sent', $7, $8, $9)",
+        )
+        .bind(self.id)
+        .bind(self.tool.id)
+        .bind(principal.kind().as_str())
+        .bind(principal.id())
+        .bind(self.action.digest(self.tool))
+        .bind(key(self.caller, self.action))
+        .bind(now)
+        .bind(now.saturating_add(time_max).saturating_add(GRACE))
+        .bind(now.saturating_add(KEPT))
+        .expect_rows(1)
+    }
+}
+
+/// Ends a call; with what it was answered, where it may be asked for again.
+pub(super) fn ended(id: Uuid, answer: Option<&Value>, now: i64) -> Statement {
+    Statement::new(
+        "UPDATE calls SET state = 'ended', answer = $2, finished_at = $3
+         WHERE id = $1 AND state = 'sent'",
+    )
+    .bind(id)
+    .bind(answer.map(Value::to_string))
+    .bind(now)
+    .expect_rows(1)
+}
+
+/// Ends a call that never left: its key is free again.
+pub(super) fn taken_back(id: Uuid, now: i64) -> Statement {
+    Statement::new(
+        "UPDATE calls SET state = 'ended', idempotency_key = NULL, finished_at = $2
+         WHERE id = $1 AND state = 'sent'",
+    )
+    .bind(id)
+    .bind(now)
+    .expect_rows(1)
+}
+
+/// Keys are the caller's own: somebody else's of the same text is another.
+fn key(caller: &Caller, action: &InvokeTool) -> Option<String> {
+    let key = action.idempotency_key.as_ref()?;
+    let mut hash = Sha256::new();
+    hash.update(caller.principal().id().as_bytes());
+    hash.update(key.as_bytes());
+    Some(hex::encode(hash.finalize()))
+}
+
+impl Gateway {
+    /// What became of an earlier call with this one's idempotency key.
+    ///
+    /// # Errors
+    /// The key was used for another call, or for one that has not ended or never will.
+    pub(super) async fn known(
+        &self,
+        caller: &Caller,
+        action: &InvokeTool,
+        tool: &Tool,
+    ) -> Result<Known> {
+        let Some(key) = key(caller, action) else { return Ok(Known::Nothing) };
+        let rows = self
+            .db
+            .query(
+                "SELECT digest, state, answer, give_up_at FROM calls
+                 WHERE idempotency_key = $1 AND expires_at > $2",
+                vec![key.into(), self.clock.micros().into()],
+            )
+            .await?;
+        let Some(row) = rows.first() else { return Ok(Known::Nothing) };
+        if row.text(0)? != action.digest(tool) {
+            return Err(Error::Conflict(
+                "this `Idempotency-Key` was used for another call; use a new one".into(),
+            ));
+        }
+        match (row.text(1)?, row.opt_text(2)?) {
+            ("ended", Some(answer)) => {
+                Ok(Known::Answered(serde_json::from_str(answer).map_err(anyhow::Error::from)?))
+            }
+            ("sent", _) if row.int(3)? > self.clock.micros() => {
+                Err(Error::Conflict("the same call is still under way; ask again later".into()))
+            }
+            _ => Err(Error::OutcomeUnknown),
+        }
+    }
+
+    /// Looks, now and then, for calls that nobody will end any more.
+    pub async fn keep_settled(self: Arc<Self>, stop: CancellationToken) {
+        let mut turns = tokio::time::interval(EVERY);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = turns.tick() => {}
+            }
+            if let Err(error) = self.settle_lost().await {
+                tracing::warn!(error = %error, "lost calls are not settled yet");
+            }
+        }
+    }
+
+    /// Says of calls that were begun and cannot be under way any more that their outcome is
+    /// unknown, and forgets what is kept no longer.
+    #[expect(clippy::disallowed_methods, reason = "nobody asks for it: the service tidies up")]
+    async fn settle_lost(&self) -> Result<()> {
+        let now = self.clock.micros();
+        let lost = self
+            .db
+            .query(
+                "SELECT id FROM calls WHERE state = 'sent' AND give_up_at < $1 ORDER BY id LIMIT 500",
+                vec![now.into()],
+            )
+            .await?;
+        let stale = self
+            .db
+            .query("SELECT 1 FROM calls WHERE expires_at < $1 LIMIT 1", vec![now.into()])
+            .await?;
+        if lost.is_empty() && stale.is_empty() {
+            return Ok(());
+        }
+        let warrant = Warrant::system("settle_calls", &self.clock);
+        let mut statements = Vec::new();
+        let mut ids = Vec::new();
+        for row in &lost {
+            let id = row.uuid(0)?;
+            ids.push(id.to_string());
+            statements.push(
+                Statement::new(
+                    "UPDATE calls SET state = 'unknown', finished_at = $2
+                     WHERE id = $1 AND state = 'sent'",
+                )
+                .bind(id)
+                .bind(now),
+            );
+        }
+        warrant.note("unknown", ids);
+        statements.push(
+            Statement::new(
+                "DELETE FROM calls WHERE id IN
+                   (SELECT id FROM calls WHERE expires_at < $1 AND state <> 'sent'
+                    ORDER BY expires_at LIMIT 1000)",
+            )
+            .bind(now),
+        );
+        self.ledger.commit(&warrant, statements).await
+    }
+}

@@ -1,0 +1,75 @@
+//! The way from an allowed call to the tool: what is sent, and what comes back.
+
+mod http;
+mod mcp;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::action::Called;
+use super::failure::{Failure, FailureKind};
+use super::{Gateway, Limits};
+use crate::authn::Caller;
+use crate::authz::Warrant;
+use crate::registry::Connection;
+use crate::secrets::Values;
+
+pub use self::mcp::Along;
+
+/// A call that was written down and may leave.
+pub struct Outgoing<'a> {
+    /// Its id: that of the decision.
+    pub call: Uuid,
+    pub called: &'a Called,
+    pub caller: &'a Caller,
+    pub on_behalf_of: Option<Uuid>,
+    pub arguments: &'a Value,
+    /// The credential that was minted for this call, where it takes one.
+    pub credential: Option<SecretString>,
+    /// What was leased for this call.
+    pub leased: Option<Values>,
+    pub along: Along,
+    pub limits: Limits,
+}
+
+/// What a tool answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answered {
+    pub result: Value,
+    /// Whether the tool ran and says itself that it failed.
+    pub is_error: bool,
+}
+
+impl Answered {
+    /// The label of its metric.
+    pub fn outcome(&self) -> &'static str {
+        if self.is_error { "error" } else { "result" }
+    }
+}
+
+impl Gateway {
+    /// Sends the call to where its tool is.
+    pub(super) async fn call(
+        &self,
+        warrant: &Warrant,
+        outgoing: Outgoing<'_>,
+    ) -> Result<Answered, Failure> {
+        let called = outgoing.called;
+        match (&called.tool.definition.connection, &called.server) {
+            (Connection::Http(it), _) => self.call_http(warrant, it, &outgoing).await,
+            (Connection::Remote(it), Some(server)) => match &server.definition.connection {
+                Connection::Remote(of) => self.call_remote(warrant, it, of, outgoing).await,
+                _ => Err(not_here()),
+            },
+            (Connection::Remote(_) | Connection::Builtin { .. } | Connection::Function, _) => {
+                Err(not_here())
+            }
+        }
+    }
+}
+
+fn not_here() -> Failure {
+    Failure::unsent(FailureKind::NotReady, "there is nowhere to call this tool")
+}

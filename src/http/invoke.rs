@@ -1,0 +1,109 @@
+//! `POST /api/v1/tools/{tool}/invoke`
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+use warp::reply::{Reply as _, Response, json};
+
+use super::call::Call;
+use crate::authz::Permit;
+use crate::credentials::ToolRef;
+use crate::gateway::{Along, InvokeTool, Invoked};
+use crate::{App, Error, Result};
+
+const KEY_CHARS_MAX: usize = 255;
+const TRACE_CHARS_MAX: usize = 256;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvokeBody {
+    /// As the tool's `input_schema` describes them.
+    arguments: Value,
+    /// That a person wants the effects that the call has.
+    #[serde(default)]
+    confirm_consequential: bool,
+    /// For agents: the id of the user to act for, by the newest mandate that holds.
+    on_behalf_of: Option<Uuid>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct InvokeAnswer {
+    decision_id: Uuid,
+    /// What the tool answered: of an HTTP tool `status` and `body`, of a remote tool what MCP calls
+    /// its result.
+    result: Value,
+    /// Whether the tool ran and says itself that it failed.
+    is_error: bool,
+    /// US dollars.
+    cost: f64,
+    usage: UsageView,
+}
+
+/// What the caller has used of this tool, this call included; the cost is over all tools.
+#[derive(Serialize, JsonSchema)]
+pub struct UsageView {
+    calls_last_minute: u64,
+    calls_today: u64,
+    cost_today: f64,
+}
+
+pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
+    let body: InvokeBody = call.json()?;
+    if !body.arguments.is_object() {
+        return Err(Error::field("/arguments", "must be an object"));
+    }
+    Ok(InvokeTool {
+        tool: ToolRef::Id(call.id("tool")?),
+        arguments: body.arguments,
+        confirmed: body.confirm_consequential,
+        idempotency_key: idempotency_key(call)?,
+        along: Along {
+            trace: call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX),
+            ..Along::default()
+        },
+        on_behalf_of: body.on_behalf_of,
+        presented: call.presented.clone(),
+    })
+}
+
+/// The header that makes sending a request again harmless.
+///
+/// # Errors
+/// A key that is empty, too long, or given twice.
+fn idempotency_key(call: &Call) -> Result<Option<String>> {
+    if !call.headers.contains_key("idempotency-key") {
+        return Ok(None);
+    }
+    let fits = |it: &String| {
+        (1..=KEY_CHARS_MAX).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_graphic())
+    };
+    let bad = || {
+        Error::Malformed(format!(
+            "`Idempotency-Key` must be 1 to {KEY_CHARS_MAX} visible characters"
+        ))
+    };
+    call.header("idempotency-key").filter(fits).map(Some).ok_or_else(bad)
+}
+
+pub async fn invoke(app: Arc<App>, permit: Permit<InvokeTool>) -> Result<Response> {
+    let invoked = app.gateway.invoke(permit).await?;
+    Ok(json(&answer(invoked)).into_response())
+}
+
+fn answer(it: Invoked) -> InvokeAnswer {
+    let dollars = |micros: f64| micros / 1e6;
+    InvokeAnswer {
+        decision_id: it.decision_id,
+        result: it.answered.result,
+        is_error: it.answered.is_error,
+        cost: dollars(it.cost_micros as f64),
+        usage: UsageView {
+            calls_last_minute: it.used.calls_last_minute,
+            calls_today: it.used.calls_today,
+            cost_today: dollars(it.used.cost_today_micros as f64),
+        },
+    }
+}
