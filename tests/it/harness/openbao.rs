@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::server::signal;
+use super::server::{signal, until};
 use super::tools;
 
 const START_TIME_MAX: Duration = Duration::from_secs(30);
@@ -139,6 +139,15 @@ impl OpenBao {
     /// Stops answering, and keeps its connections.
     pub fn hang(&self) {
         signal(self.pid, "STOP");
+        // Each thread stops when it has its turn.
+        until(START_TIME_MAX, || {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).unwrap();
+            let mut states = tasks.flatten().filter_map(|it| {
+                let stat = fs::read_to_string(it.path().join("stat")).ok()?;
+                Some(stat.rsplit(") ").next()?.starts_with('T'))
+            });
+            states.all(|it| it).then_some(())
+        });
     }
 
     pub fn go_on(&self) {
