@@ -11,10 +11,12 @@ mod init;
 mod key;
 mod out;
 mod policy;
+mod samples;
 mod serve;
 pub mod server;
 mod signals;
 pub mod token;
+mod tools;
 mod user;
 
 use std::process::ExitCode;
@@ -34,6 +36,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for a moment")]
 enum Part {
     #[command(flatten)]
     Command(Command),
@@ -66,6 +69,9 @@ enum Command {
     /// Look into a credential, narrow it, verify it; no server needed
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Run tools of this binary that verify credentials themselves
+    #[command(subcommand)]
+    Tools(tools::ToolsCommand),
     /// Make, list, rotate and revoke API keys
     Key(key::KeyArgs),
     /// Check that the audit is as it was written
@@ -131,6 +137,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(command) => user::run(command, clock).await,
         Command::Policy(command) => policy::run(&command),
         Command::Token(command) => token::run(command, &clock).await,
+        Command::Tools(command) => tools::run(command, clock).await,
         Command::Key(args) => Ok(key::run(args).await),
         Command::Audit(command) => audit::run(command).await,
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,

@@ -16,7 +16,8 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::builtin::sandbox::Sandbox;
+use self::builtin::Builtins;
+use self::builtin::sandbox::{Launcher, Sandbox};
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
 use crate::clock::Clock;
@@ -45,6 +46,7 @@ pub struct Gateway {
     mcp: mcp::Client,
     secrets: Arc<Secrets>,
     machine_tokens: MachineTokens,
+    builtins: Builtins,
     clock: Clock,
     sandbox: Sandbox,
     limits: Limits,
@@ -67,14 +69,13 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
-    pub sandbox: Sandbox,
     pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
-    pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, sandbox, secrets, clock } = parts;
+    pub fn new(settings: &Settings, parts: Parts) -> anyhow::Result<Gateway> {
+        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
         let limits = Limits {
             reach: reach(settings),
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
@@ -82,7 +83,8 @@ impl Gateway {
         };
         let mcp = mcp::Client::new(outbound.clone(), clock.clone());
         let machine_tokens = MachineTokens::default();
-        Gateway {
+        let sandbox = Sandbox::open(&settings.gateway, Launcher::this(), &clock)?;
+        Ok(Gateway {
             db,
             ledger,
             quota,
@@ -91,10 +93,11 @@ impl Gateway {
             mcp,
             secrets,
             machine_tokens,
+            builtins: Builtins::of(&settings.gateway),
             clock,
             sandbox,
             limits,
-        }
+        })
     }
 
     /// How long a call of a tool may take.

@@ -1,6 +1,7 @@
 //! The API: a table of routes behind one warp filter.
 
 mod account;
+mod agent_actions;
 mod agents;
 mod api_keys;
 mod audit;

@@ -9,8 +9,8 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    account, agents, api_keys, audit, credentials, docs, factors, health, invoke, mandates, oauth,
-    passkeys, probes, session, tools, users, versions, well_known,
+    account, agent_actions, agents, api_keys, audit, credentials, docs, factors, health, invoke,
+    mandates, oauth, passkeys, probes, session, tools, users, versions, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
 use crate::registry::{NewTool, ProbeView, ToolPatch};
@@ -533,6 +533,14 @@ fn registry() -> Vec<Route> {
         .takes::<invoke::InvokeBody>()
         .gives::<invoke::InvokeAnswer>()
         .patient(),
+        Route::identified(Method::GET, "/api/v1/agent/actions", agent_actions::list)
+            .about("The actions of agents, which tool each is, and whether the caller may use it")
+            .gives::<Page<agent_actions::ActionView>>(),
+        Route::identified(Method::POST, "/api/v1/agent/execute", agent_actions::execute)
+            .about("Call several tools at once; each call is decided on by itself")
+            .takes::<agent_actions::ExecuteBody>()
+            .gives::<agent_actions::ExecuteAnswer>()
+            .patient(),
         Route::guarded(
             Method::POST,
             "/api/v1/tools/remote/test-connection",

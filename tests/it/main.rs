@@ -9,6 +9,7 @@
 )]
 
 mod access_tokens;
+mod agent_actions;
 mod api_keys;
 mod attacks;
 mod attacks_identity;
@@ -49,4 +50,5 @@ mod store;
 mod tampering;
 mod tls;
 mod tokens_file;
+mod tools;
 mod vending;

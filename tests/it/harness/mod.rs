@@ -18,6 +18,7 @@ pub mod provider;
 pub mod proxy;
 pub mod samples;
 pub mod server;
+pub mod service;
 pub mod site;
 pub mod stores;
 pub mod traffic;

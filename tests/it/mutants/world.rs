@@ -174,6 +174,10 @@ impl World {
             ("POST", "/api/v1/tools/{tool}/invoke") => {
                 json!({ "arguments": { "text": "a" }, "confirm_consequential": true })
             }
+            ("POST", "/api/v1/agent/execute") => {
+                json!({ "prompt": "a", "custom_actions": { "translate": { "text": "a" } },
+                        "confirm_consequential": true })
+            }
             ("POST", "/api/v1/credentials") => {
                 json!({ "tool": "translate", "scopes": ["read"], "holder_key": "k".repeat(43) })
             }
