@@ -27,14 +27,14 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::gateway::builtin::sandbox::{Launcher, Sandbox};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, Prober};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
 use crate::keys;
 use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
-use crate::registry::Registry;
+use crate::registry::{History, Registry};
 use crate::secrets::Secrets;
 use crate::settings::{Actions, Settings};
 use crate::store::{self, Database};
@@ -58,6 +58,8 @@ pub struct App {
     pub gateway: Arc<Gateway>,
     /// Which tool each action of agents is.
     pub actions: Actions,
+    pub prober: Prober,
+    pub history: History,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub secrets: Arc<Secrets>,
@@ -149,6 +151,8 @@ impl App {
             credentials,
             gateway,
             actions: settings.actions.clone(),
+            prober: Prober::new(settings, outbound.clone(), clock.clone()),
+            history: History::new(db.clone()),
             api_keys,
             secrets,
             factors,

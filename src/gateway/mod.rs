@@ -9,6 +9,7 @@ mod failure;
 mod invoke;
 mod machine_token;
 pub mod mcp;
+mod prober;
 mod proof;
 mod upstream;
 
@@ -32,6 +33,7 @@ pub use account::{ConnectAccount, DisconnectAccount};
 pub use action::{Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
+pub use prober::Prober;
 pub use upstream::{Along, Answered, Outgoing};
 
 /// Calls tools, and writes down before and after.
@@ -76,10 +78,7 @@ impl Gateway {
     pub fn new(settings: &Settings, parts: Parts) -> Gateway {
         let Parts { db, ledger, quota, credentials, outbound, sandbox, secrets, clock } = parts;
         let limits = Limits {
-            reach: match settings.probe.allow_private_networks {
-                true => Reach::Private,
-                false => Reach::Public,
-            },
+            reach: reach(settings),
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
             bytes_max: settings.gateway.response_bytes_max as usize,
         };
@@ -104,5 +103,13 @@ impl Gateway {
     /// How long a call of a tool may take.
     pub fn time_max(&self) -> Duration {
         self.limits.time_max
+    }
+}
+
+/// Where tools may be.
+fn reach(settings: &Settings) -> Reach {
+    match settings.probe.allow_private_networks {
+        true => Reach::Private,
+        false => Reach::Public,
     }
 }

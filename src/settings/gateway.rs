@@ -115,11 +115,25 @@ impl Default for Gateway {
     }
 }
 
-/// Addresses that tools may have.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+/// Looking at the MCP servers that tools are on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Probe {
+    /// A server that takes longer to tell what it is and which tools it has fails its probe, in
+    /// seconds.
+    #[schemars(range(min = 1, max = 60))]
+    pub timeout_seconds: u32,
+    /// How long a probe is believed, in seconds; tools whose server was not probed since cannot be
+    /// used. Servers are probed again by themselves before.
+    #[schemars(range(min = 2, max = 31536000))]
+    pub stale_after_seconds: u32,
     /// Whether tools may be reached at private and loopback addresses, and by plain http there;
     /// never at metadata or link-local ones.
     pub allow_private_networks: bool,
+}
+
+impl Default for Probe {
+    fn default() -> Probe {
+        Probe { timeout_seconds: 5, stale_after_seconds: 86_400, allow_private_networks: false }
+    }
 }

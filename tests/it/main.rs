@@ -39,6 +39,7 @@ mod outbound;
 mod passkeys;
 mod proofs;
 mod registry;
+mod remote_tools;
 mod replicas;
 mod risk;
 mod routes;

@@ -10,6 +10,7 @@ pub mod documents;
 pub mod enrolled;
 pub mod factor;
 pub mod holder;
+pub mod mcp_server;
 pub mod places;
 pub mod policies;
 pub mod postgres;
