@@ -26,7 +26,6 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
-use crate::gateway::builtin::sandbox::{Launcher, Sandbox};
 use crate::gateway::{self, Gateway, Prober};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
@@ -127,11 +126,10 @@ impl App {
             quota: quota.clone(),
             credentials: credentials.clone(),
             outbound: outbound.clone(),
-            sandbox: Sandbox::open(&settings.gateway, Launcher::this(), &clock)?,
             secrets: secrets.clone(),
             clock: clock.clone(),
         };
-        let gateway = Arc::new(Gateway::new(settings, parts));
+        let gateway = Arc::new(Gateway::new(settings, parts)?);
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),

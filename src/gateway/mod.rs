@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::builtin::Builtins;
-use self::builtin::sandbox::Sandbox;
+use self::builtin::sandbox::{Launcher, Sandbox};
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
 use crate::clock::Clock;
@@ -69,14 +69,13 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
-    pub sandbox: Sandbox,
     pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
-    pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, sandbox, secrets, clock } = parts;
+    pub fn new(settings: &Settings, parts: Parts) -> anyhow::Result<Gateway> {
+        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
         let limits = Limits {
             reach: reach(settings),
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
@@ -84,7 +83,8 @@ impl Gateway {
         };
         let mcp = mcp::Client::new(outbound.clone(), clock.clone());
         let machine_tokens = MachineTokens::default();
-        Gateway {
+        let sandbox = Sandbox::open(&settings.gateway, Launcher::this(), &clock)?;
+        Ok(Gateway {
             db,
             ledger,
             quota,
@@ -97,7 +97,7 @@ impl Gateway {
             clock,
             sandbox,
             limits,
-        }
+        })
     }
 
     /// How long a call of a tool may take.

@@ -67,7 +67,7 @@ macro_rules! on_tool {
                 Ok(world.registry.catalogue().tool(self.tool).cloned())
             }
 
-            $(fn check(&self, tool: &Arc<Tool>) -> Result<()> {
+            $(fn check(&self, tool: &Arc<Tool>, _: &World) -> Result<()> {
                 $check(tool)
             })?
 
