@@ -55,10 +55,10 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
     pub gateway: Arc<Gateway>,
-    /// Which tool each action of agents is.
-    pub actions: Actions,
     pub prober: Prober,
     pub history: History,
+    /// Which tool each action of agents is.
+    pub actions: Actions,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub secrets: Arc<Secrets>,
@@ -148,9 +148,9 @@ impl App {
             registry,
             credentials,
             gateway,
-            actions: settings.actions.clone(),
             prober: Prober::new(settings, outbound.clone(), clock.clone()),
             history: History::new(db.clone()),
+            actions: settings.actions.clone(),
             api_keys,
             secrets,
             factors,

@@ -78,6 +78,7 @@ pub mod sign_in;
 mod stamp;
 #[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
 pub mod tools;
 #[cfg(feature = "server")]
 pub mod watch;
