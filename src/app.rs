@@ -26,14 +26,14 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, Prober};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
 use crate::keys;
 use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
-use crate::registry::Registry;
+use crate::registry::{History, Registry};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::store::{self, Database};
@@ -55,6 +55,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
     pub gateway: Arc<Gateway>,
+    pub prober: Prober,
+    pub history: History,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub secrets: Arc<Secrets>,
@@ -125,7 +127,7 @@ impl App {
             secrets: secrets.clone(),
             clock: clock.clone(),
         };
-        let gateway = Arc::new(Gateway::new(settings, parts));
+        let gateway = Arc::new(Gateway::new(settings, parts)?);
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
@@ -144,6 +146,8 @@ impl App {
             registry,
             credentials,
             gateway,
+            prober: Prober::new(settings, outbound.clone(), clock.clone()),
+            history: History::new(db.clone()),
             api_keys,
             secrets,
             factors,

@@ -19,6 +19,7 @@ mod mandates;
 mod oauth;
 pub mod openapi;
 mod passkeys;
+mod probes;
 pub mod problem;
 pub mod proxies;
 pub mod route;
@@ -27,6 +28,7 @@ mod table;
 mod tools;
 mod trace;
 mod users;
+mod versions;
 mod well_known;
 
 use std::net::IpAddr;

@@ -83,8 +83,6 @@ const AWAITING: &[&str] = &[
     "delete_agent",
     "draft_policy",
     "grant_tool",
-    "probe_tool",
-    "publish_version",
     "quarantine_tool",
     "review_policy",
     "rollback_policy",

@@ -6,7 +6,11 @@ mod files;
 mod keys;
 mod people;
 mod proxies;
+<<<<<<< HEAD
 mod secrets;
+=======
+mod sandbox;
+>>>>>>> main
 mod store;
 
 use std::process::ExitCode;
@@ -100,6 +104,7 @@ async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     findings.extend(secrets::examine(settings, standing.as_ref(), clock).await);
     findings.push(proxies::examine(settings));
     findings.extend(files::examine(settings, clock));
+    findings.push(sandbox::examine(settings, clock).await);
     // A server that starts on a broken part might change it.
     let sound = findings.iter().all(|it| it.state != State::Broken);
     if let (true, Some(bundle), Some(Standing { used: true, .. })) = (sound, bundle, standing) {

@@ -4,6 +4,7 @@ mod again;
 mod calls;
 mod holders;
 mod secrets;
+mod vault;
 
 use serde_json::{Value, json};
 

@@ -10,7 +10,11 @@ pub mod documents;
 pub mod enrolled;
 pub mod factor;
 pub mod holder;
+<<<<<<< HEAD
 pub mod openbao;
+=======
+pub mod mcp_server;
+>>>>>>> main
 pub mod places;
 pub mod policies;
 pub mod postgres;
