@@ -6,11 +6,8 @@ mod files;
 mod keys;
 mod people;
 mod proxies;
-<<<<<<< HEAD
-mod secrets;
-=======
 mod sandbox;
->>>>>>> main
+mod secrets;
 mod store;
 
 use std::process::ExitCode;

@@ -10,11 +10,8 @@ pub mod documents;
 pub mod enrolled;
 pub mod factor;
 pub mod holder;
-<<<<<<< HEAD
-pub mod openbao;
-=======
 pub mod mcp_server;
->>>>>>> main
+pub mod openbao;
 pub mod places;
 pub mod policies;
 pub mod postgres;
