@@ -34,9 +34,16 @@ async fn every_layer_is_there_as_the_host_sees_it() {
     for (name, value) in [("NoNewPrivs", "1"), ("Seccomp", "2"), ("Threads", "1")] {
         assert_eq!(status[name], value, "{name}");
     }
-    assert!(status["NSpid"].ends_with("\t1"), "{status:?}");
+    // The first process, and in nobody's group or session.
+    for name in ["NSpid", "NSpgid", "NSsid"] {
+        assert!(status[name].ends_with("\t1"), "{name}: {}", status[name]);
+    }
     assert!(!status["Uid"].split_whitespace().any(|it| it == "0"), "{status:?}");
     assert_eq!(fs::read_to_string(at.join("oom_score_adj")).unwrap(), "1000\n");
+    let stat = fs::read_to_string(at.join("stat")).unwrap();
+    // proc(5): the 19th field, the second being the last with a bracket.
+    let nice = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16);
+    assert_eq!(nice, Some("10"), "{stat}");
 
     for space in ["user", "pid", "net", "mnt", "ipc", "uts", "cgroup"] {
         let link = |at: PathBuf| fs::read_link(at.join("ns").join(space)).unwrap();
