@@ -13,6 +13,8 @@ pub mod mint;
 mod present;
 mod record;
 mod revoke;
+#[cfg(test)]
+mod vectors;
 pub mod verify;
 
 use std::sync::Arc;
