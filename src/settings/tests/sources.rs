@@ -318,5 +318,8 @@ fn the_file_that_init_writes_says_the_defaults() {
 #[test]
 fn none_of_the_switches_opens_a_door() {
     let switches = KEYS.iter().filter(|it| it.kind == Kind::Switch).map(|it| it.name.as_str());
-    assert_eq!(switches.collect::<Vec<_>>(), ["policy.watch", "risk.trust_proxy_headers", "probe.allow_private_networks"]);
+    assert_eq!(
+        switches.collect::<Vec<_>>(),
+        ["policy.watch", "risk.trust_proxy_headers", "probe.allow_private_networks"]
+    );
 }
