@@ -53,7 +53,7 @@ pub use self::origin::{NoOrigin, Origin};
 pub use self::policy::Policy;
 pub use self::rate_limits::{NoRateLimit, RateLimit, RateLimits};
 pub use self::risk::{Networks, Risk};
-pub use self::secrets::{Secrets, Vault};
+pub use self::secrets::{NoVaultPath, Secrets, Vault, VaultPath};
 pub use self::template::template;
 
 use self::sources::Gathered;

@@ -224,6 +224,7 @@ impl Things {
             ("key", &self.key),
             ("mandate", &self.mandate),
             ("role", "auditor"),
+            ("version", "1.0.0"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),
         ] {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -259,6 +260,10 @@ impl Things {
                 samples::mandate(&self.agent, "calculators", &["evaluate"])
             }
             "POST /api/v1/tools" => samples::calculate("another"),
+            "POST /api/v1/tools/remote/test-connection" => {
+                json!({ "server_url": "https://127.0.0.1/mcp" })
+            }
+            "POST /api/v1/tools/{tool}/versions" => json!({ "version": "2.0.0" }),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
             "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),

@@ -125,7 +125,7 @@ fn an_unknown_name_is_refused_with_the_one_that_was_meant() {
         .file(".env", "A=1\nGATEWRIGHT_LOG__LEVL=info\n")
         .variable("GATEWRIGHT_AUTH_ISSUER", "me")
         .variable("GATEWRIGHT_TLS", "on")
-        .variable("GATEWRIGHT_VAULT__ADDR", "https://vault.example");
+        .variable("GATEWRIGHT_TEAPOT__SPOUT", "short");
     let faults = given.faults();
     let found: Vec<_> = faults.iter().map(|(source, key, _)| (&**source, &**key)).collect();
     assert_eq!(
@@ -137,7 +137,7 @@ fn an_unknown_name_is_refused_with_the_one_that_was_meant() {
             ("GATEWRIGHT_LOG__LEVL in .env", "log.levl"),
             ("variable GATEWRIGHT_AUTH_ISSUER", "auth_issuer"),
             ("variable GATEWRIGHT_TLS", "tls"),
-            ("variable GATEWRIGHT_VAULT__ADDR", "vault.addr"),
+            ("variable GATEWRIGHT_TEAPOT__SPOUT", "teapot.spout"),
         ]
     );
     assert!(faults.iter().all(|(.., problem)| problem == "there is no such setting"));
@@ -265,6 +265,21 @@ fn settings_that_need_each_other_come_together() {
 }
 
 #[test]
+fn a_sandbox_is_named_in_full_and_ends_before_the_call_does() {
+    let given =
+        given().flags(&["--gateway-sandbox=python3", "--gateway-sandbox-timeout-seconds=31"]);
+    let (sandbox, timeout) = ("gateway.sandbox", "gateway.sandbox_timeout_seconds");
+    let longer = "is longer than any call of a tool may take";
+    assert_eq!(
+        given.faults(),
+        [
+            fault("flag --gateway-sandbox", sandbox, "`python3` does not begin with `/`"),
+            fault("flag --gateway-sandbox-timeout-seconds", timeout, longer),
+        ]
+    );
+}
+
+#[test]
 fn variables_that_kubernetes_makes_are_no_settings() {
     let links = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP_ADDR"];
     let given = links.iter().fold(given(), |given, it| {
@@ -303,5 +318,8 @@ fn the_file_that_init_writes_says_the_defaults() {
 #[test]
 fn none_of_the_switches_opens_a_door() {
     let switches = KEYS.iter().filter(|it| it.kind == Kind::Switch).map(|it| it.name.as_str());
-    assert_eq!(switches.collect::<Vec<_>>(), ["policy.watch", "risk.trust_proxy_headers"]);
+    assert_eq!(
+        switches.collect::<Vec<_>>(),
+        ["policy.watch", "risk.trust_proxy_headers", "probe.allow_private_networks"]
+    );
 }
