@@ -15,6 +15,7 @@
 //! * Every decision is a leaf of one Merkle tree ([`audit`]), in the same commit as its effect.
 
 pub mod app;
+pub mod approvals;
 pub mod audit;
 pub mod authn;
 pub mod authz;

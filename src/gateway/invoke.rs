@@ -10,6 +10,7 @@ use super::action::{Called, InvokeTool};
 use super::calls::{self, Begun, Known};
 use super::failure::Failure;
 use super::upstream::{Answered, Outgoing};
+use crate::approvals::{Consumption, RequestApproval, consumed};
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::{Behalf, Permit, Use, Warrant};
@@ -91,6 +92,19 @@ impl Gateway {
         self.end(&result, end, ending).await
     }
 
+    /// What became of a call that was made already, under the same idempotency key, with an approval
+    /// that it used up; none where there was no such call.
+    ///
+    /// # Errors
+    /// As [`Gateway::invoke`], where the key is known.
+    pub async fn recall(&self, permit: &Permit<RequestApproval>) -> Result<Option<Invoked>> {
+        let (call, called) = (&permit.action().call, permit.resource());
+        match self.known(permit.caller(), call, &called.tool).await? {
+            Known::Answered(kept) => replay(permit.warrant(), kept).map(Some),
+            Known::Nothing => Ok(None),
+        }
+    }
+
     /// Writes down that the call is about to be made. A credential that it is to carry is minted
     /// and recorded with it.
     async fn begin(
@@ -115,7 +129,24 @@ impl Gateway {
             statements.push(vended.statement);
             token = Some(vended.token);
         }
-        self.ledger.commit(warrant, statements).await?;
+        let digest = action.digest(&called.tool);
+        let by = Consumption {
+            call: warrant.decision(),
+            principal: caller.principal().id(),
+            digest: &digest,
+            tool: &called.tool,
+            server: called.server.as_deref(),
+            now: begun.now,
+        };
+        let used = called.approval.as_ref().and_then(|it| consumed(it, by));
+        let uses_approval = used.is_some();
+        statements.extend(used);
+        self.ledger.commit(warrant, statements).await.map_err(|error| match error {
+            Error::Conflict(_) if uses_approval => Error::Conflict(
+                "the approval has been used or has ended, or the tool was changed since".into(),
+            ),
+            other => other,
+        })?;
         Ok(token)
     }
 

@@ -19,7 +19,7 @@ use crate::net::outbound::{Outbound, Reach};
 use crate::settings::Settings;
 use crate::store::Database;
 
-pub use action::{Called, InvokeTool};
+pub use action::{Asker, Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
 pub use upstream::{Answered, Outgoing};

@@ -8,7 +8,11 @@ use serde_json::Value;
 use uuid::Uuid;
 use warp::reply::{Reply as _, Response, json};
 
+use super::approvals;
 use super::call::Call;
+use super::route::Answer;
+use crate::approvals::Instead;
+use crate::authn::Caller;
 use crate::authz::Permit;
 use crate::credentials::ToolRef;
 use crate::gateway::{InvokeTool, Invoked};
@@ -27,6 +31,8 @@ pub struct InvokeBody {
     confirm_consequential: bool,
     /// For agents: the id of the user to act for, by the newest mandate that holds.
     on_behalf_of: Option<Uuid>,
+    /// The approval that a person gave for this very call, which uses it up.
+    approval_id: Option<Uuid>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -56,12 +62,12 @@ pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
         return Err(Error::field("/arguments", "must be an object"));
     }
     Ok(InvokeTool {
-        tool: ToolRef::Id(call.id("tool")?),
-        arguments: body.arguments,
         confirmed: body.confirm_consequential,
         idempotency_key: idempotency_key(call)?,
         trace: call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX),
         on_behalf_of: body.on_behalf_of,
+        approval_id: body.approval_id,
+        ..InvokeTool::new(ToolRef::Id(call.id("tool")?), body.arguments)
     })
 }
 
@@ -69,7 +75,7 @@ pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
 ///
 /// # Errors
 /// A key that is empty, too long, or given twice.
-fn idempotency_key(call: &Call) -> Result<Option<String>> {
+pub fn idempotency_key(call: &Call) -> Result<Option<String>> {
     if !call.headers.contains_key("idempotency-key") {
         return Ok(None);
     }
@@ -87,6 +93,16 @@ fn idempotency_key(call: &Call) -> Result<Option<String>> {
 pub async fn invoke(app: Arc<App>, permit: Permit<InvokeTool>) -> Result<Response> {
     let invoked = app.gateway.invoke(permit).await?;
     Ok(json(&answer(invoked)).into_response())
+}
+
+/// A call that is refused for want of a person's yes waits for it.
+pub fn instead(app: Arc<App>, caller: Caller, call: InvokeTool, refused: Error) -> Answer {
+    Box::pin(async move {
+        match app.instead(caller, call, refused).await? {
+            Instead::Answered(invoked) => Ok(json(&answer(*invoked)).into_response()),
+            Instead::Awaiting(it) => Ok(approvals::awaited(&app, &it)),
+        }
+    })
 }
 
 fn answer(it: Invoked) -> InvokeAnswer {

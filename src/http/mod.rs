@@ -1,7 +1,10 @@
 //! The API: a table of routes behind one warp filter.
 
+mod access_requests;
 mod agents;
 mod api_keys;
+mod approval_events;
+mod approvals;
 mod audit;
 mod call;
 mod challenge;

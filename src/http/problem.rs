@@ -110,6 +110,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
             problem.risk = Some(rating.risk);
             problem.risk_reasons = Some(rating.reasons);
         }
+        Error::AccessRequest(fault) => problem.kind = fault.kind(),
         Error::Invalid(faults) => problem.errors = Some(faults),
         Error::Upstream(failure) => problem.upstream = failure.said,
         Error::MethodNotAllowed { allow } => extra.push((header::ALLOW, allow)),

@@ -29,7 +29,8 @@ pub struct Route {
     serve: Serve,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
+/// What comes of a request, in time.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 type Serve = Box<dyn Fn(Arc<App>, Call) -> Answer + Send + Sync>;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,15 +61,42 @@ impl Route {
                 let caller = app.identify(call.request(), call.origin.clone())?;
                 expect_query(&call)?;
                 let permit = app.authz.authorize(caller, parse(&call)?).await?;
-                let record = permit.warrant().record().clone();
-                // A decision is written down whatever becomes of its act.
-                let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;
-                let answer = acted.unwrap_or_else(|_| {
-                    ::metrics::counter!(metrics::PANICS).increment(1);
-                    Err(Error::internal("the act panicked"))
-                });
-                app.authz.settle(&record, outcome(&answer)).await?;
-                answer
+                acted(&app, permit, act).await
+            })
+        };
+        Route {
+            method,
+            path,
+            kind: Kind::Guarded(A::NAME),
+            about: Described::default(),
+            is_patient: false,
+            serve: Box::new(serve),
+        }
+    }
+
+    /// The same, with another way for who is refused; `instead` gets what was asked and the error,
+    /// and nothing that it could do the act with.
+    pub fn guarded_or<A, Act, Fut>(
+        method: Method,
+        path: &'static str,
+        parse: fn(&Call) -> Result<A>,
+        act: Act,
+        instead: fn(Arc<App>, Caller, A, Error) -> Answer,
+    ) -> Route
+    where
+        A: Action + Clone,
+        Act: Fn(Arc<App>, Permit<A>) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response>> + Send + 'static,
+    {
+        let serve = move |app: Arc<App>, call: Call| -> Answer {
+            Box::pin(async move {
+                let caller = app.identify(call.request(), call.origin.clone())?;
+                expect_query(&call)?;
+                let action = parse(&call)?;
+                match app.authz.authorize(caller.clone(), action.clone()).await {
+                    Ok(permit) => acted(&app, permit, act).await,
+                    Err(refused) => instead(app, caller, action, refused).await,
+                }
             })
         };
         Route {
@@ -223,6 +251,23 @@ fn matches(segments: &[Segment], path: &str) -> Option<Vec<(&'static str, String
 /// Refuses a query where none is read; a route that reads one refuses the rest itself.
 fn expect_query(call: &Call) -> Result<()> {
     if call.asks.is_empty() { call.query().end() } else { Ok(()) }
+}
+
+/// Acts on a permit. A decision is written down whatever becomes of its act.
+async fn acted<A, Act, Fut>(app: &Arc<App>, permit: Permit<A>, act: Act) -> Result<Response>
+where
+    A: Action,
+    Act: Fn(Arc<App>, Permit<A>) -> Fut,
+    Fut: Future<Output = Result<Response>>,
+{
+    let record = permit.warrant().record().clone();
+    let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;
+    let answer = acted.unwrap_or_else(|_| {
+        ::metrics::counter!(metrics::PANICS).increment(1);
+        Err(Error::internal("the act panicked"))
+    });
+    app.authz.settle(&record, outcome(&answer)).await?;
+    answer
 }
 
 /// Writes down a decision whose act wrote nothing itself.

@@ -1,6 +1,7 @@
 //! What the operator decides: one type, read from defaults, a TOML file, `.env`, the environment
 //! and flags, later ones winning, with every fault told at once.
 
+mod approvals;
 mod args;
 mod audit;
 mod auth;
@@ -36,6 +37,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub use self::approvals::Approvals;
 pub use self::args::SettingsArgs;
 pub use self::audit::Audit;
 pub use self::auth::Auth;
@@ -87,6 +89,7 @@ pub struct Settings {
     pub outbound: Outbound,
     pub probe: Probe,
     pub gateway: Gateway,
+    pub approvals: Approvals,
     pub audit: Audit,
     pub log: Log,
 }
@@ -173,6 +176,7 @@ impl Default for Settings {
             outbound: Outbound::default(),
             probe: Probe::default(),
             gateway: Gateway::default(),
+            approvals: Approvals::default(),
             audit: Audit::default(),
             log: Log::default(),
         }
