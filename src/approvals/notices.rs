@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::approval::columns;
 use super::signature::sign;
 use super::{Approval, Approvals, Webhook};
+use crate::audit::Outcome;
 use crate::authz::Warrant;
 use crate::clock::instant;
 use crate::net::outbound::{Ask, Reach};
@@ -22,7 +23,10 @@ use crate::{Error, Result};
 const ATTEMPTS_MAX: i64 = 8;
 const TIME_MAX: Duration = Duration::from_secs(10);
 const AT_ONCE_MAX: i64 = 8;
-const FIRST_WAIT: i64 = 5 * 1_000_000;
+/// It doubles with every try: the last comes some four minutes after the first.
+const FIRST_WAIT: i64 = 2 * 1_000_000;
+/// How long a process may be at it.
+const LEASE: i64 = 60 * 1_000_000;
 
 /// A message that is due.
 struct Notice {
@@ -73,25 +77,36 @@ impl Approvals {
         if let Err(problem) = &heard {
             tracing::warn!(approval = %id, problem, "the webhook was not told of an approval");
         }
-        let last = notice.attempts + 1 >= ATTEMPTS_MAX;
-        if heard.is_ok() || last {
-            result.note("told", heard.is_ok());
-            let settled = Statement::new("DELETE FROM approval_notices WHERE approval_id = $1");
-            self.ledger.commit(&result, vec![settled.bind(id)]).await?;
-        }
-        Ok(())
+        result.note("told", heard.is_ok());
+        let outcome = if heard.is_ok() { Outcome::Success } else { Outcome::Failed };
+        result.ended(outcome, &self.clock);
+        let settled = match heard {
+            Err(_) if notice.attempts + 1 < ATTEMPTS_MAX => self.put_off(notice),
+            _ => Statement::new("DELETE FROM approval_notices WHERE approval_id = $1").bind(id),
+        };
+        self.ledger.commit(&result, vec![settled]).await
     }
 
-    /// Takes the message for this process, and sets the time of the next try.
-    fn claimed(&self, notice: &Notice) -> Statement {
+    /// Leaves the message for a later try.
+    fn put_off(&self, notice: &Notice) -> Statement {
         let wait = FIRST_WAIT << notice.attempts.clamp(0, ATTEMPTS_MAX);
+        Statement::new(
+            "UPDATE approval_notices SET next_at = $3 WHERE approval_id = $1 AND attempts = $2",
+        )
+        .bind(notice.approval.id)
+        .bind(notice.attempts + 1)
+        .bind(self.clock.micros().saturating_add(wait))
+    }
+
+    /// Takes the message for this process; should it die, another takes it after a while.
+    fn claimed(&self, notice: &Notice) -> Statement {
         Statement::new(
             "UPDATE approval_notices SET attempts = attempts + 1, next_at = $3
              WHERE approval_id = $1 AND attempts = $2",
         )
         .bind(notice.approval.id)
         .bind(notice.attempts)
-        .bind(self.clock.micros().saturating_add(wait).saturating_add(TIME_MAX.as_micros() as i64))
+        .bind(self.clock.micros().saturating_add(LEASE))
         .expect_rows(1)
     }
 

@@ -1,6 +1,7 @@
 //! The command line: `gatewright …`.
 
 mod api;
+mod approval;
 mod audit;
 mod client;
 mod demo;
@@ -55,6 +56,8 @@ enum Command {
     Token(token::TokenCommand),
     /// Make, list, rotate and revoke API keys
     Key(key::KeyArgs),
+    /// List calls that wait for a person, and decide them
+    Approval(approval::ApprovalArgs),
     /// Check that the audit is as it was written
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -114,6 +117,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(command) => policy::run(&command),
         Command::Token(command) => token::run(command, &clock).await,
         Command::Key(args) => Ok(key::run(args).await),
+        Command::Approval(args) => Ok(approval::run(args).await),
         Command::Audit(command) => audit::run(command).await,
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,
         Command::Doctor(args) => doctor::run(&args.settings, clock).await,

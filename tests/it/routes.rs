@@ -61,6 +61,10 @@ const IDENTIFIED: &[(&str, &str)] = &[
     ("POST /api/v1/auth/elevate/passkey", "elevate"),
     ("POST /api/v1/api-keys", "create_api_key"),
     ("POST /api/v1/credentials/validate", "introspect_credential"),
+    ("GET /api/v1/approvals/events", "follow_approvals"),
+    ("POST /access/v1/requests", "request_approval"),
+    ("GET /access/v1/requests/{approval}", "view_approval"),
+    ("POST /access/v1/requests/{approval}/cancel", "cancel_approval"),
 ];
 
 /// What public routes ask once they know who it is.
@@ -79,7 +83,6 @@ const ASKED_BESIDE_A_FACTOR: &[&str] = &["add_factor"];
 /// Actions that policies can speak of already, and that nothing can ask for yet.
 const AWAITING: &[&str] = &[
     "activate_policy",
-    "decide_approval",
     "delete_agent",
     "draft_policy",
     "grant_tool",
@@ -90,7 +93,6 @@ const AWAITING: &[&str] = &[
     "review_policy",
     "rollback_policy",
     "transfer_tool",
-    "view_approval",
     "view_policy",
     "view_role",
 ];
@@ -103,6 +105,7 @@ const LISTS: &[&str] = &[
     "GET /api/v1/users/{user}/mandates",
     "GET /api/v1/tools",
     "GET /api/v1/credentials",
+    "GET /api/v1/approvals",
 ];
 
 const ALMOST_NOTHING: &str = r#"
@@ -174,6 +177,7 @@ struct Things {
     token: String,
     key: String,
     mandate: String,
+    approval: String,
 }
 
 impl Things {
@@ -195,7 +199,9 @@ impl Things {
         let path = format!("/api/v1/users/{}/mandates", uma.id().await);
         let mandate = samples::mandate("reckoner", "calculators", &["evaluate"]);
         let mandate = uma.post(&path, &mandate).await.expect(201);
+        let approval = waiting(gate, &admin).await;
         let things = Things {
+            approval: text(&approval["approval"]["id"]),
             mandate: text(&mandate["id"]),
             key: text(&key["id"]),
             user,
@@ -217,6 +223,7 @@ impl Things {
             ("credential", &self.credential),
             ("key", &self.key),
             ("mandate", &self.mandate),
+            ("approval", &self.approval),
             ("role", "auditor"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),
         ] {
@@ -255,6 +262,12 @@ impl Things {
             "POST /api/v1/tools" => samples::calculate("another"),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
+            "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
+            "POST /access/v1/requests" => samples::access_request(
+                &self.agent,
+                &self.tool,
+                "019aa111-0000-7000-8000-000000000000",
+            ),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
                 json!({ "token": self.token, "tool": "calc", "scope": "evaluate" })
@@ -273,6 +286,7 @@ impl Things {
             format!("/api/v1/credentials/{}", self.credential),
             format!("/api/v1/api-keys/{}", self.key),
             format!("/api/v1/mandates/{}", self.mandate),
+            format!("/api/v1/approvals/{}", self.approval),
             "/api/v1/users".into(),
             "/api/v1/agents".into(),
             "/api/v1/tools".into(),
@@ -283,6 +297,14 @@ impl Things {
         }
         found
     }
+}
+
+/// A call that waits for a person.
+async fn waiting(gate: &Gate, admin: &Caller) -> Value {
+    let tool = admin.post("/api/v1/tools", &samples::risky("pay", "https://pay.example/")).await;
+    let path = format!("/api/v1/tools/{}/invoke", tool.expect(201)["id"].as_str().unwrap());
+    let (_, asks) = gate.agent("lingua", "translator").await;
+    asks.post(&path, &json!({ "arguments": {} })).await.expect(202)
 }
 
 fn closed() -> impl Iterator<Item = Route> {
