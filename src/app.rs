@@ -35,6 +35,7 @@ use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::registry::Registry;
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::store::{self, Database};
 use crate::{Error, Result, metrics};
@@ -58,6 +59,7 @@ pub struct App {
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub approvals: Arc<Approvals>,
+    pub secrets: Arc<Secrets>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
@@ -101,6 +103,8 @@ impl App {
         let world = world(settings, (&db, &ledger, &outbound), &clock).await?;
         let World { directory, registry, credentials, api_keys, approvals } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
+        let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
+        let secrets = Arc::new(secrets);
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
         let authn = Authn::load(
             directory.clone(),
@@ -120,6 +124,7 @@ impl App {
             quota: quota.clone(),
             credentials: credentials.clone(),
             outbound: outbound.clone(),
+            secrets: secrets.clone(),
             clock: clock.clone(),
         };
         let gateway = Arc::new(Gateway::new(settings, parts));
@@ -143,6 +148,7 @@ impl App {
             gateway,
             api_keys,
             approvals,
+            secrets,
             factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
             proxies: proxies(settings),
@@ -172,6 +178,7 @@ impl App {
     }
 
     /// What readiness asks, by name: `ok`, or what is wrong.
+    #[expect(clippy::disallowed_methods, reason = "anybody may ask, and nothing is shown")]
     pub async fn checks(&self) -> BTreeMap<&'static str, String> {
         let ok = || "ok".to_owned();
         let store = match timeout(CHECK_TIME_MAX, self.audit.checkpoint()).await {
@@ -179,7 +186,18 @@ impl App {
             Ok(Err(_)) | Err(_) => "does not answer".to_owned(),
         };
         let writer = if self.ledger.is_running() { ok() } else { "has stopped".to_owned() };
-        BTreeMap::from([("store", store), ("audit_writer", writer), ("policy_bundle", ok())])
+        let warrant = Warrant::system("check_secret_store", &self.clock);
+        let secrets = match timeout(CHECK_TIME_MAX, self.secrets.standing(&warrant)).await {
+            Ok(Ok(())) => ok(),
+            Ok(Err(problem)) => problem.to_owned(),
+            Err(_) => "does not answer".to_owned(),
+        };
+        BTreeMap::from([
+            ("store", store),
+            ("audit_writer", writer),
+            ("policy_bundle", ok()),
+            ("secret_store", secrets),
+        ])
     }
 
     /// Makes the administrator named in the settings, where there is none of that name yet.

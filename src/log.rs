@@ -23,6 +23,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::clock::Clock;
 use crate::settings::{Log, LogFormat, LogLevel};
 
+/// These write down what Vault says; whoever calls them says how it went.
+const SILENT: [&str; 2] = ["vaultrs", "rustify"];
+
 /// Sends the process's events to standard error from now on. A later call changes nothing, so
 /// that each test may make one.
 pub fn init(settings: Log, clock: Clock) {
@@ -47,7 +50,10 @@ where
 {
     let level = level(settings.level);
     let others = level.min(LevelFilter::WARN);
-    let filter = Targets::new().with_default(others).with_target(env!("CARGO_PKG_NAME"), level);
+    let filter = Targets::new()
+        .with_default(others)
+        .with_target(env!("CARGO_PKG_NAME"), level)
+        .with_targets(SILENT.map(|it| (it, LevelFilter::OFF)));
     let lines = layer().with_ansi(false).with_timer(OnClock(clock)).with_writer(Lines(out));
     let layer = match settings.format {
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),

@@ -26,6 +26,8 @@ const UNAUTHENTICATED: &str = "gatewright_unauthenticated_total";
 const OUTBOUND: &str = "gatewright_outbound_calls_total";
 const CALL_SECONDS: &str = "gatewright_call_seconds";
 const OUTBOUND_SECONDS: &str = "gatewright_outbound_call_duration_seconds";
+const VAULT: &str = "gatewright_vault_calls_total";
+const VAULT_SECONDS: &str = "gatewright_vault_call_duration_seconds";
 pub const PANICS: &str = "gatewright_panics_total";
 
 const SECONDS: &[f64] =
@@ -58,6 +60,12 @@ fn describe() {
     describe_counter!(OUTBOUND, "Calls to the outside, by outcome.");
     describe_histogram!(OUTBOUND_SECONDS, Unit::Seconds, "Time a call to the outside takes.");
     describe_histogram!(CALL_SECONDS, Unit::Seconds, "Time a call of a tool takes, by outcome.");
+    describe_counter!(VAULT, "Calls to Vault, by operation and outcome.");
+    describe_histogram!(
+        VAULT_SECONDS,
+        Unit::Seconds,
+        "Time a call to Vault takes, sign-in included."
+    );
     describe_counter!(SIGN_INS, "Sign-ins with a good first proof, by risk and outcome.");
     describe_counter!(PANICS, "Requests that ended in a panic.");
     counter!(PANICS).absolute(0);
@@ -126,4 +134,9 @@ pub fn commit_size(entries: usize) {
 pub fn outbound(outcome: &'static str, took: Duration) {
     counter!(OUTBOUND, "outcome" => outcome).increment(1);
     histogram!(OUTBOUND_SECONDS).record(took);
+}
+
+pub fn vault(operation: &'static str, outcome: &'static str, took: Duration) {
+    counter!(VAULT, "operation" => operation, "outcome" => outcome).increment(1);
+    histogram!(VAULT_SECONDS, "operation" => operation).record(took);
 }

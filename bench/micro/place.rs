@@ -142,7 +142,8 @@ impl Place {
         let admin = self.administrator().await;
         let create = CreateTool { definition: definition(), secrets: Default::default() };
         let permit = self.authz.authorize(admin.clone(), create).await.unwrap();
-        let new = New { id: self.clock.new_id(), state: State::Active, also: Vec::new() };
+        let new =
+            New { id: self.clock.new_id(), state: State::Active, secrets: Default::default() };
         self.registry.create(permit, new).await.unwrap();
         let (roles, keys) = Default::default();
         let new = NewAgent { name: "lingua".into(), owner: None, roles, keys };

@@ -101,6 +101,7 @@ fn settings(listen: SocketAddr, folder: &Path, password: &SecretString) -> Setti
     settings.auth.key_file = folder.join("access.key");
     settings.auth.factors_key_file = folder.join("factors.key");
     settings.credentials.key_file = folder.join("credentials.key");
+    settings.secrets.master_key_file = folder.join("secrets.key");
     settings.audit.key_file = folder.join("audit.key");
     settings.auth.bootstrap_admin_username = Some(ADMIN.to_owned());
     settings.auth.bootstrap_admin_password = Some(password.clone());

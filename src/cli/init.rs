@@ -29,7 +29,8 @@ pub fn run(args: &InitArgs, clock: &Clock) -> anyhow::Result<ExitCode> {
     }
     let settings = Settings::default();
     let (auth, audit) = (&settings.auth, &settings.audit);
-    for path in [&auth.key_file, &auth.factors_key_file, &audit.key_file] {
+    let secrets = &settings.secrets.master_key_file;
+    for path in [&auth.key_file, &auth.factors_key_file, &audit.key_file, secrets] {
         keys::load_or_create_seed(&folder.join(path))?;
     }
     let path = folder.join(&settings.credentials.key_file);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::upstream::Along;
 use crate::Result;
 use crate::authn::Caller;
 use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
@@ -14,7 +15,7 @@ use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Behalf, Resource, Use, View, World};
 use crate::credentials::ToolRef;
 use crate::error::Error;
-use crate::registry::{Auth, Connection, Tool};
+use crate::registry::{Connection, Tool};
 
 /// Calling a tool with arguments.
 #[derive(Clone, Debug)]
@@ -25,8 +26,8 @@ pub struct InvokeTool {
     pub confirmed: bool,
     /// Makes sending the same request again harmless.
     pub idempotency_key: Option<String>,
-    /// The distributed trace that the call goes on (W3C Trace Context, `traceparent`).
-    pub trace: Option<String>,
+    /// What goes along with the call, and decides nothing.
+    pub along: Along,
     /// The user in whose name it is asked for; what the access token says, when left out.
     pub on_behalf_of: Option<Uuid>,
     /// The approval that the call uses up.
@@ -53,10 +54,22 @@ pub struct Called {
 }
 
 impl Called {
-    /// Whether the call carries a credential of Gatewright's own.
-    pub fn takes_credential(&self) -> bool {
-        let reached = self.server.as_ref().unwrap_or(&self.tool);
-        *reached.definition.connection.auth() == Auth::Biscuit
+    /// The tool of this id or name; where that is a server of one tool, that one.
+    pub(super) fn find(named: &ToolRef, world: &World) -> Option<Called> {
+        let named = named.find(world)?;
+        let catalogue = world.registry.catalogue();
+        let mut members = catalogue.members(named.id);
+        let tool = match (members.next(), members.next()) {
+            (Some(only), None) => only.clone(),
+            _ => named,
+        };
+        let server = catalogue.server_of(&tool).cloned();
+        Some(Called { tool, server, approval: None })
+    }
+
+    /// What says how it is reached, and keeps the secrets for that: its server, or the tool itself.
+    pub fn reached(&self) -> &Tool {
+        self.server.as_ref().unwrap_or(&self.tool)
     }
 }
 
@@ -68,7 +81,7 @@ impl InvokeTool {
             arguments,
             confirmed: false,
             idempotency_key: None,
-            trace: None,
+            along: Along::default(),
             on_behalf_of: None,
             approval_id: None,
             asker: None,
@@ -119,20 +132,12 @@ impl Action for InvokeTool {
     }
 
     async fn find(&self, world: &World) -> Result<Option<Called>> {
-        let Some(named) = self.tool.find(world) else { return Ok(None) };
-        let catalogue = world.registry.catalogue();
-        let mut members = catalogue.members(named.id);
-        let tool = match (members.next(), members.next()) {
-            (Some(only), None) => only.clone(),
-            _ => named,
-        };
-        let server = catalogue.server_of(&tool).cloned();
-        let approval = match (self.approval_id, self.asker) {
-            (Some(id), Some(asker)) => world.approvals.of(asker.principal, id).await?,
-            _ => None,
-        };
-        let approval = approval.map(|it| it.facts());
-        Ok(Some(Called { tool, server, approval }))
+        let Some(mut called) = Called::find(&self.tool, world) else { return Ok(None) };
+        if let (Some(id), Some(asker)) = (self.approval_id, self.asker) {
+            let approval = world.approvals.of(asker.principal, id).await?;
+            called.approval = approval.map(|it| it.facts());
+        }
+        Ok(Some(called))
     }
 
     fn check(&self, called: &Called) -> Result<()> {

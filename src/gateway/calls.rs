@@ -33,17 +33,16 @@ pub(super) enum Known {
 }
 
 /// A call that is about to be sent.
-pub(super) struct Begun<'a> {
+pub(super) struct Sent<'a> {
     pub id: Uuid,
     pub tool: &'a Tool,
     pub caller: &'a Caller,
     pub action: &'a InvokeTool,
-    pub now: i64,
     pub time_max: std::time::Duration,
 }
 
-impl Begun<'_> {
-    pub fn statement(&self) -> Statement {
+impl Sent<'_> {
+    pub fn statement(&self, now: i64) -> Statement {
         let principal = self.caller.principal();
         let time_max = i64::try_from(self.time_max.as_micros()).unwrap_or(i64::MAX / 4);
         Statement::new(
@@ -57,9 +56,9 @@ impl Begun<'_> {
         .bind(principal.id())
         .bind(self.action.digest(self.tool))
         .bind(key(self.caller, self.action))
-        .bind(self.now)
-        .bind(self.now.saturating_add(time_max).saturating_add(GRACE))
-        .bind(self.now.saturating_add(KEPT))
+        .bind(now)
+        .bind(now.saturating_add(time_max).saturating_add(GRACE))
+        .bind(now.saturating_add(KEPT))
         .expect_rows(1)
     }
 }

@@ -28,6 +28,8 @@ pub enum FailureKind {
     Refused,
     TimedOut,
     TooLarge,
+    /// The caller did not want it any more.
+    Cancelled,
     /// What it needs to be called with is not there: a secret, a setting.
     NotReady,
 }
@@ -40,6 +42,8 @@ impl FailureKind {
                 StatusCode::BAD_GATEWAY
             }
             FailureKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            // Whoever cancelled waits for no answer; a second request of the same key may.
+            FailureKind::Cancelled => StatusCode::CONFLICT,
             FailureKind::NotReady => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -51,6 +55,7 @@ impl FailureKind {
             FailureKind::Refused => "upstream_refused",
             FailureKind::TimedOut => "upstream_timeout",
             FailureKind::TooLarge => "upstream_too_large",
+            FailureKind::Cancelled => "cancelled",
             FailureKind::NotReady => "upstream_not_ready",
         }
     }

@@ -7,15 +7,18 @@ use uuid::Uuid;
 
 use super::Gateway;
 use super::action::{Called, InvokeTool};
-use super::calls::{self, Begun, Known};
+use super::calls::{self, Known, Sent};
 use super::failure::Failure;
+use super::proof::not_ready;
 use super::upstream::{Answered, Outgoing};
 use crate::approvals::{Consumption, RequestApproval, consumed};
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::{Behalf, Permit, Use, Warrant};
 use crate::error::Error;
-use crate::registry::Tool;
+use crate::registry::{Auth, Tool};
+use crate::secrets::{Intent, Lease, LeaseFor};
+use crate::store::Statement;
 use crate::{Result, metrics};
 
 /// What a call came to.
@@ -39,6 +42,12 @@ pub struct Used {
 /// How a call ended; kept as JSON for whoever sends it again.
 type Ending = Result<Invoked, Failure>;
 
+/// What a call that was written down is to carry.
+struct Begun {
+    credential: Option<SecretString>,
+    intent: Option<Intent>,
+}
+
 /// Whose call of what has ended.
 struct End<'a> {
     call: Uuid,
@@ -58,7 +67,7 @@ impl Gateway {
     pub async fn invoke(&self, permit: Permit<InvokeTool>) -> Result<Invoked> {
         let started = self.clock.monotonic();
         let behalf = permit.behalf().cloned();
-        let (caller, action, called, warrant) = permit.spend();
+        let (caller, mut action, called, warrant) = permit.spend();
         if let Known::Answered(kept) = self.known(&caller, &action, &called.tool).await? {
             return replay(&warrant, kept);
         }
@@ -71,17 +80,30 @@ impl Gateway {
         let used = used.unwrap_or_default();
         let decision_id = warrant.decision();
         let by = (&caller, behalf.as_deref());
-        let credential = self.begin(&warrant, by, &action, &called).await?;
-        let outgoing = Outgoing {
+        let Begun { credential, intent } = self.begin(&warrant, by, &action, &called).await?;
+        let along = std::mem::take(&mut action.along);
+        let mut outgoing = Outgoing {
             call: decision_id,
             called: &called,
             caller: &caller,
+            on_behalf_of: behalf.as_deref().map(Behalf::user),
             arguments: &action.arguments,
             credential,
-            trace: action.trace.as_deref(),
+            leased: None,
+            along,
             limits: self.limits,
         };
-        let answered = self.call(&result, outgoing).await;
+        let mut also = Vec::new();
+        let answered = match self.leased(&result, intent).await {
+            Err(failure) => Err(failure),
+            Ok(None) => self.call(&result, outgoing).await,
+            Ok(Some(lease)) => {
+                outgoing.leased = Some(lease.values().clone());
+                let answered = self.call(&result, outgoing).await;
+                also = self.secrets.give_back(&result, lease).await;
+                answered
+            }
+        };
         metrics::call(
             answered.as_ref().map_or_else(Failure::outcome, Answered::outcome),
             started.elapsed(),
@@ -89,7 +111,7 @@ impl Gateway {
         let cost_micros = called.tool.definition.cost_per_call;
         let ending = answered.map(|answered| Invoked { decision_id, answered, cost_micros, used });
         let end = End { call: decision_id, caller: &caller, action: &action, tool: &called.tool };
-        self.end(&result, end, ending).await
+        self.end(&result, end, also, ending).await
     }
 
     /// What became of a call that was made already, under the same idempotency key, with an approval
@@ -105,40 +127,37 @@ impl Gateway {
         }
     }
 
-    /// Writes down that the call is about to be made. A credential that it is to carry is minted
-    /// and recorded with it.
+    /// Writes down that the call is about to be made, and with it the credential that it is to
+    /// carry, or the intent to lease something for it.
     async fn begin(
         &self,
         warrant: &Warrant,
-        (caller, behalf): (&Caller, Option<&Behalf>),
+        by: (&Caller, Option<&Behalf>),
         action: &InvokeTool,
         called: &Called,
-    ) -> Result<Option<SecretString>> {
-        let begun = Begun {
-            id: warrant.decision(),
-            tool: &called.tool,
-            caller,
-            action,
-            now: self.clock.micros(),
-            time_max: self.limits.time_max,
-        };
-        let mut statements = vec![begun.statement()];
-        let mut token = None;
-        if called.takes_credential() {
-            let vended = self.credentials.for_call(warrant, (caller, behalf), &called.tool)?;
-            statements.push(vended.statement);
-            token = Some(vended.token);
+    ) -> Result<Begun> {
+        let id = warrant.decision();
+        let time_max = self.limits.time_max;
+        let sent = Sent { id, tool: &called.tool, caller: by.0, action, time_max };
+        let mut statements = vec![sent.statement(self.clock.micros())];
+        let mut begun = Begun { credential: None, intent: None };
+        match called.reached().definition.connection.auth() {
+            Auth::Biscuit => {
+                let vended = self.credentials.for_call(warrant, by, &called.tool)?;
+                statements.push(vended.statement);
+                begun.credential = Some(vended.token);
+            }
+            Auth::Vault(lease) => {
+                let path = self.secrets.lease_path(&lease.path);
+                let path = path.map_err(|it| Error::Conflict(it.to_string().into()))?;
+                let of = LeaseFor::Call { id, time_max };
+                let mut intent = self.secrets.intend_lease(warrant, &path, of).await?;
+                statements.append(&mut intent.statements);
+                begun.intent = Some(intent);
+            }
+            _ => {}
         }
-        let digest = action.digest(&called.tool);
-        let by = Consumption {
-            call: warrant.decision(),
-            principal: caller.principal().id(),
-            digest: &digest,
-            tool: &called.tool,
-            server: called.server.as_deref(),
-            now: begun.now,
-        };
-        let used = called.approval.as_ref().and_then(|it| consumed(it, by));
+        let used = self.used_approval(id, by.0, action, called);
         let uses_approval = used.is_some();
         statements.extend(used);
         self.ledger.commit(warrant, statements).await.map_err(|error| match error {
@@ -147,7 +166,37 @@ impl Gateway {
             ),
             other => other,
         })?;
-        Ok(token)
+        Ok(begun)
+    }
+
+    /// What marks the approval as used that the call was decided with.
+    fn used_approval(
+        &self,
+        call: Uuid,
+        caller: &Caller,
+        action: &InvokeTool,
+        called: &Called,
+    ) -> Option<Statement> {
+        let digest = action.digest(&called.tool);
+        let by = Consumption {
+            call,
+            principal: caller.principal().id(),
+            digest: &digest,
+            tool: &called.tool,
+            server: called.server.as_deref(),
+            now: self.clock.micros(),
+        };
+        consumed(called.approval.as_ref()?, by)
+    }
+
+    async fn leased(
+        &self,
+        warrant: &Warrant,
+        intent: Option<Intent>,
+    ) -> Result<Option<Lease>, Failure> {
+        let Some(intent) = intent else { return Ok(None) };
+        let lease = self.secrets.take_lease(warrant, intent).await;
+        lease.map(Some).map_err(|_| not_ready("a lease, and nothing is leased now"))
     }
 
     /// Writes down how the call ended, and gives what the caller is answered.
@@ -155,6 +204,7 @@ impl Gateway {
         &self,
         result: &Warrant,
         End { call, caller, action, tool }: End<'_>,
+        also: Vec<Statement>,
         ending: Ending,
     ) -> Result<Invoked> {
         let now = self.clock.micros();
@@ -180,6 +230,7 @@ impl Gateway {
             let it = Use { tool: tool.id, cost_micros: refund };
             statements.push(self.quota.failed(caller.principal().id(), it, now));
         }
+        statements.extend(also);
         self.ledger.commit(result, statements).await?;
         ending.map_err(|it| Error::Upstream(Box::new(it)))
     }

@@ -1,10 +1,13 @@
 //! Calls of tools on behalf of those who may: the secret goes from its home into the call, and
 //! never to the caller.
 
+mod account;
 mod action;
 mod calls;
 mod failure;
 mod invoke;
+mod machine_token;
+pub mod mcp;
 mod proof;
 mod upstream;
 
@@ -16,13 +19,17 @@ use crate::authz::quota::Quota;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::net::outbound::{Outbound, Reach};
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::store::Database;
 
+use machine_token::MachineTokens;
+
+pub use account::{ConnectAccount, DisconnectAccount};
 pub use action::{Asker, Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
-pub use upstream::{Answered, Outgoing};
+pub use upstream::{Along, Answered, Outgoing};
 
 /// Calls tools, and writes down before and after.
 pub struct Gateway {
@@ -31,6 +38,9 @@ pub struct Gateway {
     quota: Arc<Quota>,
     credentials: Arc<Credentials>,
     outbound: Arc<Outbound>,
+    mcp: mcp::Client,
+    secrets: Arc<Secrets>,
+    machine_tokens: MachineTokens,
     clock: Clock,
     limits: Limits,
 }
@@ -52,12 +62,13 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
+    pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
     pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, clock } = parts;
+        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
         let limits = Limits {
             reach: match settings.probe.allow_private_networks {
                 true => Reach::Private,
@@ -66,7 +77,20 @@ impl Gateway {
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
             bytes_max: settings.gateway.response_bytes_max as usize,
         };
-        Gateway { db, ledger, quota, credentials, outbound, clock, limits }
+        let mcp = mcp::Client::new(outbound.clone(), clock.clone());
+        let machine_tokens = MachineTokens::default();
+        Gateway {
+            db,
+            ledger,
+            quota,
+            credentials,
+            outbound,
+            mcp,
+            secrets,
+            machine_tokens,
+            clock,
+            limits,
+        }
     }
 
     /// How long a call of a tool may take.

@@ -15,7 +15,7 @@ use crate::approvals::Instead;
 use crate::authn::Caller;
 use crate::authz::Permit;
 use crate::credentials::ToolRef;
-use crate::gateway::{InvokeTool, Invoked};
+use crate::gateway::{Along, InvokeTool, Invoked};
 use crate::{App, Error, Result};
 
 const KEY_CHARS_MAX: usize = 255;
@@ -64,7 +64,10 @@ pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
     Ok(InvokeTool {
         confirmed: body.confirm_consequential,
         idempotency_key: idempotency_key(call)?,
-        trace: call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX),
+        along: Along {
+            trace: call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX),
+            ..Along::default()
+        },
         on_behalf_of: body.on_behalf_of,
         approval_id: body.approval_id,
         ..InvokeTool::new(ToolRef::Id(call.id("tool")?), body.arguments)

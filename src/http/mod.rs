@@ -1,6 +1,7 @@
 //! The API: a table of routes behind one warp filter.
 
 mod access_requests;
+mod account;
 mod agents;
 mod api_keys;
 mod approval_events;

@@ -9,8 +9,8 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    access_requests, agents, api_keys, approvals, audit, credentials, docs, factors, health,
-    invoke, mandates, oauth, passkeys, session, tools, users, well_known,
+    access_requests, account, agents, api_keys, approvals, audit, credentials, docs, factors,
+    health, invoke, mandates, oauth, passkeys, session, tools, users, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
 use crate::registry::{NewTool, ToolPatch};
@@ -535,6 +535,23 @@ fn registry() -> Vec<Route> {
         .gives::<invoke::InvokeAnswer>()
         .or_gives::<approvals::AwaitingAnswer>(202)
         .patient(),
+        Route::guarded(
+            Method::PUT,
+            "/api/v1/tools/{tool}/account",
+            account::parse_connect,
+            account::connect,
+        )
+        .about("Store what the tool knows you by; for tools that want it of each user")
+        .takes::<account::AccountBody>()
+        .with_status(204),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/tools/{tool}/account",
+            account::parse_disconnect,
+            account::disconnect,
+        )
+        .about("Forget what the tool knows you by")
+        .with_status(204),
         Route::guarded(Method::DELETE, "/api/v1/tools/{tool}", tools::parse_delete, tools::delete)
             .about("Delete a tool and revoke its credentials; needs an elevated token")
             .with_status(204),

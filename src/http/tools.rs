@@ -16,10 +16,11 @@ use crate::authn::Caller;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action as _, Permit, Visible};
 use crate::registry::{
-    ActivateTool, CreateTool, DeactivateTool, Definition, DeleteTool, HEADER, ListTools, Masked,
-    New, NewTool, ShowTool, State, Tool, ToolPatch, UpdateTool,
+    ActivateTool, Auth, CreateTool, DeactivateTool, Definition, DeleteTool, HEADER, ListTools,
+    Masked, New, NewTool, ShowTool, State, Tool, ToolPatch, UpdateTool,
 };
-use crate::{App, Result};
+use crate::secrets::{SecretName, SecretPath};
+use crate::{App, Error, Result};
 
 #[derive(Serialize, JsonSchema)]
 pub struct ToolView {
@@ -27,7 +28,7 @@ pub struct ToolView {
     #[serde(flatten)]
     definition: Definition,
     /// Names of the secrets that are kept for it, each with a mask in the place of its value.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     secrets: BTreeMap<String, Masked>,
     is_active: bool,
     /// `draft`, `active`, `deactivated` or `quarantined`. A tool of a server has no better one than
@@ -64,10 +65,12 @@ pub fn parse_create(call: &Call) -> Result<CreateTool> {
 pub async fn create(app: Arc<App>, permit: Permit<CreateTool>) -> Result<Response> {
     let owner = permit.caller().principal().id();
     let state = state_for(&app, permit.caller(), owner, permit.action().definition.clone())?;
-    let tool = app
-        .registry
-        .create(permit, New { id: app.clock.new_id(), state, also: Vec::new() })
-        .await?;
+    let id = app.clock.new_id();
+    let action = permit.action();
+    leasable(&app, &action.definition)?;
+    let change = action.secrets.clone();
+    let secrets = app.secrets.stage(permit.warrant(), SecretPath::tool(id), change).await?;
+    let tool = app.registry.create(permit, New { id, state, secrets }).await?;
     Ok(created(show(&tool), &format!("/api/v1/tools/{}", tool.id)))
 }
 
@@ -77,6 +80,13 @@ fn state_for(app: &App, caller: &Caller, owner: Uuid, definition: Definition) ->
     let particulars = Particulars::Admin { approval: None };
     let active = app.authz.would_allow(caller, ActivateTool::NAME, &draft, &particulars)?;
     Ok(if active { State::Active } else { State::Draft })
+}
+
+/// Refuses a path to lease from that the operator has not opened to tools.
+fn leasable(app: &App, definition: &Definition) -> Result<()> {
+    let Auth::Vault(lease) = definition.connection.auth() else { return Ok(()) };
+    let path = app.secrets.lease_path(&lease.path);
+    path.map(drop).map_err(|it| Error::field("/auth_config/path", it.to_string()))
 }
 
 pub fn parse_list(call: &Call) -> Result<ListTools> {
@@ -123,8 +133,12 @@ pub fn parse_update(call: &Call) -> Result<UpdateTool> {
 pub async fn update(app: Arc<App>, permit: Permit<UpdateTool>) -> Result<Response> {
     let tool = permit.resource();
     let definition = permit.action().patch.apply(&tool.definition)?;
-    let state = state_for(&app, permit.caller(), tool.owner, definition)?;
-    let tool = app.registry.update(permit, state, Vec::new()).await?;
+    let state = state_for(&app, permit.caller(), tool.owner, definition.clone())?;
+    leasable(&app, &definition)?;
+    let change = permit.action().patch.change(&tool.secrets)?;
+    let path = SecretPath::tool(tool.id);
+    let secrets = app.secrets.stage(permit.warrant(), path, change).await?;
+    let tool = app.registry.update(permit, state, secrets).await?;
     Ok(show(&tool))
 }
 
@@ -154,7 +168,8 @@ pub fn parse_delete(call: &Call) -> Result<DeleteTool> {
 }
 
 pub async fn delete(app: Arc<App>, permit: Permit<DeleteTool>) -> Result<Response> {
-    app.registry.delete(permit, Vec::new()).await?;
+    let also = app.secrets.forget_tool(permit.warrant(), permit.resource().id);
+    app.registry.delete(permit, also).await?;
     Ok(no_content())
 }
 
@@ -179,6 +194,6 @@ fn view(it: &Tool) -> ToolView {
 
 /// Static headers are secrets, too, and shown where they belong.
 fn masked(it: &Tool) -> BTreeMap<String, Masked> {
-    let named = it.secrets.iter().filter(|it| !it.starts_with(HEADER));
-    named.map(|it| (it.clone(), Masked)).collect()
+    let named = it.secrets.iter().map(SecretName::as_str).filter(|it| !it.starts_with(HEADER));
+    named.map(|it| (it.to_owned(), Masked)).collect()
 }

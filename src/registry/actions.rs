@@ -6,17 +6,18 @@ use uuid::Uuid;
 
 use super::connection::ToolType;
 use super::definition::{Definition, RiskLevel};
-use super::draft::{SecretValues, ToolPatch};
+use super::draft::ToolPatch;
 use super::tool::Tool;
 use crate::Result;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Candidates, Listing, TheRegistry, World};
+use crate::secrets::Change;
 
 /// Registering a tool.
 #[derive(Debug)]
 pub struct CreateTool {
     pub definition: Definition,
-    pub secrets: SecretValues,
+    pub secrets: Change,
 }
 
 impl Action for CreateTool {

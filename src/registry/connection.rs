@@ -6,8 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What a view shows in the place of a secret, and all that a definition knows of one.
-pub const MASK: &str = "********";
+use crate::secrets::MASK;
 
 /// How a tool is reached. `tool_type` tells which; what else there is, is the type's own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

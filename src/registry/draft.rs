@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use http::HeaderValue;
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,13 +12,11 @@ use super::connection::{
     Auth, Builtin, Connection, HttpMethod, HttpTool, Masked, Place, Remote, ToolType, Transport,
 };
 use super::definition::{Definition, RiskLevel, dollars};
-use super::reach;
 use crate::error::FieldFault;
+use crate::secrets::{Change, SecretName};
 use crate::{Error, Result};
 
 const TTL_SECONDS_DEFAULT: u32 = 3_600;
-const SECRETS_MAX: usize = 32;
-const SECRET_BYTES_MAX: usize = 16 * 1024;
 /// What a static header is called among the secrets of its tool.
 pub const HEADER: &str = "header:";
 
@@ -84,9 +83,10 @@ bodies! {
     /// Where the MCP server answers; for the type `remote`.
     server_url: String,
     transport_preference: Transport,
-    /// Headers that every request to the server carries. Their values are never shown again.
-    #[schemars(with = "Option<BTreeMap<String, String>>")]
-    static_headers: BTreeMap<String, SecretString>,
+    /// Headers that every request to the server carries. Their values are never shown again; what
+    /// is left out stays, and null takes a header away.
+    #[schemars(with = "Option<BTreeMap<String, Option<String>>>")]
+    static_headers: BTreeMap<String, Option<SecretString>>,
     /// Whether a call needs a secret that its user has stored for this server.
     requires_per_user_auth: bool,
     /// An URL whose path may name arguments in braces; for the type `http`.
@@ -99,20 +99,17 @@ bodies! {
     auth_method: String,
     auth_config: Value,
     /// Secrets by name, write-only: `api_key`, `token`, `password` or `client_secret`, as
-    /// `auth_method` needs. An empty text takes one away.
-    #[schemars(with = "Option<BTreeMap<String, String>>")]
-    secrets: BTreeMap<String, SecretString>,
+    /// `auth_method` needs. What is left out stays, and null takes a secret away.
+    #[schemars(with = "Option<BTreeMap<String, Option<String>>>")]
+    secrets: BTreeMap<String, Option<SecretString>>,
 }
-
-/// Values for the secrets of one tool, by name; none takes the secret away.
-pub type SecretValues = BTreeMap<String, Option<SecretString>>;
 
 impl NewTool {
     /// The tool that is asked for, and the secrets that came with it.
     ///
     /// # Errors
     /// Everything that cannot be accepted, at once.
-    pub fn definition(self) -> Result<(Definition, SecretValues)> {
+    pub fn definition(self) -> Result<(Definition, Change)> {
         let (tool_type, builtin, mut patch) = self.into_patch();
         let connection = begun(tool_type, builtin, &patch)?;
         let blank = Definition {
@@ -138,24 +135,16 @@ impl NewTool {
             cost_per_call: 0,
         };
         let definition = patch.apply(&blank)?;
-        let values = patch.secret_values(&blank)?;
-        complete(&definition, &kept(&BTreeSet::new(), &values))?;
-        Ok((definition, values))
+        let change = patch.change(&BTreeSet::new())?;
+        Ok((definition, change))
     }
 }
 
-/// The names of the secrets that there are after these changes.
-pub(super) fn kept(before: &BTreeSet<String>, changes: &SecretValues) -> BTreeSet<String> {
-    let untouched = before.iter().filter(|it| !changes.contains_key(*it)).cloned();
-    let set = changes.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name.clone());
-    untouched.chain(set).collect()
-}
-
 /// Refuses a tool that lacks a secret it cannot be called without.
-pub(super) fn complete(definition: &Definition, secrets: &BTreeSet<String>) -> Result<()> {
+pub(super) fn complete(definition: &Definition, secrets: &BTreeSet<SecretName>) -> Result<()> {
     let needed = definition.connection.auth().secrets().iter();
     Error::check(needed.map(|name| {
-        (!secrets.contains(*name)).then(|| FieldFault {
+        (!secrets.iter().any(|it| it.as_str() == *name)).then(|| FieldFault {
             pointer: format!("/secrets/{name}"),
             detail: "is needed by `auth_method`".into(),
         })
@@ -259,8 +248,11 @@ impl ToolPatch {
                 set(&mut it.server_url, &self.server_url);
                 set(&mut it.transport_preference, &self.transport_preference);
                 set(&mut it.requires_per_user_auth, &self.requires_per_user_auth);
-                if let Some(headers) = &self.static_headers {
-                    it.static_headers = headers.keys().map(|it| (it.clone(), Masked)).collect();
+                for (name, value) in self.static_headers.iter().flatten() {
+                    match value {
+                        Some(_) => it.static_headers.insert(name.clone(), Masked),
+                        None => it.static_headers.remove(name),
+                    };
                 }
                 it.auth = self.auth(&it.auth)?;
             }
@@ -298,56 +290,29 @@ impl ToolPatch {
         })
     }
 
-    /// The secrets that came along, under the names that they are kept by.
+    /// What becomes of the tool's secrets, of which there are `known`.
     ///
     /// # Errors
-    /// A name or a value that cannot be kept. A mask is refused, too: it was read, not known.
-    pub fn secret_values(&self, to: &Definition) -> Result<SecretValues> {
-        use secrecy::ExposeSecret as _;
-        let mut values = SecretValues::new();
-        let mut faults = Vec::new();
-        let mut take = |pointer: String, name: String, value: &SecretString, fits: bool| {
-            let text = value.expose_secret();
-            let printable = text.bytes().all(|it| it != b'\r' && it != b'\n' && it != 0);
-            if !fits {
-                faults.push(FieldFault {
-                    pointer,
-                    detail: "is not a name to keep a secret by".into(),
-                });
-            } else if text == super::connection::MASK {
-                let detail =
-                    "is the mask that stands for a secret; send the secret, or leave it out";
-                faults.push(FieldFault { pointer, detail: detail.into() });
-            } else if text.len() > SECRET_BYTES_MAX || !printable {
-                let detail = format!("must be one line of at most {SECRET_BYTES_MAX} bytes");
-                faults.push(FieldFault { pointer, detail });
-            } else {
-                let kept = (!text.is_empty()).then(|| value.clone());
-                values.insert(name, kept);
-            }
-        };
-        for (name, value) in self.secrets.iter().flatten() {
-            let fits = name.len() <= 64
-                && !name.is_empty()
-                && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
-            take(format!("/secrets/{name}"), name.clone(), value, fits);
-        }
-        for (name, value) in self.static_headers.iter().flatten() {
-            let pointer = format!("/static_headers/{name}");
-            take(pointer, format!("{HEADER}{name}"), value, reach::is_header(name));
-        }
-        if values.len() > SECRETS_MAX {
-            let detail = format!("holds more than {SECRETS_MAX}");
-            faults.push(FieldFault { pointer: "/secrets".into(), detail });
-        }
-        // Headers are given whole: those that are not named again are gone.
-        if let (Some(headers), Connection::Remote(before)) = (&self.static_headers, &to.connection)
-        {
-            for name in before.static_headers.keys().filter(|it| !headers.contains_key(*it)) {
-                values.insert(format!("{HEADER}{name}"), None);
-            }
-        }
-        if faults.is_empty() { Ok(values) } else { Err(Error::Invalid(faults)) }
+    /// Every name and value that cannot be kept.
+    pub fn change(&self, known: &BTreeSet<SecretName>) -> Result<Change> {
+        let secrets = self.secrets.clone().unwrap_or_default();
+        let headers = self.static_headers.clone().unwrap_or_default();
+        Error::check(secrets.keys().map(|name| {
+            name.starts_with(HEADER).then(|| FieldFault {
+                pointer: format!("/secrets/{name}"),
+                detail: "is the name of a header: send it in `static_headers`".into(),
+            })
+        }))?;
+        Error::check(headers.iter().map(|(name, value)| {
+            let text = value.as_ref().map(|it| it.expose_secret()).unwrap_or_default();
+            HeaderValue::from_str(text).is_err().then(|| FieldFault {
+                pointer: format!("/static_headers/{name}"),
+                detail: "cannot be the value of a header".into(),
+            })
+        }))?;
+        let headers = headers.into_iter().map(|(name, it)| (format!("{HEADER}{name}"), it));
+        let secrets = Change::merge("/secrets", secrets, known)?;
+        Ok(secrets.and(Change::merge("/static_headers", headers.collect(), known)?))
     }
 }
 

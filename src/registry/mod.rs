@@ -19,21 +19,23 @@ use crate::audit::Ledger;
 use crate::authz::{Permit, Warrant};
 use crate::clock::Clock;
 use crate::credentials;
+use crate::secrets::Staged;
 use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
-use draft::{complete, kept};
+use draft::complete;
 
 pub use actions::{
     ActivateTool, CreateTool, DeactivateTool, DeleteTool, ListTools, ShowTool, UpdateTool,
 };
 pub use connection::{
     Auth, Builtin, ClientCredentials, Connection, HttpMethod, HttpTool, KeyIn, KeyPlace, Lease,
-    MASK, Masked, Member, Place, Remote, ToolType, Transport, Username,
+    Masked, Member, Place, Remote, ToolType, Transport, Username,
 };
 pub(crate) use definition::is_word;
 pub use definition::{Definition, RiskLevel};
-pub use draft::{HEADER, NewTool, SecretValues, ToolPatch};
+pub use draft::{HEADER, NewTool, ToolPatch};
+pub(crate) use reach::is_header as is_free_header;
 pub use tool::{State, Tool};
 
 /// All tools at one instant: immutable, shared, swapped whole.
@@ -158,8 +160,9 @@ impl Registry {
         let owner = caller.principal().id();
         let now = self.clock.micros();
         let mut tool = Tool::new(new.id, owner, action.definition, new.state, now)?;
-        tool.secrets = kept(&tool.secrets, &action.secrets);
-        self.insert(&warrant, tool, new.also).await
+        complete(&tool.definition, &new.secrets.names)?;
+        tool.secrets = new.secrets.names;
+        self.insert(&warrant, tool, new.secrets.statements).await
     }
 
     async fn insert(
@@ -193,24 +196,23 @@ impl Registry {
         &self,
         permit: Permit<UpdateTool>,
         state: State,
-        also: Vec<Statement>,
+        secrets: Staged,
     ) -> Result<Arc<Tool>> {
         let (_, action, tool, warrant) = permit.spend();
         if action.if_match.is_some_and(|it| it != tool.revision) {
             return Err(Error::PreconditionFailed);
         }
         let definition = action.patch.apply(&tool.definition)?;
-        let secrets = action.patch.secret_values(&tool.definition)?;
         let next = tool.changed(self.clock.micros(), |it| {
             it.definition = definition;
-            it.secrets = kept(&it.secrets, &secrets);
+            it.secrets = secrets.names;
             it.state = if it.state == State::Active { state } else { it.state };
         })?;
         complete(&next.definition, &next.secrets)?;
         self.free(&next)?;
         warrant.note("digest", next.digest());
         warrant.note("state", next.state.as_str());
-        self.replace(&warrant, &tool, next, action.if_match, also).await
+        self.replace(&warrant, &tool, next, action.if_match, secrets.statements).await
     }
 
     pub async fn activate(&self, permit: Permit<ActivateTool>) -> Result<Arc<Tool>> {
@@ -312,8 +314,7 @@ impl Registry {
 pub struct New {
     pub id: Uuid,
     pub state: State,
-    /// What is written with it: its secrets.
-    pub also: Vec<Statement>,
+    pub secrets: Staged,
 }
 
 /// Who insisted on a revision is told that it is gone, however late that was found out.

@@ -43,7 +43,7 @@ pub(super) fn faults(connection: &Connection, input_schema: &Value) -> Faults {
 }
 
 /// Whether a publisher may set this header.
-pub(super) fn is_header(name: &str) -> bool {
+pub(crate) fn is_header(name: &str) -> bool {
     let known = HeaderName::try_from(name);
     known.is_ok_and(|it| {
         !OURS.contains(&it.as_str()) && !it.as_str().starts_with("mcp-") && name.len() <= 100

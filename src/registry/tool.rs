@@ -18,6 +18,7 @@ use crate::authz::uid::{Kind, uid};
 use crate::authz::{Resource, View};
 use crate::clock::instant;
 use crate::error::FieldFault;
+use crate::secrets::SecretName;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,7 +50,7 @@ pub struct Tool {
     pub state: State,
     pub definition: Definition,
     /// The names of the secrets that are kept for it.
-    pub secrets: BTreeSet<String>,
+    pub secrets: BTreeSet<SecretName>,
     /// Until when the last probe of a remote tool is believed: microseconds.
     pub probe_valid_until: Option<i64>,
     /// Goes up by one with every change; the `ETag`.
@@ -72,7 +73,7 @@ struct Body {
     state: State,
     definition: Definition,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    secrets: BTreeSet<String>,
+    secrets: BTreeSet<SecretName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probe_valid_until: Option<i64>,
     created_at: i64,

@@ -22,6 +22,7 @@ mod rate_limits;
 mod risk;
 mod rules;
 mod secret;
+mod secrets;
 mod sources;
 mod template;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub use self::origin::{NoOrigin, Origin};
 pub use self::policy::Policy;
 pub use self::rate_limits::{NoRateLimit, RateLimit, RateLimits};
 pub use self::risk::{Networks, Risk};
+pub use self::secrets::{Secrets, Vault};
 pub use self::template::template;
 
 use self::sources::Gathered;
@@ -82,6 +84,8 @@ pub struct Settings {
     pub auth: Auth,
     pub risk: Risk,
     pub credentials: Credentials,
+    pub vault: Vault,
+    pub secrets: Secrets,
     pub rate_limits: RateLimits,
     pub cors: Cors,
     pub tls: Tls,
@@ -169,6 +173,8 @@ impl Default for Settings {
             auth: Auth::default(),
             risk: Risk::default(),
             credentials: Credentials::default(),
+            vault: Vault::default(),
+            secrets: Secrets::default(),
             rate_limits: RateLimits::default(),
             cors: Cors::default(),
             tls: Tls::default(),

@@ -68,6 +68,12 @@ impl Rules<'_> {
             ("tls.cert_file", "tls.key_file"),
             ("tls.key_file", "tls.cert_file"),
             ("tls.client_ca_file", "tls.cert_file"),
+            ("vault.role_id", "vault.secret_id_file"),
+            ("vault.secret_id_file", "vault.role_id"),
+            ("vault.token_file", "vault.addr"),
+            ("vault.role_id", "vault.addr"),
+            ("vault.lease_paths", "vault.addr"),
+            ("vault.ca_file", "vault.addr"),
         ] {
             if self.is_given(key) && !self.is_given(needs) {
                 let fix = format!("give `{needs}` too, or neither");

@@ -23,6 +23,7 @@ mod factors;
 mod faults;
 mod federation;
 mod figures;
+mod gateway;
 mod harness;
 mod identity;
 mod interop;

@@ -16,7 +16,7 @@ use crate::harness::authenticator::Authenticator;
 use crate::harness::client::{CALLBACK, Client};
 use crate::harness::enrolled::{App, WORDS, held, register, sign_in, strict};
 use crate::harness::server::{ADMIN, PASSWORD};
-use crate::harness::{Answer, Browser, Caller, Gate, Holder, Setup, samples, send};
+use crate::harness::{Answer, Browser, Caller, Gate, Holder, Setup, Upstream, samples, send};
 
 /// A name of the server, which passkeys need.
 const ORIGIN: &str = "http://gate.example";
@@ -170,7 +170,7 @@ impl Witness {
 
 #[tokio::test]
 async fn every_answer_is_as_the_document_says() {
-    let gate = Gate::start();
+    let gate = Setup::new().with("probe.allow_private_networks", "true").start();
     let mut witness = Witness::new(&gate).await;
     let anyone = gate.anyone();
     for path in [
@@ -195,6 +195,7 @@ async fn every_answer_is_as_the_document_says() {
     let agent = machines(&gate, &mut witness, &admin).await;
     let tool = registry(&mut witness, &admin).await;
     vending(&mut witness, &admin, &agent, &tool).await;
+    calls(&mut witness, &admin).await;
     delegation(&gate, &mut witness, &agent).await;
     audit(&gate, &mut witness, &admin).await;
     endings(&gate, &mut witness, &admin, &tool).await;
@@ -432,6 +433,26 @@ async fn registry(witness: &mut Witness, admin: &Caller) -> String {
         witness.saw("post", &format!("{template}/{verb}"), &answer);
     }
     id
+}
+
+async fn calls(witness: &mut Witness, admin: &Caller) {
+    let upstream = Upstream::open().await;
+    let tool = json!({
+        "tool_type": "http", "name": "orders", "endpoint": upstream.url("/{id}"), "scopes": ["call"],
+        "input_schema": { "type": "object", "properties": { "id": { "type": "string" } } },
+        "auth_method": "bearer", "secrets": { "token": "s3cret" },
+    });
+    let tool = witness.saw("post", "/api/v1/tools", &admin.post("/api/v1/tools", &tool).await);
+    let one = format!("/api/v1/tools/{}", tool["id"].as_str().unwrap());
+    witness.saw("get", "/api/v1/tools/{tool}", &admin.get(&one).await);
+    for (id, status) in [("x", 200), ("status/500", 200), ("..", 502)] {
+        let answer =
+            admin.post(&format!("{one}/invoke"), &json!({ "arguments": { "id": id } })).await;
+        answer.expect(status);
+        witness.saw("post", "/api/v1/tools/{tool}/invoke", &answer);
+    }
+    let template = "/api/v1/tools/{tool}/account";
+    witness.saw("delete", template, &admin.delete(&format!("{one}/account")).await);
 }
 
 async fn delegation(gate: &Gate, witness: &mut Witness, agent: &Caller) {

@@ -86,7 +86,6 @@ const AWAITING: &[&str] = &[
     "delete_agent",
     "draft_policy",
     "grant_tool",
-    "invoke",
     "probe_tool",
     "publish_version",
     "quarantine_tool",
@@ -262,12 +261,13 @@ impl Things {
             "POST /api/v1/tools" => samples::calculate("another"),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
-            "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
             "POST /access/v1/requests" => samples::access_request(
                 &self.agent,
                 &self.tool,
                 "019aa111-0000-7000-8000-000000000000",
             ),
+            "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
+            "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
                 json!({ "token": self.token, "tool": "calc", "scope": "evaluate" })

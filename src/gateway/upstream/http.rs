@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -13,6 +14,7 @@ use crate::gateway::Gateway;
 use crate::gateway::failure::{Failure, FailureKind};
 use crate::net::outbound::{Answer, Ask};
 use crate::registry::{HttpTool, Place};
+use crate::secrets::Scrubber;
 
 /// What a path segment may hold unescaped (RFC 3986 section 2.3). Everything else is escaped, so
 /// that no argument becomes a second segment, a query or a fragment.
@@ -29,9 +31,12 @@ impl Gateway {
         outgoing: &Outgoing<'_>,
     ) -> Result<Answered, Failure> {
         let mut request = Request::of(tool, outgoing.arguments)?;
-        let proof = self.prove(warrant, &tool.auth, outgoing).await?;
-        request.headers.extend(proof.headers.clone());
-        if let Some(trace) = outgoing.trace.and_then(|it| HeaderValue::from_str(it).ok()) {
+        let proof = self.prove(warrant, outgoing).await?;
+        request.headers.extend(proof.headers);
+        if let Some((name, value)) = &proof.query {
+            request.url.query_pairs_mut().append_pair(name, value.expose_secret());
+        }
+        if let Some(trace) = outgoing.along.trace.as_deref().and_then(|it| it.parse().ok()) {
             request.headers.insert("traceparent", trace);
         }
         let ask = Ask {
@@ -45,7 +50,10 @@ impl Gateway {
         };
         let answer = self.outbound.call(warrant, ask).await?;
         warrant.note("status", answer.status.as_u16());
-        read(&answer, str::to_owned)
+        if answer.status == StatusCode::UNAUTHORIZED {
+            self.machine_tokens.forget(outgoing.called.reached().id);
+        }
+        read(&answer, &proof.scrubber)
     }
 }
 
@@ -159,8 +167,8 @@ fn without_empty_query(mut url: Url) -> Url {
 }
 
 /// The answer as the caller gets it; only a 2xx is a result.
-fn read(answer: &Answer, scrub: impl Fn(&str) -> String) -> Result<Answered, Failure> {
-    let said = said(&answer.body, scrub);
+fn read(answer: &Answer, scrubber: &Scrubber) -> Result<Answered, Failure> {
+    let said = said(&answer.body, scrubber);
     let status = answer.status;
     if status.is_success() {
         let said = said.ok_or_else(|| Failure::new(FailureKind::Refused, NOT_TEXT))?;
@@ -180,12 +188,14 @@ fn read(answer: &Answer, scrub: impl Fn(&str) -> String) -> Result<Answered, Fai
 }
 
 /// A body as JSON where it is, as text where that is possible.
-fn said(body: &[u8], scrub: impl Fn(&str) -> String) -> Option<Value> {
-    let text = scrub(std::str::from_utf8(body).ok()?);
+fn said(body: &[u8], scrubber: &Scrubber) -> Option<Value> {
+    let text = std::str::from_utf8(body).ok()?;
     if text.is_empty() {
         return Some(Value::Null);
     }
-    Some(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    let mut said = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+    scrubber.json(&mut said);
+    Some(said)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The way from an allowed call to the tool: what is sent, and what comes back.
 
 mod http;
+mod mcp;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use super::{Gateway, Limits};
 use crate::authn::Caller;
 use crate::authz::Warrant;
 use crate::registry::Connection;
+use crate::secrets::Values;
+
+pub use self::mcp::Along;
 
 /// A call that was written down and may leave.
 pub struct Outgoing<'a> {
@@ -20,11 +24,13 @@ pub struct Outgoing<'a> {
     pub call: Uuid,
     pub called: &'a Called,
     pub caller: &'a Caller,
+    pub on_behalf_of: Option<Uuid>,
     pub arguments: &'a Value,
     /// The credential that was minted for this call, where it takes one.
     pub credential: Option<SecretString>,
-    /// `traceparent`, as the caller sent it.
-    pub trace: Option<&'a str>,
+    /// What was leased for this call.
+    pub leased: Option<Values>,
+    pub along: Along,
     pub limits: Limits,
 }
 
@@ -50,12 +56,20 @@ impl Gateway {
         warrant: &Warrant,
         outgoing: Outgoing<'_>,
     ) -> Result<Answered, Failure> {
-        match &outgoing.called.tool.definition.connection {
-            Connection::Http(it) => self.call_http(warrant, it, &outgoing).await,
-            Connection::Remote(_) | Connection::Builtin { .. } | Connection::Function => {
-                let detail = "tools of this type cannot be called yet";
-                Err(Failure::unsent(FailureKind::NotReady, detail))
+        let called = outgoing.called;
+        match (&called.tool.definition.connection, &called.server) {
+            (Connection::Http(it), _) => self.call_http(warrant, it, &outgoing).await,
+            (Connection::Remote(it), Some(server)) => match &server.definition.connection {
+                Connection::Remote(of) => self.call_remote(warrant, it, of, outgoing).await,
+                _ => Err(not_here()),
+            },
+            (Connection::Remote(_) | Connection::Builtin { .. } | Connection::Function, _) => {
+                Err(not_here())
             }
         }
     }
+}
+
+fn not_here() -> Failure {
+    Failure::unsent(FailureKind::NotReady, "there is nowhere to call this tool")
 }

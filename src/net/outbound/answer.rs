@@ -37,12 +37,17 @@ impl Answer {
     }
 
     fn is_json(&self) -> bool {
-        let value = self.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        let essence = essence.to_ascii_lowercase();
+        let essence = media_type(&self.headers);
         let suffixed = essence.starts_with("application/") && essence.ends_with("+json");
         essence == "application/json" || suffixed
     }
+}
+
+/// The type of a body without its parameters, in lower case; empty where none is said.
+pub fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    essence.to_ascii_lowercase()
 }
 
 #[cfg(test)]

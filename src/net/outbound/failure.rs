@@ -29,6 +29,27 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What a failed call is called. The error is kept without its URL, which may hold a secret.
+    pub(super) fn of(host: String, time_max: Duration, error: reqwest::Error) -> Failure {
+        let source = error.without_url();
+        if source.is_timeout() {
+            Failure::TimedOut { host, time_max }
+        } else if source.is_dns() {
+            Failure::NoAddress { host, source }
+        } else {
+            Failure::Unreachable { host, source }
+        }
+    }
+
+    /// Whether it is certain that nobody got the request.
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            Failure::Unfit { .. } | Failure::NoAddress { .. } => true,
+            Failure::Unreachable { source, .. } => source.is_connect(),
+            _ => false,
+        }
+    }
+
     /// The outcome of the call, as a label of its metric.
     pub(super) fn outcome(&self) -> &'static str {
         match self {

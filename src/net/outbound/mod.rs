@@ -10,6 +10,7 @@ mod documents;
 mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod incoming;
 mod resolver;
 mod target;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use reqwest::{Certificate, Client, redirect};
 use url::Url;
@@ -33,9 +34,10 @@ use crate::settings;
 
 use self::resolver::Resolver;
 
-pub use self::answer::Answer;
+pub use self::answer::{Answer, media_type};
 pub use self::documents::{Documents, Keeping};
 pub use self::failure::Failure;
+pub use self::incoming::Incoming;
 pub use self::target::{Reach, Unfit};
 
 /// How long a connection that nobody uses stays open.
@@ -90,8 +92,24 @@ impl Outbound {
     /// # Errors
     /// The URL may not be called, nobody answers, or the answer is larger or later than allowed.
     pub async fn call(&self, _: &Warrant, ask: Ask) -> Result<Answer, Failure> {
+        self.measured(async { self.begin(ask).await?.whole().await }).await
+    }
+
+    /// Makes the call, and gives the answer once its head is there: the body comes in parts, within
+    /// the very limits of the ask. What is measured is the time to the head.
+    ///
+    /// # Errors
+    /// The URL may not be called, or nobody answers in time.
+    pub async fn open(&self, _: &Warrant, ask: Ask) -> Result<Incoming, Failure> {
+        self.measured(self.begin(ask)).await
+    }
+
+    async fn measured<T>(
+        &self,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let start = self.clock.monotonic();
-        let called = self.answer(ask).await;
+        let called = call.await;
         let outcome = called.as_ref().map_or_else(Failure::outcome, |_| "answered");
         metrics::outbound(outcome, start.elapsed());
         called
@@ -109,7 +127,7 @@ impl Outbound {
         self.internal.contains(&url.origin().ascii_serialization())
     }
 
-    async fn answer(&self, ask: Ask) -> Result<Answer, Failure> {
+    async fn begin(&self, ask: Ask) -> Result<Incoming, Failure> {
         let reach = self.reach(&ask);
         match reach.check(&ask.url) {
             Err(Unfit::NotHttps) if ask.url.scheme() == "http" && self.is_internal(&ask.url) => {}
@@ -121,22 +139,14 @@ impl Outbound {
             Reach::Configured | Reach::Private => &self.configured,
         };
         let host = ask.url.host_str().unwrap_or_default().to_owned();
-        let fail = |it: reqwest::Error| failed(host.clone(), ask.time_max, it);
         let mut request = client.request(ask.method, ask.url.clone()).headers(ask.headers);
         if !ask.body.is_empty() {
             request = request.body(ask.body);
         }
-        let request = request.timeout(ask.time_max);
-        let mut response = request.send().await.map_err(fail)?;
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(fail)? {
-            if body.len() + chunk.len() > ask.bytes_max {
-                return Err(Failure::TooLarge { host, bytes_max: ask.bytes_max });
-            }
-            body.extend_from_slice(&chunk);
+        match request.timeout(ask.time_max).send().await {
+            Ok(it) => Ok(Incoming::new(ask.url, host, it, ask.time_max, ask.bytes_max)),
+            Err(error) => Err(Failure::of(host, ask.time_max, error)),
         }
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        Ok(Answer { url: ask.url, status, headers, body: body.freeze() })
     }
 }
 
@@ -153,6 +163,16 @@ impl Ask {
             bytes_max: 64 * 1024,
         }
     }
+}
+
+/// A client for a library that calls one place which the operator named in the settings, trusting
+/// the authorities in this file beside the system's own. Where it connects to, redirects and
+/// proxies are as for every call; time and size are for its borrower to limit.
+///
+/// # Errors
+/// The file of authorities cannot be read or understood.
+pub fn lend(ca_file: Option<&Path>) -> anyhow::Result<Client> {
+    client(Reach::Configured, &ca_file.map(authorities).transpose()?.unwrap_or_default())
 }
 
 fn client(reach: Reach, authorities: &[Certificate]) -> anyhow::Result<Client> {
@@ -184,16 +204,4 @@ fn authorities(path: &Path) -> anyhow::Result<Vec<Certificate>> {
         read().with_context(|| format!("reading the authorities in `{}`", path.display()))?;
     anyhow::ensure!(!found.is_empty(), "`{}` holds no certificate", path.display());
     Ok(found)
-}
-
-/// What a failed call is called. The error is kept without its URL, which may hold a secret.
-fn failed(host: String, time_max: Duration, error: reqwest::Error) -> Failure {
-    let source = error.without_url();
-    if source.is_timeout() {
-        Failure::TimedOut { host, time_max }
-    } else if source.is_dns() {
-        Failure::NoAddress { host, source }
-    } else {
-        Failure::Unreachable { host, source }
-    }
 }

@@ -20,6 +20,7 @@ pub mod server;
 pub mod site;
 pub mod stores;
 pub mod traffic;
+pub mod upstream;
 pub mod wire;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub use browser::Browser;
 pub use caller::{Answer, Caller, send};
 pub use holder::Holder;
 pub use server::{ADMIN, Gate, PASSWORD, Setup};
+pub use upstream::Upstream;
 pub use wire::Wire;
 
 /// Where scripts/test lays what Cargo does not bring.

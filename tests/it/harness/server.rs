@@ -55,6 +55,7 @@ impl Setup {
             ("auth.factors_key_file", here("factors.key")),
             ("credentials.key_file", here("credentials.key")),
             ("audit.key_file", here("audit.key")),
+            ("secrets.master_key_file", here("secrets.key")),
             ("auth.bootstrap_admin_username", ADMIN.into()),
             ("auth.bootstrap_admin_password", PASSWORD.into()),
             ("rate_limits.login_ip", "100000/minute".into()),

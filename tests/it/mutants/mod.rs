@@ -148,7 +148,9 @@ async fn every_damaged_request_is_answered_and_none_does_what_it_should_not() {
     let answers = send_all(&world, &requests).await;
     let deleted = answers
         .iter()
-        .filter(|(request, said)| said.status == 204 && request.path.starts_with("/api/v1/tools/"));
+        .filter(|(request, said)| said.status == 204 && request.path.starts_with("/api/v1/tools/"))
+        // One's own account with a tool is one's own to forget.
+        .filter(|(request, _)| !request.path.contains("/account"));
     assert_eq!(deleted.count(), 0, "no token was elevated");
     let mut expected = before;
     for (list, count) in made.into_iter().chain(created(&answers)) {

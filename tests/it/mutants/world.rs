@@ -158,6 +158,12 @@ impl World {
             ("POST", "/api/v1/tools/{tool}/access") => {
                 json!({ "scopes": ["read"], "ttl_seconds": 60 })
             }
+            ("PUT", "/api/v1/tools/{tool}/account") => {
+                json!({ "token": "t", "headers": { "X-Tenant": "a" } })
+            }
+            ("POST", "/api/v1/tools/{tool}/invoke") => {
+                json!({ "arguments": { "text": "a" }, "confirm_consequential": true })
+            }
             ("POST", "/api/v1/credentials") => {
                 json!({ "tool": "translate", "scopes": ["read"], "holder_key": "k".repeat(43) })
             }
