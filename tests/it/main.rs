@@ -10,6 +10,7 @@
 
 mod access_tokens;
 mod api_keys;
+mod approvals;
 mod attacks;
 mod attacks_identity;
 mod audit;

@@ -367,6 +367,11 @@ async fn policies_that_permit_nothing_close_every_route() {
                     assert_eq!(answer.json()["items"], json!([]), "{line}");
                 }
                 403 => drop(answer.problem(403, "denied")),
+                // This door looks for the refusal first, and has words of its own.
+                400 | 404 if line.contains(" /access/v1/requests") => {
+                    let code = answer.json()["code"].clone();
+                    assert!(code == "unknown_task" || code == "invalid_denial_binding", "{code}");
+                }
                 404 => drop(answer.problem(404, "not_found")),
                 other => panic!("{line}: {other}: {}", answer.text),
             }
