@@ -12,6 +12,7 @@ use crate::authn::factors::Means;
 use crate::authn::proofs::BadAssertion;
 use crate::authn::risk::{Rating, Reason};
 use crate::authz::facts::Risk;
+use crate::credentials::verify::Reason as Refused;
 use crate::gateway::Failure;
 use crate::store;
 
@@ -28,6 +29,9 @@ pub enum Error {
     /// The first proof was good; policy asks for a second factor.
     #[error("prove your second factor: send `otp`, a code of your app or a recovery code")]
     SecondFactor(Box<Challenge>),
+    /// The credential that was shown is good, and does not admit this.
+    #[error("the credential does not admit it: {detail}")]
+    NotAdmitted { reason: Refused, detail: String },
     #[error("the policies do not allow it")]
     Denied(Box<Denial>),
     /// Denied to a sign-in that is rated too risky.
@@ -60,6 +64,9 @@ pub enum Error {
     /// Well-formed and not acceptable: every fault at once.
     #[error("{} of the request's fields cannot be accepted", .0.len())]
     Invalid(Vec<FieldFault>),
+    /// The server that a tool is on does not do what such a server must.
+    #[error("{0}")]
+    ProbeFailed(String),
     #[error("too many attempts; wait {retry_after_seconds} s")]
     TooMany { retry_after_seconds: u64 },
     /// Something the decision or the effect needs is down. Never a pass.
@@ -88,6 +95,8 @@ pub enum Unproven {
     NoToken,
     #[error("the access token is not valid any more; sign in again")]
     BadToken,
+    #[error("the credential does not hold ({0}); ask for another")]
+    Credential(Refused),
     #[error("the refresh token is not valid any more; sign in again")]
     BadRefreshToken,
     #[error("the name or the secret is wrong")]
@@ -171,7 +180,10 @@ impl Error {
         match self {
             Error::Malformed(_) => 400,
             Error::Unauthenticated(_) | Error::SecondFactor(_) => 401,
-            Error::Denied(_) | Error::RiskBlocked(..) | Error::WrongOrigin => 403,
+            Error::Denied(_)
+            | Error::NotAdmitted { .. }
+            | Error::RiskBlocked(..)
+            | Error::WrongOrigin => 403,
             Error::NotFound => 404,
             Error::MethodNotAllowed { .. } => 405,
             Error::RequestTimeout => 408,
@@ -181,7 +193,7 @@ impl Error {
             Error::TooLarge { .. } => 413,
             Error::UnsupportedMediaType { .. } => 415,
             Error::WrongHost => 421,
-            Error::Invalid(_) => 422,
+            Error::Invalid(_) | Error::ProbeFailed(_) => 422,
             Error::QuotaExceeded(_) | Error::TooMany { .. } => 429,
             Error::Internal(_) => 500,
             Error::Upstream(it) => it.kind.status().as_u16(),
@@ -196,6 +208,7 @@ impl Error {
             Error::Unauthenticated(_) => "unauthenticated",
             Error::SecondFactor(_) => "mfa_required",
             Error::Denied(_) => "denied",
+            Error::NotAdmitted { .. } => "not_admitted",
             Error::RiskBlocked(..) => "risk_blocked",
             Error::QuotaExceeded(_) => "quota_exceeded",
             Error::NotFound => "not_found",
@@ -208,6 +221,7 @@ impl Error {
             Error::WrongHost => "wrong_host",
             Error::WrongOrigin => "wrong_origin",
             Error::Invalid(_) => "invalid",
+            Error::ProbeFailed(_) => "probe_failed",
             Error::TooMany { .. } => "too_many",
             Error::Upstream(it) => it.kind.code(),
             Error::OutcomeUnknown => "outcome_unknown",
@@ -223,6 +237,7 @@ impl Error {
             Error::Unauthenticated(_) => "Authentication is needed",
             Error::SecondFactor(_) => "A second factor is needed",
             Error::Denied(_) => "Denied by policy",
+            Error::NotAdmitted { .. } => "The credential is not for this",
             Error::RiskBlocked(..) => "The sign-in is too risky",
             Error::QuotaExceeded(_) => "A quota is used up",
             Error::NotFound => "Not found",
@@ -235,6 +250,7 @@ impl Error {
             Error::WrongHost => "Wrong host",
             Error::WrongOrigin => "Wrong origin",
             Error::Invalid(_) => "The request is not acceptable",
+            Error::ProbeFailed(_) => "The server cannot be used",
             Error::TooMany { .. } => "Too many attempts",
             Error::Upstream(_) => "The tool gave no result",
             Error::OutcomeUnknown => "The outcome is unknown",
@@ -302,6 +318,11 @@ mod tests {
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),
             (Error::SecondFactor(Box::new(waiting)), 401, "mfa_required"),
             (Error::Denied(denial()), 403, "denied"),
+            (
+                Error::NotAdmitted { reason: Refused::Scope, detail: String::new() },
+                403,
+                "not_admitted",
+            ),
             (Error::RiskBlocked(denial(), blocked), 403, "risk_blocked"),
             (Error::QuotaExceeded(denial()), 429, "quota_exceeded"),
             (Error::NotFound, 404, "not_found"),
@@ -314,6 +335,7 @@ mod tests {
             (Error::WrongHost, 421, "wrong_host"),
             (Error::WrongOrigin, 403, "wrong_origin"),
             (Error::Invalid(vec![]), 422, "invalid"),
+            (Error::ProbeFailed(String::new()), 422, "probe_failed"),
             (Error::TooMany { retry_after_seconds: 1 }, 429, "too_many"),
             (
                 Error::Upstream(Box::new(Failure::new(FailureKind::TimedOut, ""))),

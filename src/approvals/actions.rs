@@ -39,8 +39,8 @@ impl Action for RequestApproval {
         self.call.find(world).await
     }
 
-    fn check(&self, called: &Called) -> Result<()> {
-        self.call.check(called)
+    fn check(&self, called: &Called, world: &World) -> Result<()> {
+        self.call.check(called, world)
     }
 
     fn particulars(&self, _: &Called) -> Particulars {
@@ -48,7 +48,7 @@ impl Action for RequestApproval {
     }
 
     fn on_behalf_of(&self) -> Option<Uuid> {
-        self.call.on_behalf_of
+        self.call.on_behalf_of()
     }
 }
 
@@ -105,7 +105,7 @@ impl Action for DecideApproval {
         world.approvals.find(self.approval).await
     }
 
-    fn check(&self, approval: &Arc<Approval>) -> Result<()> {
+    fn check(&self, approval: &Arc<Approval>, _: &World) -> Result<()> {
         expect_pending(approval)
     }
 
@@ -130,7 +130,7 @@ impl Action for CancelApproval {
         world.approvals.find(self.approval).await
     }
 
-    fn check(&self, approval: &Arc<Approval>) -> Result<()> {
+    fn check(&self, approval: &Arc<Approval>, _: &World) -> Result<()> {
         expect_pending(approval)
     }
 

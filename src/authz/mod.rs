@@ -7,6 +7,7 @@ mod decide;
 mod explain;
 pub mod facts;
 mod permit;
+mod probed;
 pub mod quota;
 mod remembered;
 mod scope;
@@ -95,7 +96,7 @@ impl Authz {
         let Some(resource) = action.find(&self.world).await? else {
             return Err(self.absent(party, A::NAME, A::EVENT).await);
         };
-        if let Err(fault) = action.check(&resource) {
+        if let Err(fault) = action.check(&resource, &self.world) {
             return Err(self.unasked::<A>(party, &resource, fault).await);
         }
         let asked = action.use_of(&resource);
@@ -356,10 +357,11 @@ impl Authz {
     }
 }
 
-/// Which API key the caller showed: several may stand for the same principal.
+/// Which API key or credential the caller showed: several may stand for the same principal.
 fn shown(caller: &Caller) -> BTreeMap<String, serde_json::Value> {
     match caller.session().proof.via {
         Via::ApiKey(id) => [("by_api_key".to_owned(), id.to_string().into())].into(),
+        Via::Credential(id) => [("by_credential".to_owned(), id.to_string().into())].into(),
         _ => BTreeMap::new(),
     }
 }

@@ -12,10 +12,13 @@ mod init;
 mod key;
 mod out;
 mod policy;
+mod samples;
+mod secrets;
 mod serve;
 pub mod server;
 mod signals;
 pub mod token;
+mod tools;
 mod user;
 
 use std::process::ExitCode;
@@ -23,6 +26,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::clock::Clock;
+use crate::gateway::builtin::sandbox::{self, Stage};
 use crate::settings::{Settings, SettingsArgs};
 
 /// Decides, by Cedar policy, which agent may use which tool, and vends the Biscuit that proves it.
@@ -30,7 +34,20 @@ use crate::settings::{Settings, SettingsArgs};
 #[command(name = "gatewright", version, about)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    part: Part,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for a moment")]
+enum Part {
+    #[command(flatten)]
+    Command(Command),
+    /// Become the sandbox that runs code; the server starts it
+    #[command(name = sandbox::COMMAND, hide = true)]
+    Sandbox {
+        #[command(subcommand)]
+        stage: Stage,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,16 +71,22 @@ enum Command {
     /// Look into a credential, narrow it, verify it; no server needed
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Run tools of this binary that verify credentials themselves
+    #[command(subcommand)]
+    Tools(tools::ToolsCommand),
     /// Make, list, rotate and revoke API keys
     Key(key::KeyArgs),
     /// List calls that wait for a person, and decide them
     Approval(approval::ApprovalArgs),
+    /// Rotate the key that secrets are sealed with; for the host's operator
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Check that the audit is as it was written
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Bring the store's schema up to date
     Migrate(ServeArgs),
-    /// Look for what is wrong with settings, store, clock, keys, policies and accounts, and how to mend it
+    /// Look for what is wrong with settings, store, secrets, clock, keys, policies and accounts, and how to mend it
     Doctor(ServeArgs),
     /// Ask the server on this machine whether it is ready
     Health(ServeArgs),
@@ -94,9 +117,14 @@ pub mod exit {
 }
 
 /// Runs what the arguments of this process ask for.
-pub async fn run() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(cli.command).await {
+pub fn run() -> ExitCode {
+    let command = match Cli::parse().part {
+        // Before there is any thread.
+        Part::Sandbox { stage } => return sandbox::execute(stage),
+        Part::Command(it) => it,
+    };
+    let done = tokio::runtime::Runtime::new().map_err(anyhow::Error::from);
+    match done.and_then(|it| it.block_on(dispatch(command))) {
         Ok(code) => code,
         Err(error) => {
             out::complain(&format!("{error:#}"));
@@ -116,8 +144,10 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(command) => user::run(command, clock).await,
         Command::Policy(command) => policy::run(&command),
         Command::Token(command) => token::run(command, &clock).await,
+        Command::Tools(command) => tools::run(command, clock).await,
         Command::Key(args) => Ok(key::run(args).await),
         Command::Approval(args) => Ok(approval::run(args).await),
+        Command::Secrets(command) => secrets::run(command, clock).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,
         Command::Doctor(args) => doctor::run(&args.settings, clock).await,

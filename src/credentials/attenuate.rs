@@ -12,8 +12,9 @@ use secrecy::SecretString;
 use serde_json::{Number, Value};
 
 use super::mint::{before, check, head};
+use super::verify::parts::parse;
 use super::verify::request::{scaled, whole};
-use super::verify::{BLOCKS_MAX, Refusal, TOKEN_BYTES_MAX, parse};
+use super::verify::{BLOCKS_MAX, Refusal, TOKEN_BYTES_MAX};
 
 /// What the holder gives up. Everything left out stays as it was.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,12 +85,7 @@ pub fn attenuate(token: &str, narrowing: &Narrowing) -> Result<SecretString, Att
     if let Some(scopes) = &narrowing.scopes {
         granted(&unverified.blocks.rights(), scopes)?;
     }
-    let mut block = BlockBuilder::new();
-    block.checks = checks(narrowing)?;
-    if block.checks.is_empty() {
-        return Err(AttenuateError::Nothing);
-    }
-    let narrowed = unverified.biscuit.append(block).map_err(|it| match it {
+    let narrowed = unverified.biscuit.append(block(narrowing)?).map_err(|it| match it {
         error::Token::AppendOnSealed | error::Token::AlreadySealed => AttenuateError::Sealed,
         it => AttenuateError::Biscuit(it),
     })?;
@@ -98,6 +94,13 @@ pub fn attenuate(token: &str, narrowing: &Narrowing) -> Result<SecretString, Att
         return Err(AttenuateError::TooLarge(size));
     }
     Ok(narrowed.to_base64().map_err(AttenuateError::Biscuit)?.into())
+}
+
+/// The block that says so.
+pub(super) fn block(narrowing: &Narrowing) -> Result<BlockBuilder, AttenuateError> {
+    let mut block = BlockBuilder::new();
+    block.checks = checks(narrowing)?;
+    if block.checks.is_empty() { Err(AttenuateError::Nothing) } else { Ok(block) }
 }
 
 /// A scope that the token lacks could be asked for without harm, and without use: say so.

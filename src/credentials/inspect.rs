@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use prost::Message;
 use serde::Serialize;
 
-use super::verify::{Claims, Refusal, Unverified, container, decode, malformed, parse};
+use super::verify::Refusal;
+use super::verify::parts::{Claims, Unverified, container, decode, malformed, parse};
 
 /// What is said with every inspection.
 const WARNING: &str = "not verified: anyone can write such a token";

@@ -138,7 +138,7 @@ impl Credentials {
         Ok(Validation::Valid(Box::new(verified)))
     }
 
-    fn verifier(&self) -> Result<Verifier> {
+    pub(super) fn verifier(&self) -> Result<Verifier> {
         Ok(Verifier::new(&self.keys_document(), &self.issuer).map_err(anyhow::Error::from)?)
     }
 }

@@ -48,7 +48,7 @@ impl RootKey {
         builder.build(&self.pair)
     }
 
-    fn from_private(key_id: u32, key: &PrivateKey) -> RootKey {
+    pub(super) fn from_private(key_id: u32, key: &PrivateKey) -> RootKey {
         RootKey { key_id, pair: KeyPair::from(key) }
     }
 

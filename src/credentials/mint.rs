@@ -65,11 +65,25 @@ pub enum MintError {
 
 /// Signs the draft with `key`, whose id goes into the token.
 pub fn mint(draft: &Draft, key: &RootKey) -> Result<Minted, MintError> {
+    let biscuit = key.build(authority(draft)?.root_key_id(key.key_id()))?;
+    let size = biscuit.serialized_size()?;
+    if size > TOKEN_BYTES_MAX {
+        return Err(MintError::TooLarge(size));
+    }
+    Ok(Minted {
+        token: biscuit.to_base64()?.into(),
+        revocation_ids: biscuit.revocation_identifiers().iter().map(hex::encode).collect(),
+        root_key_id: key.key_id(),
+    })
+}
+
+/// The authority block, not yet signed.
+pub(super) fn authority(draft: &Draft) -> Result<BiscuitBuilder, MintError> {
     if draft.scopes.is_empty() {
         return Err(MintError::NoScopes);
     }
     let expiry = u64::try_from(draft.expires_at.as_second()).map_err(|_| MintError::Expiry)?;
-    let mut builder = BiscuitBuilder::new().root_key_id(key.key_id());
+    let mut builder = BiscuitBuilder::new();
     for fact in facts(draft) {
         builder = builder.fact(fact)?;
     }
@@ -80,16 +94,7 @@ pub fn mint(draft: &Draft, key: &RootKey) -> Result<Minted, MintError> {
     for check in &draft.checks {
         builder = builder.check(check.clone())?;
     }
-    let biscuit = key.build(builder)?;
-    let size = biscuit.serialized_size()?;
-    if size > TOKEN_BYTES_MAX {
-        return Err(MintError::TooLarge(size));
-    }
-    Ok(Minted {
-        token: biscuit.to_base64()?.into(),
-        revocation_ids: biscuit.revocation_identifiers().iter().map(hex::encode).collect(),
-        root_key_id: key.key_id(),
-    })
+    Ok(builder)
 }
 
 fn facts(draft: &Draft) -> Vec<Fact> {

@@ -13,7 +13,7 @@ use crate::authn::Caller;
 use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
 use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Behalf, Resource, Use, View, World};
-use crate::credentials::ToolRef;
+use crate::credentials::{Presented, ToolRef};
 use crate::error::Error;
 use crate::registry::{Connection, Tool};
 
@@ -34,6 +34,8 @@ pub struct InvokeTool {
     pub approval_id: Option<Uuid>,
     /// Who asks, which is noted when it is authorized.
     pub asker: Option<Asker>,
+    /// The credential that the caller showed in the place of an access token: it must admit the call.
+    pub presented: Option<Presented>,
 }
 
 /// Whose call it is.
@@ -84,6 +86,7 @@ impl InvokeTool {
             along: Along::default(),
             on_behalf_of: None,
             approval_id: None,
+            presented: None,
             asker: None,
         }
     }
@@ -140,7 +143,10 @@ impl Action for InvokeTool {
         Ok(Some(called))
     }
 
-    fn check(&self, called: &Called) -> Result<()> {
+    fn check(&self, called: &Called, world: &World) -> Result<()> {
+        if let Some(presented) = &self.presented {
+            world.credentials.expect_admitted(presented, &called.tool, &self.arguments)?;
+        }
         let it = &called.tool.definition;
         match &it.connection {
             Connection::Function => Err(Error::Conflict(
@@ -165,8 +171,10 @@ impl Action for InvokeTool {
         }
     }
 
+    /// A credential that was given in somebody's name is good in that name alone.
     fn on_behalf_of(&self) -> Option<Uuid> {
-        self.on_behalf_of
+        let held_for = self.presented.as_ref().and_then(|it| it.credential.on_behalf_of);
+        held_for.or(self.on_behalf_of)
     }
 
     fn use_of(&self, called: &Called) -> Option<Use> {

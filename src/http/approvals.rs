@@ -212,7 +212,7 @@ fn one(app: &App, approval: &Approval) -> Response {
 }
 
 /// With the arguments, and what the policies are called.
-fn whole(app: &App, it: &Approval) -> ApprovalView {
+pub fn whole(app: &App, it: &Approval) -> ApprovalView {
     let bundle = app.authz.bundle();
     let arguments = shown(&it.arguments);
     let titled = |it: PolicyNamed| {

@@ -1,7 +1,9 @@
 //! `POST /api/v1/tools/{tool}/invoke`
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,12 +13,13 @@ use warp::reply::{Reply as _, Response, json};
 use super::approvals;
 use super::call::Call;
 use super::route::Answer;
-use crate::approvals::Instead;
+use crate::approvals::{Awaiting, Instead};
+use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::Permit;
 use crate::credentials::ToolRef;
 use crate::gateway::{Along, InvokeTool, Invoked};
-use crate::{App, Error, Result};
+use crate::{App, Error, Result, metrics};
 
 const KEY_CHARS_MAX: usize = 255;
 const TRACE_CHARS_MAX: usize = 256;
@@ -64,14 +67,17 @@ pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
     Ok(InvokeTool {
         confirmed: body.confirm_consequential,
         idempotency_key: idempotency_key(call)?,
-        along: Along {
-            trace: call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX),
-            ..Along::default()
-        },
+        along: Along { trace: trace(call), ..Along::default() },
         on_behalf_of: body.on_behalf_of,
         approval_id: body.approval_id,
+        presented: call.presented.clone(),
         ..InvokeTool::new(ToolRef::Id(call.id("tool")?), body.arguments)
     })
+}
+
+/// The distributed trace that a request goes on.
+pub fn trace(call: &Call) -> Option<String> {
+    call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX)
 }
 
 /// The header that makes sending a request again harmless.
@@ -108,7 +114,40 @@ pub fn instead(app: Arc<App>, caller: Caller, call: InvokeTool, refused: Error) 
     })
 }
 
-fn answer(it: Invoked) -> InvokeAnswer {
+/// What a call came to.
+pub enum Decided {
+    Made(Box<Invoked>),
+    /// A person is asked.
+    Awaiting(Awaiting),
+}
+
+/// Decides on a call and makes it, for those who find out in a body what is asked.
+///
+/// # Errors
+/// What a guarded route would answer.
+pub async fn decided(app: &App, caller: Caller, action: InvokeTool) -> Result<Decided> {
+    let permit = match app.authz.authorize(caller.clone(), action.clone()).await {
+        Ok(permit) => permit,
+        Err(refused) => {
+            return Ok(match app.instead(caller, action, refused).await? {
+                Instead::Answered(invoked) => Decided::Made(invoked),
+                Instead::Awaiting(it) => Decided::Awaiting(it),
+            });
+        }
+    };
+    let record = permit.warrant().record().clone();
+    // A decision is written down whatever becomes of its call.
+    let invoked = AssertUnwindSafe(app.gateway.invoke(permit)).catch_unwind().await;
+    let invoked = invoked.unwrap_or_else(|_| {
+        ::metrics::counter!(metrics::PANICS).increment(1);
+        Err(Error::internal("the call panicked"))
+    });
+    let outcome = if invoked.is_ok() { Outcome::Success } else { Outcome::Failed };
+    app.authz.settle(&record, outcome).await?;
+    invoked.map(Box::new).map(Decided::Made)
+}
+
+pub fn answer(it: Invoked) -> InvokeAnswer {
     let dollars = |micros: f64| micros / 1e6;
     InvokeAnswer {
         decision_id: it.decision_id,

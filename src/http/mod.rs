@@ -2,6 +2,7 @@
 
 mod access_requests;
 mod account;
+mod agent_actions;
 mod agents;
 mod api_keys;
 mod approval_events;
@@ -22,6 +23,7 @@ mod mandates;
 mod oauth;
 pub mod openapi;
 mod passkeys;
+mod probes;
 pub mod problem;
 pub mod proxies;
 pub mod route;
@@ -30,6 +32,7 @@ mod table;
 mod tools;
 mod trace;
 mod users;
+mod versions;
 mod well_known;
 
 use std::net::IpAddr;
@@ -148,6 +151,7 @@ async fn dispatch(
         headers: head.headers,
         body,
         origin: Arc::new(origin),
+        presented: None,
         credential_ttl_seconds: app.credential_ttl_seconds,
     };
     let time_max = match route.is_patient {

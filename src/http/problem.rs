@@ -12,6 +12,7 @@ use crate::authn::oauth::scopes;
 use crate::authn::proofs::ALGORITHMS;
 use crate::authn::risk::Reason;
 use crate::authz::facts::Risk;
+use crate::credentials::verify::Reason as Refused;
 use crate::error::{Denial, FieldFault, Fix};
 use crate::{Error, Unproven};
 
@@ -40,6 +41,9 @@ pub struct Problem {
     pub fix: Option<Vec<Fix>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Vec<FieldFault>>,
+    /// Why a credential does not hold, or does not admit this: a verifier's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Refused>,
     /// What the tool said, where it was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Value>,
@@ -67,6 +71,17 @@ impl Problem {
 
 /// The answer to an error. A server fault is logged here, once, and not told.
 pub fn render(error: Error, request_id: &str) -> Response {
+    let (problem, extra) = describe(error, request_id);
+    answer(&problem, extra)
+}
+
+/// The problem document alone, for answers that hold several.
+pub fn document(error: Error, request_id: &str) -> Problem {
+    describe(error, request_id).0
+}
+
+/// What an error is told as, and the headers that tell of it.
+fn describe(error: Error, request_id: &str) -> (Problem, Vec<(header::HeaderName, String)>) {
     log(&error, request_id);
     let status = error.status();
     let mut problem = Problem {
@@ -80,6 +95,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         reasons: None,
         fix: None,
         errors: None,
+        reason: None,
         upstream: None,
         mfa_token: None,
         risk: None,
@@ -90,6 +106,9 @@ pub fn render(error: Error, request_id: &str) -> Response {
     match error {
         Error::Unauthenticated(unproven) => {
             extra.extend(nonce(&unproven));
+            if let Unproven::Credential(reason) = &unproven {
+                problem.reason = Some(*reason);
+            }
             extra.push((header::WWW_AUTHENTICATE, challenge(&unproven)));
         }
         Error::SecondFactor(challenge) => {
@@ -112,6 +131,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         }
         Error::AccessRequest(fault) => problem.kind = fault.kind(),
         Error::Invalid(faults) => problem.errors = Some(faults),
+        Error::NotAdmitted { reason, .. } => problem.reason = Some(reason),
         Error::Upstream(failure) => problem.upstream = failure.said,
         Error::MethodNotAllowed { allow } => extra.push((header::ALLOW, allow)),
         Error::TooMany { retry_after_seconds } => {
@@ -120,7 +140,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         Error::Unavailable { .. } => extra.push((header::RETRY_AFTER, RETRY_SECONDS.to_string())),
         _ => {}
     }
-    answer(&problem, status, extra)
+    (problem, extra)
 }
 
 /// Logs a server fault.
@@ -133,7 +153,7 @@ pub fn log(error: &Error, request_id: &str) {
 /// RFC 6750 section 3: an error is named only where a token was sent.
 fn challenge(unproven: &Unproven) -> String {
     match unproven {
-        Unproven::BadToken => format!("{REALM}, error=\"invalid_token\""),
+        Unproven::BadToken | Unproven::Credential(_) => format!("{REALM}, error=\"invalid_token\""),
         Unproven::NotHolder(fault) => {
             let (code, algorithms) = (fault.code(), ALGORITHMS.join(" "));
             format!("DPoP realm=\"gatewright\", error=\"{code}\", algs=\"{algorithms}\"")
@@ -166,10 +186,10 @@ fn nonce(unproven: &Unproven) -> Option<(header::HeaderName, String)> {
     fault.nonce().map(|it| (DPOP_NONCE, it.to_owned()))
 }
 
-fn answer(problem: &Problem, status: u16, extra: Vec<(header::HeaderName, String)>) -> Response {
+fn answer(problem: &Problem, extra: Vec<(header::HeaderName, String)>) -> Response {
     let mut response = warp::reply::json(problem).into_response();
     *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     for (name, value) in extra {

@@ -59,9 +59,7 @@ impl Route {
         let serve = move |app: Arc<App>, call: Call| -> Answer {
             Box::pin(async move {
                 let caller = app.identify(call.request(), call.origin.clone())?;
-                expect_query(&call)?;
-                let permit = app.authz.authorize(caller, parse(&call)?).await?;
-                acted(&app, permit, act).await
+                decide_and_act(app, caller, call, parse, act).await
             })
         };
         Route {
@@ -74,9 +72,9 @@ impl Route {
         }
     }
 
-    /// The same, with another way for who is refused; `instead` gets what was asked and the error,
-    /// and nothing that it could do the act with.
-    pub fn guarded_or<A, Act, Fut>(
+    /// The same, for a caller that may show a credential for one tool in the place of an access
+    /// token. Who is refused is answered by `instead`, which gets what was asked and the error.
+    pub fn guarded_for_holders<A, Act, Fut>(
         method: Method,
         path: &'static str,
         parse: fn(&Call) -> Result<A>,
@@ -88,25 +86,25 @@ impl Route {
         Act: Fn(Arc<App>, Permit<A>) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
     {
-        let serve = move |app: Arc<App>, call: Call| -> Answer {
+        let serve = move |app: Arc<App>, mut call: Call| -> Answer {
             Box::pin(async move {
-                let caller = app.identify(call.request(), call.origin.clone())?;
+                let presented = app.identify_holder(call.request(), call.origin.clone()).await?;
+                let caller = match presented {
+                    Some((caller, presented)) => {
+                        call.presented = Some(presented);
+                        caller
+                    }
+                    None => app.identify(call.request(), call.origin.clone())?,
+                };
                 expect_query(&call)?;
                 let action = parse(&call)?;
                 match app.authz.authorize(caller.clone(), action.clone()).await {
-                    Ok(permit) => acted(&app, permit, act).await,
+                    Ok(permit) => acted(app, permit, act).await,
                     Err(refused) => instead(app, caller, action, refused).await,
                 }
             })
         };
-        Route {
-            method,
-            path,
-            kind: Kind::Guarded(A::NAME),
-            about: Described::default(),
-            is_patient: false,
-            serve: Box::new(serve),
-        }
+        Route { serve: Box::new(serve), ..Route::guarded(method, path, parse, act) }
     }
 
     /// Mounts a list: every member is decided on, and `show` sees only those that may be seen.
@@ -248,19 +246,33 @@ fn matches(segments: &[Segment], path: &str) -> Option<Vec<(&'static str, String
     parts.next().is_none().then_some(params)
 }
 
-/// Refuses a query where none is read; a route that reads one refuses the rest itself.
-fn expect_query(call: &Call) -> Result<()> {
-    if call.asks.is_empty() { call.query().end() } else { Ok(()) }
+/// From who asks to the answer.
+async fn decide_and_act<A, Act, Fut>(
+    app: Arc<App>,
+    caller: Caller,
+    call: Call,
+    parse: fn(&Call) -> Result<A>,
+    act: Act,
+) -> Result<Response>
+where
+    A: Action,
+    Act: Fn(Arc<App>, Permit<A>) -> Fut,
+    Fut: Future<Output = Result<Response>>,
+{
+    expect_query(&call)?;
+    let permit = app.authz.authorize(caller, parse(&call)?).await?;
+    acted(app, permit, act).await
 }
 
-/// Acts on a permit. A decision is written down whatever becomes of its act.
-async fn acted<A, Act, Fut>(app: &Arc<App>, permit: Permit<A>, act: Act) -> Result<Response>
+/// What comes of an act that was allowed.
+async fn acted<A, Act, Fut>(app: Arc<App>, permit: Permit<A>, act: Act) -> Result<Response>
 where
     A: Action,
     Act: Fn(Arc<App>, Permit<A>) -> Fut,
     Fut: Future<Output = Result<Response>>,
 {
     let record = permit.warrant().record().clone();
+    // A decision is written down whatever becomes of its act.
     let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;
     let answer = acted.unwrap_or_else(|_| {
         ::metrics::counter!(metrics::PANICS).increment(1);
@@ -268,6 +280,11 @@ where
     });
     app.authz.settle(&record, outcome(&answer)).await?;
     answer
+}
+
+/// Refuses a query where none is read; a route that reads one refuses the rest itself.
+fn expect_query(call: &Call) -> Result<()> {
+    if call.asks.is_empty() { call.query().end() } else { Ok(()) }
 }
 
 /// Writes down a decision whose act wrote nothing itself.

@@ -45,7 +45,7 @@ pub use self::auth::Auth;
 pub use self::credentials::Credentials;
 pub use self::database::{Database, DatabaseUrl, NoDatabaseUrl};
 pub use self::faults::{Fault, Faults, Source};
-pub use self::gateway::{Gateway, Probe};
+pub use self::gateway::{Actions, Gateway, Probe, SearchKind};
 pub use self::issuers::{
     IssuerName, IssuerUrl, SignInIssuer, Signing, Subjects, TrustedIssuer, Word, WorkloadIssuer,
 };
@@ -55,7 +55,7 @@ pub use self::origin::{NoOrigin, Origin};
 pub use self::policy::Policy;
 pub use self::rate_limits::{NoRateLimit, RateLimit, RateLimits};
 pub use self::risk::{Networks, Risk};
-pub use self::secrets::{Secrets, Vault};
+pub use self::secrets::{NoVaultPath, Secrets, Vault, VaultPath};
 pub use self::template::template;
 
 use self::sources::Gathered;
@@ -94,6 +94,7 @@ pub struct Settings {
     pub probe: Probe,
     pub gateway: Gateway,
     pub approvals: Approvals,
+    pub actions: Actions,
     pub audit: Audit,
     pub log: Log,
 }
@@ -183,6 +184,7 @@ impl Default for Settings {
             probe: Probe::default(),
             gateway: Gateway::default(),
             approvals: Approvals::default(),
+            actions: Actions::default(),
             audit: Audit::default(),
             log: Log::default(),
         }

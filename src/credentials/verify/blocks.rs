@@ -4,8 +4,6 @@
 //! fact of the issuer from one that a holder added, nor what a check is about, without work that
 //! a hostile block can make expensive.
 
-use std::collections::BTreeSet;
-
 use biscuit_auth::datalog::SymbolTable;
 use biscuit_auth::format::schema::{self, Check, Fact, Predicate, Term, term};
 use prost::Message;
@@ -69,7 +67,8 @@ impl Blocks {
     }
 
     /// The scopes of every `right` that the issuer states.
-    pub(crate) fn rights(&self) -> BTreeSet<&str> {
+    #[cfg(feature = "server")]
+    pub(crate) fn rights(&self) -> std::collections::BTreeSet<&str> {
         let facts = self.get(0).into_iter().flat_map(|block| {
             block.facts().filter_map(move |(name, terms)| match (name, terms) {
                 ("right", [_, scope]) => block.text(scope),
@@ -80,6 +79,7 @@ impl Blocks {
     }
 
     /// How many facts and rules each block has.
+    #[cfg(feature = "server")]
     pub(crate) fn statements(&self) -> Vec<(usize, usize)> {
         self.list.iter().map(|it| (it.facts.len(), it.rules.len())).collect()
     }

@@ -16,15 +16,17 @@ pub mod request;
 mod signed;
 mod token;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 use std::collections::BTreeSet;
 
 use biscuit_auth::error;
 use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use claims::Claims;
+use claims::Claims;
 pub use claims::FORMAT;
 use engine::{Engine, Question};
 pub use feed::RevocationList;
@@ -34,7 +36,14 @@ pub use refusal::{Reason, Refusal};
 pub use request::Request;
 pub use signed::Signed;
 pub use token::{BLOCKS_MAX, TOKEN_BYTES_MAX};
-pub(crate) use token::{Unverified, container, decode, malformed, parse};
+use token::{Unverified, parse};
+
+/// For `inspect` and `attenuate`, which the issuer's side of this crate has besides.
+#[cfg(feature = "server")]
+pub(crate) mod parts {
+    pub(crate) use super::claims::Claims;
+    pub(crate) use super::token::{Unverified, container, decode, malformed, parse};
+}
 
 /// How old the revocation feed may be, unless [`Verifier::max_feed_age`] says otherwise.
 pub const FEED_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);

@@ -1,7 +1,9 @@
 //! Calls of tools through the gateway.
 
 mod again;
+mod builtin;
 mod calls;
+mod holders;
 mod secrets;
 
 use serde_json::{Value, json};

@@ -9,6 +9,7 @@ use biscuit_auth::builder::Check;
 use biscuit_auth::{Algorithm, BiscuitBuilder, KeyPair};
 use serde_json::json;
 
+use super::parts::{container, decode};
 use super::*;
 use crate::credentials::fixture::{
     DIGEST, HOLDER, ISSUER, NOW, RING, document, draft, later, token, verifier, verify,
