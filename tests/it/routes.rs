@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gatewright::authn::Service;
 use gatewright::http::{Kind, Route, routes};
 use gatewright::policy::Bundle;
 use reqwest::{Method, header};
@@ -28,6 +29,7 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/refresh",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/oauth-protected-resource",
+    "GET /.well-known/oauth-protected-resource/mcp",
     "POST /oauth/register",
     "POST /oauth/token",
     "POST /oauth/revoke",
@@ -62,6 +64,7 @@ const IDENTIFIED: &[(&str, &str)] = &[
     ("POST /api/v1/api-keys", "create_api_key"),
     ("GET /api/v1/agent/actions", "discover_tool"),
     ("POST /api/v1/agent/execute", "invoke"),
+    ("POST /mcp", "invoke"),
     ("POST /api/v1/credentials/validate", "introspect_credential"),
 ];
 
@@ -265,6 +268,7 @@ impl Things {
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
             "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
             "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
+            "POST /mcp" => json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }),
             EXECUTE => json!({ "custom_actions": { "calc": {} } }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
@@ -355,6 +359,8 @@ async fn policies_that_permit_nothing_close_every_route() {
                 200 if LISTS.contains(&line.as_str()) => {
                     assert_eq!(answer.json()["items"], json!([]), "{line}");
                 }
+                // Its tokens are others; what they see and call then is tested with the rest of it.
+                401 if route.service == Service::Mcp => assert_unauthenticated(&answer, &line),
                 200 if line == EXECUTE => {
                     assert_eq!(answer.json()["actions"]["calc"]["status"], "denied", "{line}");
                 }
