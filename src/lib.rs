@@ -79,6 +79,8 @@ mod stamp;
 #[cfg(feature = "server")]
 pub mod store;
 #[cfg(feature = "server")]
+pub mod tools;
+#[cfg(feature = "server")]
 pub mod watch;
 
 #[cfg(feature = "server")]

@@ -6,6 +6,15 @@ use secrecy::SecretString;
 
 use crate::{Error, Result, Unproven};
 
+/// What is asked for something: a token is given for one of them (RFC 8707).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The API.
+    Api,
+    /// The MCP server.
+    Mcp,
+}
+
 /// A request as it was sent.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -14,6 +23,8 @@ pub struct Request<'a> {
     pub method: &'a Method,
     /// Still percent-encoded, and without query.
     pub path: &'a str,
+    /// What it is sent to.
+    pub service: Service,
 }
 
 /// How a token is sent: by whoever has it (RFC 6750), or by the holder of its key (RFC 9449).

@@ -11,11 +11,13 @@ mod init;
 mod key;
 mod out;
 mod policy;
+mod samples;
 mod secrets;
 mod serve;
 pub mod server;
 mod signals;
 pub mod token;
+mod tools;
 mod user;
 
 use std::process::ExitCode;
@@ -68,6 +70,9 @@ enum Command {
     /// Look into a credential, narrow it, verify it; no server needed
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Run tools of this binary that verify credentials themselves
+    #[command(subcommand)]
+    Tools(tools::ToolsCommand),
     /// Make, list, rotate and revoke API keys
     Key(key::KeyArgs),
     /// Rotate the key that secrets are sealed with; for the host's operator
@@ -136,6 +141,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(command) => user::run(command, clock).await,
         Command::Policy(command) => policy::run(&command),
         Command::Token(command) => token::run(command, &clock).await,
+        Command::Tools(command) => tools::run(command, clock).await,
         Command::Key(args) => Ok(key::run(args).await),
         Command::Secrets(command) => secrets::run(command, clock).await,
         Command::Audit(command) => audit::run(command).await,

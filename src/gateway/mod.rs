@@ -16,6 +16,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::builtin::Builtins;
 use self::builtin::sandbox::{Launcher, Sandbox};
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
@@ -45,6 +46,7 @@ pub struct Gateway {
     mcp: mcp::Client,
     secrets: Arc<Secrets>,
     machine_tokens: MachineTokens,
+    builtins: Builtins,
     clock: Clock,
     sandbox: Sandbox,
     limits: Limits,
@@ -91,6 +93,7 @@ impl Gateway {
             mcp,
             secrets,
             machine_tokens,
+            builtins: Builtins::of(&settings.gateway),
             clock,
             sandbox,
             limits,

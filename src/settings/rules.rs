@@ -8,6 +8,7 @@ use super::faults::Source;
 use super::production;
 use super::sources::Gathered;
 use super::{Settings, VaultPath};
+use crate::net::outbound::{Reach, Unfit};
 
 const TOKEN_BYTES_MIN: usize = 32;
 const TOKEN_DIFFERENT_MIN: usize = 10;
@@ -20,6 +21,7 @@ pub fn apply(settings: &Settings, all: &mut Gathered, cwd: &Path) {
     rules.resources();
     rules.bootstrap_token();
     rules.listeners();
+    rules.services();
     rules.sandbox();
     rules.issuers();
     rules.vault();
@@ -64,6 +66,10 @@ impl Rules<'_> {
             ("tls.cert_file", "tls.key_file"),
             ("tls.key_file", "tls.cert_file"),
             ("tls.client_ca_file", "tls.cert_file"),
+            ("gateway.ollama_url", "gateway.ollama_model"),
+            ("gateway.ollama_model", "gateway.ollama_url"),
+            ("gateway.openai_url", "gateway.openai_model"),
+            ("gateway.openai_model", "gateway.openai_url"),
             ("vault.role_id", "vault.secret_id_file"),
             ("vault.secret_id_file", "vault.role_id"),
             ("vault.token_file", "vault.addr"),
@@ -116,6 +122,34 @@ impl Rules<'_> {
         if listen.port() != 0 && self.settings.metrics.listen == Some(listen) {
             let fix = "choose another port, or take it out to serve `/metrics` with the API";
             self.refuse("metrics.listen", "is the API's own address", fix);
+        }
+    }
+
+    /// Services that are called: one model, and each at an address that may be called.
+    fn services(&mut self) {
+        let gateway = &self.settings.gateway;
+        if gateway.ollama_url.is_some() && gateway.openai_url.is_some() {
+            let problem = "is a second language model beside `gateway.ollama_url`";
+            self.refuse("gateway.openai_url", problem, "take one of them out");
+        }
+        for (key, url) in [
+            ("gateway.ollama_url", &gateway.ollama_url),
+            ("gateway.openai_url", &gateway.openai_url),
+            ("gateway.search_url", &gateway.search_url),
+        ] {
+            let Some(url) = url else { continue };
+            let origin = url.origin().ascii_serialization();
+            let mut internal = self.settings.outbound.internal_origins.iter();
+            match Reach::Configured.check(url) {
+                Err(Unfit::NotHttps)
+                    if url.scheme() == "http" && internal.any(|it| it.to_string() == origin) => {}
+                Err(Unfit::NotHttps) => {
+                    let fix = "use https, or list it in `outbound.internal_origins`";
+                    self.refuse(key, "would be called by plain http", fix);
+                }
+                Err(unfit) => self.refuse(key, "is not an address to call", &unfit.to_string()),
+                Ok(()) => {}
+            }
         }
     }
 

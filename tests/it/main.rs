@@ -9,6 +9,7 @@
 )]
 
 mod access_tokens;
+mod agent_actions;
 mod api_keys;
 mod attacks;
 mod attacks_identity;
@@ -31,6 +32,7 @@ mod introspection;
 mod leases;
 mod ledger;
 mod machines;
+mod mcp;
 mod mutants;
 mod oauth;
 mod openapi;
@@ -52,5 +54,6 @@ mod store;
 mod tampering;
 mod tls;
 mod tokens_file;
+mod tools;
 mod vault;
 mod vending;

@@ -174,6 +174,10 @@ impl World {
             ("POST", "/api/v1/tools/{tool}/invoke") => {
                 json!({ "arguments": { "text": "a" }, "confirm_consequential": true })
             }
+            ("POST", "/api/v1/agent/execute") => {
+                json!({ "prompt": "a", "custom_actions": { "translate": { "text": "a" } },
+                        "confirm_consequential": true })
+            }
             ("POST", "/api/v1/credentials") => {
                 json!({ "tool": "translate", "scopes": ["read"], "holder_key": "k".repeat(43) })
             }
@@ -181,6 +185,10 @@ impl World {
                 let arguments = json!({ "text": "a", "n": [1, { "m": null }] });
                 json!({ "token": secret("token"), "tool": "translate", "scope": "read", "arguments": arguments })
             }
+            ("POST", "/mcp") => json!({
+                "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                "params": { "name": "translate", "arguments": { "text": "a" } },
+            }),
             ("POST", "/oauth/register") => json!({
                 "client_name": "An app",
                 "redirect_uris": ["https://client.example/callback"],

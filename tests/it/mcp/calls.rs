@@ -1,0 +1,167 @@
+//! Calls: the same decision, the same record and the same refusals as by the API.
+
+use serde_json::{Value, json};
+
+use super::{Mcp, Old, Scene, token_for_mcp, token_of_person};
+use crate::harness::client::Client;
+use crate::harness::{PASSWORD, samples, send};
+
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+#[tokio::test]
+async fn a_call_goes_the_way_that_all_calls_go() {
+    let scene = Scene::open().await;
+    let tool = scene.add("orders", "/orders/{id}?v=1", &json!({ "cost_per_call": 0.25 })).await;
+    let arguments = json!({ "id": "a/b", "amount": 3 });
+    let meta = json!({ "traceparent": TRACE, "com.example/unknown": [1] });
+    let result = scene.mcp.call_with("orders", &arguments, &meta).await;
+    assert_eq!(result["resultType"], "complete", "{result}");
+    assert_eq!(result["isError"], false);
+    let heard = &result["structuredContent"]["body"];
+    assert_eq!((&heard["method"], &heard["path"]), (&json!("POST"), &json!("/orders/a%2Fb?v=1")));
+    assert_eq!(heard["headers"]["traceparent"], TRACE);
+    assert_eq!(heard["headers"]["authorization"], json!(null), "{heard}");
+    let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(text, *heard);
+    assert_eq!(result["_meta"]["gatewright/cost"], 0.25);
+    assert_eq!(result["_meta"]["gatewright/usage"]["calls_today"], 1);
+
+    let decision = &result["_meta"]["gatewright/decision_id"];
+    let [ended] = &scene.entries("tool.result").await[..] else { panic!("not one result") };
+    assert_eq!((&ended["details"]["decision"], &ended["outcome"]), (decision, &json!("success")));
+    let [invoked] = &scene.entries("tool.invoke").await[..] else { panic!("not one decision") };
+    assert_eq!((&invoked["id"], &invoked["decision"]), (decision, &json!("allow")));
+    assert_eq!(
+        (&invoked["target"]["id"], &invoked["request"]["route"]),
+        (&tool["id"], &json!("/mcp"))
+    );
+
+    let old = Old::begin(&scene.mcp.caller).await;
+    let params = json!({ "name": "ORDERS", "arguments": arguments });
+    let request = super::message(Some(7), "tools/call", &params);
+    let answer = send(old.request(&request).header("traceparent", TRACE)).await.expect(200);
+    let heard = &answer["result"]["structuredContent"]["body"];
+    assert_eq!((&answer["id"], &heard["headers"]["traceparent"]), (&json!(7), &json!(TRACE)));
+    assert_eq!(answer["result"].get("resultType"), None);
+    assert_eq!(answer["result"]["_meta"]["gatewright/usage"]["calls_today"], 2);
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_a_problem_document_says() {
+    let scene = Scene::open().await;
+    scene.add("orders", "/", &json!({})).await;
+    scene.add("heavy", "/", &json!({ "risk_level": "high" })).await;
+    let hidden = scene.add("hidden", "/", &json!({})).await;
+    let path = format!("/api/v1/tools/{}/deactivate", hidden["id"].as_str().unwrap());
+    scene.admin.act(&path).await.expect(200);
+    scene.add("broken", "/status/500", &json!({})).await;
+    scene.admin.post("/api/v1/tools", &samples::calculate("own")).await.expect(201);
+
+    let refused = scene.mcp.call("heavy", &json!({})).await;
+    let said = &refused["structuredContent"];
+    assert_eq!((&refused["isError"], &said["code"]), (&json!(true), &json!("denied")), "{refused}");
+    assert_eq!(said["fix"], json!([]), "nothing that this agent could do: {said}");
+    assert!(!said["reasons"].as_array().unwrap().is_empty());
+    assert_eq!(said["decision_id"], refused["_meta"]["gatewright/decision_id"]);
+    let [entry] = &scene.entries("tool.invoke").await[..] else { panic!("not one decision") };
+    assert_eq!((&entry["id"], &entry["decision"]), (&said["decision_id"], &json!("deny")));
+    let text = refused["content"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("Denied by policy: "), "{text}");
+
+    let refused = scene.mcp.call("orders", &json!({ "id": 7, "other": 1 })).await;
+    let said = &refused["structuredContent"];
+    assert_eq!((&refused["isError"], &said["code"]), (&json!(true), &json!("invalid")));
+    let pointers = said["errors"].as_array().unwrap();
+    assert!(pointers.iter().any(|it| it["pointer"] == "/arguments/id"), "{said}");
+    assert!(refused["content"][0]["text"].as_str().unwrap().contains("/arguments/id"));
+    let refused = scene.mcp.call("own", &json!({})).await;
+    assert_eq!(refused["structuredContent"]["code"], "conflict", "{refused}");
+    assert_eq!(scene.upstream.calls(), 0);
+    let refused = scene.mcp.call("broken", &json!({})).await;
+    assert_eq!(refused["structuredContent"]["code"], "upstream_refused", "{refused}");
+    assert_eq!(refused["structuredContent"]["upstream"]["why"], "so");
+
+    // What may not be seen is refused like what is not there.
+    let params = |name: &str| json!({ "name": name, "arguments": {} });
+    let hidden = scene.mcp.ask("tools/call", &params("hidden")).await;
+    let nothing = scene.mcp.ask("tools/call", &params("nothing")).await;
+    for answer in [&hidden, &nothing] {
+        assert_eq!(answer["error"]["code"], -32602, "{answer}");
+        assert_eq!(answer["error"]["data"]["code"], "not_found");
+    }
+    assert_eq!(hidden["error"]["message"], nothing["error"]["message"]);
+}
+
+#[tokio::test]
+async fn what_the_client_says_stands_beside_what_the_model_says() {
+    let scene = Scene::open().await;
+    let pay = json!({ "consequential": true, "required_scopes": [] });
+    scene.add("pay", "/", &pay).await;
+    scene.add("orders", "/", &json!({})).await;
+    let key = json!({ "name": "mine", "scopes": [] });
+    let key = scene.admin.elevated(PASSWORD).await.post("/api/v1/api-keys", &key).await;
+    let person = crate::harness::Caller::new(&scene.gate.url, key.expect(201)["key"].as_str());
+    let person = Mcp::of(&person);
+    let refused = person.call("pay", &json!({ "amount": 1 })).await;
+    assert_eq!(refused["structuredContent"]["fix"][0]["kind"], "confirm", "{refused}");
+    let confirmed = json!({ "gatewright/confirm_consequential": true });
+    let paid = person.call_with("pay", &json!({ "amount": 1 }), &confirmed).await;
+    assert_eq!(paid["isError"], false, "{paid}");
+    assert_eq!(scene.upstream.calls(), 1);
+
+    let once = json!({ "gatewright/idempotency_key": "once" });
+    let first = scene.mcp.call_with("orders", &json!({ "amount": 1 }), &once).await;
+    let again = scene.mcp.call_with("orders", &json!({ "amount": 1 }), &once).await;
+    assert_eq!(first["structuredContent"], again["structuredContent"]);
+    let other = scene.mcp.call_with("orders", &json!({ "amount": 2 }), &once).await;
+    assert_eq!(other["structuredContent"]["code"], "conflict", "{other}");
+    assert_eq!(scene.upstream.calls(), 2);
+    for meta in [
+        json!({ "gatewright/confirm": true }),
+        json!({ "gatewright/idempotency_key": "" }),
+        json!({ "gatewright/on_behalf_of": "ann" }),
+    ] {
+        let refused = scene.mcp.call_with("orders", &json!({}), &meta).await;
+        assert_eq!(refused["structuredContent"]["code"], "invalid", "{meta}: {refused}");
+    }
+    assert_eq!(scene.upstream.calls(), 2);
+}
+
+/// A client that holds a person's token can ask that person for more; who has signed in by a
+/// program of theirs cannot.
+#[tokio::test]
+async fn a_client_of_oauth_is_challenged_for_the_scopes_that_a_call_lacks() {
+    let scene = Scene::open().await;
+    let more = json!({ "required_scopes": ["write:profile"] });
+    scene.add("letters", "/", &more).await;
+    let client = Client::confidential(&scene.gate).await;
+    let resource = format!("{}/mcp", scene.gate.url);
+    let person = token_of_person(&scene.gate, &client, &resource, "read:public").await;
+    let person = Mcp::of(&person);
+    let params = json!({ "name": "letters", "arguments": {} });
+    let answer = send(person.request("tools/call", &params)).await;
+    let said = answer.expect(403);
+    let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+    for part in [
+        "Bearer ",
+        "error=\"insufficient_scope\"",
+        "scope=\"write:profile\"",
+        &format!(
+            "resource_metadata=\"{}/.well-known/oauth-protected-resource/mcp\"",
+            scene.gate.url
+        ),
+    ] {
+        assert!(challenge.contains(part), "{part}: {challenge}");
+    }
+    assert_eq!(said["error"]["data"]["code"], "denied", "{said}");
+    let person = token_of_person(&scene.gate, &client, &resource, "write:profile").await;
+    let person = Mcp::of(&person);
+    assert_eq!(person.call("letters", &json!({})).await["isError"], false);
+
+    scene.add("sums", "/", &json!({ "required_scopes": ["agent:calc"] })).await;
+    let narrow = token_for_mcp(&scene.gate, &scene.agent, Some("agent:db_read")).await;
+    let params = json!({ "name": "sums", "arguments": {} });
+    let answer = send(Mcp::of(&narrow).request("tools/call", &params)).await;
+    let refused = answer.expect(200)["result"].clone();
+    assert_eq!(refused["structuredContent"]["fix"][0]["kind"], "scopes", "{refused}");
+}
