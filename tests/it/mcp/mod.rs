@@ -2,6 +2,7 @@
 
 mod attacks;
 mod calls;
+mod conformance;
 mod listing;
 mod peers;
 mod sessions;
