@@ -77,6 +77,8 @@ pub enum Via {
     /// Another token, exchanged (RFC 8693).
     Exchange,
     ApiKey(Uuid),
+    /// A credential that was vended to it, which it shows.
+    Credential(Uuid),
     /// A line of the tokens file.
     TokensFile,
     /// The bootstrap token.

@@ -25,7 +25,7 @@ pub enum Scheme {
 
 impl Request<'_> {
     /// The one token of the request. Two are as bad as none.
-    pub(super) fn token(&self) -> Result<(Scheme, SecretString)> {
+    pub(crate) fn token(&self) -> Result<(Scheme, SecretString)> {
         self.read_token().ok_or(Error::Unauthenticated(Unproven::NoToken))
     }
 

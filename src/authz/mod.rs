@@ -355,10 +355,11 @@ impl Authz {
     }
 }
 
-/// Which API key the caller showed: several may stand for the same principal.
+/// Which API key or credential the caller showed: several may stand for the same principal.
 fn shown(caller: &Caller) -> BTreeMap<String, serde_json::Value> {
     match caller.session().proof.via {
         Via::ApiKey(id) => [("by_api_key".to_owned(), id.to_string().into())].into(),
+        Via::Credential(id) => [("by_credential".to_owned(), id.to_string().into())].into(),
         _ => BTreeMap::new(),
     }
 }

@@ -97,6 +97,12 @@ impl Call {
         Ok((after, page_size))
     }
 
+    /// What stands in the query before `name`. What comes after was written by somebody else.
+    pub fn query_before(&self, name: &str) -> Query<'_> {
+        let ours = self.query.iter().take_while(|(it, _)| it != name);
+        Query { pairs: ours.collect(), faults: Vec::new() }
+    }
+
     /// The query, of which nothing may be left unread.
     pub fn query(&self) -> Query<'_> {
         Query { pairs: self.query.iter().collect(), faults: Vec::new() }

@@ -9,8 +9,8 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    account, agents, api_keys, audit, credentials, docs, factors, health, invoke, mandates, oauth,
-    passkeys, session, tools, users, well_known,
+    account, agents, api_keys, audit, credentials, docs, factors, forward_auth, health, invoke,
+    mandates, oauth, passkeys, session, tools, users, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
 use crate::registry::{NewTool, ToolPatch};
@@ -555,7 +555,7 @@ fn registry() -> Vec<Route> {
 }
 
 fn vending() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         Route::guarded(
             Method::POST,
             "/api/v1/tools/{tool}/access",
@@ -600,7 +600,15 @@ fn vending() -> Vec<Route> {
             .about("Verify a credential online; 200 with `valid` for every well-formed question")
             .takes::<ValidateBody>()
             .gives::<ValidateAnswer>(),
-    ]
+    ];
+    // Some proxies ask with the method of the request that they ask about.
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    routes.extend(methods.map(|method| {
+        Route::public(method, "/api/v1/forward-auth", forward_auth::decide)
+            .about("Whether a proxy may let a request through to the tool behind it")
+            .asks(forward_auth::ASKS)
+    }));
+    routes
 }
 
 fn auditing() -> Vec<Route> {
