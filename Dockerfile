@@ -3,6 +3,15 @@
 #
 # Nothing but /var/lib/gatewright is written to: the database and the keys. Settings come from
 # /etc/gatewright/gatewright.toml (mount your own) and from GATEWRIGHT_* variables, which win.
+#
+# The sandbox for code (`gateway.sandbox`) is off, since this image has no Python. For it, build the
+# last stage from gcr.io/distroless/python3-debian12:nonroot, set GATEWRIGHT_GATEWAY__SANDBOX to
+# /usr/bin/python3, and let the container make user namespaces and mount in them, which the usual
+# profiles of Docker and Kubernetes forbid; it needs no root, no added capability, and works with
+# no-new-privileges and a read-only root:
+#   --security-opt seccomp=unconfined --security-opt apparmor=unconfined
+# or, tighter, Docker's own seccomp profile with `unshare`, `clone`, `mount`, `umount2`, `pivot_root`
+# and `sethostname` allowed. `docker run … doctor` says whether it is enough.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
+use crate::gateway::builtin::sandbox::{Launcher, Sandbox};
 use crate::gateway::{self, Gateway};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
@@ -122,6 +123,7 @@ impl App {
             quota: quota.clone(),
             credentials: credentials.clone(),
             outbound: outbound.clone(),
+            sandbox: Sandbox::open(&settings.gateway, Launcher::this(), &clock)?,
             secrets: secrets.clone(),
             clock: clock.clone(),
         };

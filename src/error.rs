@@ -11,6 +11,7 @@ use crate::authn::factors::Means;
 use crate::authn::proofs::BadAssertion;
 use crate::authn::risk::{Rating, Reason};
 use crate::authz::facts::Risk;
+use crate::credentials::verify::Reason as Refused;
 use crate::gateway::Failure;
 use crate::store;
 
@@ -27,6 +28,9 @@ pub enum Error {
     /// The first proof was good; policy asks for a second factor.
     #[error("prove your second factor: send `otp`, a code of your app or a recovery code")]
     SecondFactor(Box<Challenge>),
+    /// The credential that was shown is good, and does not admit this.
+    #[error("the credential does not admit it: {detail}")]
+    NotAdmitted { reason: Refused, detail: String },
     #[error("the policies do not allow it")]
     Denied(Box<Denial>),
     /// Denied to a sign-in that is rated too risky.
@@ -84,6 +88,8 @@ pub enum Unproven {
     NoToken,
     #[error("the access token is not valid any more; sign in again")]
     BadToken,
+    #[error("the credential does not hold ({0}); ask for another")]
+    Credential(Refused),
     #[error("the refresh token is not valid any more; sign in again")]
     BadRefreshToken,
     #[error("the name or the secret is wrong")]
@@ -167,7 +173,10 @@ impl Error {
         match self {
             Error::Malformed(_) => 400,
             Error::Unauthenticated(_) | Error::SecondFactor(_) => 401,
-            Error::Denied(_) | Error::RiskBlocked(..) | Error::WrongOrigin => 403,
+            Error::Denied(_)
+            | Error::NotAdmitted { .. }
+            | Error::RiskBlocked(..)
+            | Error::WrongOrigin => 403,
             Error::NotFound => 404,
             Error::MethodNotAllowed { .. } => 405,
             Error::RequestTimeout => 408,
@@ -191,6 +200,7 @@ impl Error {
             Error::Unauthenticated(_) => "unauthenticated",
             Error::SecondFactor(_) => "mfa_required",
             Error::Denied(_) => "denied",
+            Error::NotAdmitted { .. } => "not_admitted",
             Error::RiskBlocked(..) => "risk_blocked",
             Error::QuotaExceeded(_) => "quota_exceeded",
             Error::NotFound => "not_found",
@@ -217,6 +227,7 @@ impl Error {
             Error::Unauthenticated(_) => "Authentication is needed",
             Error::SecondFactor(_) => "A second factor is needed",
             Error::Denied(_) => "Denied by policy",
+            Error::NotAdmitted { .. } => "The credential is not for this",
             Error::RiskBlocked(..) => "The sign-in is too risky",
             Error::QuotaExceeded(_) => "A quota is used up",
             Error::NotFound => "Not found",
@@ -295,6 +306,11 @@ mod tests {
             (Error::Unauthenticated(Unproven::NoToken), 401, "unauthenticated"),
             (Error::SecondFactor(Box::new(waiting)), 401, "mfa_required"),
             (Error::Denied(denial()), 403, "denied"),
+            (
+                Error::NotAdmitted { reason: Refused::Scope, detail: String::new() },
+                403,
+                "not_admitted",
+            ),
             (Error::RiskBlocked(denial(), blocked), 403, "risk_blocked"),
             (Error::QuotaExceeded(denial()), 429, "quota_exceeded"),
             (Error::NotFound, 404, "not_found"),

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use crate::audit::entry::Origin;
 use crate::authn::{Caller, KnownToken, Request};
+use crate::credentials::Presented;
 use crate::{App, Error, Result, Unproven, metrics};
 
 /// What becomes of requests that carry no proof at all.
@@ -30,6 +31,23 @@ impl App {
             Some(known) => known.inspect_err(|_| metrics::unauthenticated()),
             None => self.authn.identify(request, origin),
         }
+    }
+
+    /// Who sent this request by showing a credential for one tool; none where its token is of
+    /// another kind.
+    pub async fn identify_holder(
+        &self,
+        request: Request<'_>,
+        origin: Arc<Origin>,
+    ) -> Result<Option<(Caller, Presented)>> {
+        if !request.headers.contains_key(AUTHORIZATION)
+            || self.standing.identify(request, &origin, &self.authz).is_some()
+        {
+            return Ok(None);
+        }
+        let catalogue = self.registry.catalogue();
+        let presented = self.authn.presented(&self.credentials, &catalogue, request, origin).await;
+        presented.inspect_err(|_| metrics::unauthenticated())
     }
 
     /// The same, or a guest where the request carries no proof at all. A bad proof is refused here

@@ -77,7 +77,7 @@ pub enum Via {
     /// Another token, exchanged (RFC 8693).
     Exchange,
     ApiKey(Uuid),
-    /// A credential that was vended to it, which it shows.
+    /// A credential for one tool, shown to Gatewright itself.
     Credential(Uuid),
     /// A line of the tokens file.
     TokensFile,

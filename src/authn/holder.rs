@@ -5,7 +5,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::proofs::{BadProof, KeyProof, Refused};
 use super::request::Scheme;
 use super::{Authn, Caller, Request, SECOND};
-use crate::settings::Origin;
 use crate::{Error, Result, Unproven};
 
 /// Why whoever sent a token is not the holder of the key that it is bound to.
@@ -54,19 +53,6 @@ impl Authn {
     /// The proof that comes with a request for a token; none when there is no `DPoP` header.
     pub fn key_proof(&self, request: Request<'_>) -> Result<Option<KeyProof>, BadProof> {
         self.dpop.read(request, None, self.seconds())
-    }
-
-    /// The thumbprint of the key that a request to `server` proves to hold, with a proof for the
-    /// `token` in it. The proof is used up here.
-    pub fn proven_key(
-        &self,
-        server: &Origin,
-        request: Request<'_>,
-        token: &SecretString,
-    ) -> Result<String, NotHolder> {
-        let now = self.seconds();
-        let proof = self.dpop.read_at(server, request, Some(token.expose_secret()), now)?;
-        Ok(self.dpop.spend(proof.ok_or(NotHolder::NoProof)?, now)?)
     }
 
     /// Binds what the caller is about to be given to the key of the proof, which is used up here.

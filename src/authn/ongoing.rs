@@ -14,7 +14,7 @@ use crate::store::Statement;
 use crate::{Error, Result};
 
 /// What a token says beyond its session: what was proven for the token alone.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Proven {
     reauthenticated_at: Option<i64>,
     mfa_at: Option<i64>,

@@ -1,55 +1,83 @@
-//! Callers that are known by a credential of ours: who holds it shows it, and nothing else.
+//! Whoever shows a credential for one tool in the place of an access token.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use uuid::Uuid;
+use secrecy::ExposeSecret as _;
 
-use super::{Authn, Caller, Delegated, Proof, Session, Via};
+use super::ongoing::Proven;
+use super::{Authn, Caller, Proof, Request, Session, Via};
 use crate::audit::entry::Origin;
-use crate::directory::{Kind, Snapshot};
-use crate::{Result, Unproven};
-
-/// What is known of a credential whose signatures were found good.
-#[derive(Clone, Copy, Debug)]
-pub struct Presented {
-    pub credential: Uuid,
-    pub kind: Kind,
-    pub principal: Uuid,
-    /// When it was vended; microseconds.
-    pub since: i64,
-    /// The user in whose name it is held, and the mandate for that.
-    pub behalf: Option<(Uuid, Option<Uuid>)>,
-}
-
-impl Presented {
-    /// A mandate that is gone leaves nobody to ask, and then nothing is allowed. Of a longer chain
-    /// the ends are known; when one in between is suspended, its credentials are revoked.
-    fn delegation(&self, known: &Snapshot) -> Option<Delegated> {
-        let (user, mandate) = self.behalf?;
-        let first = mandate.and_then(|it| known.mandate(it)).map(|it| it.agent);
-        let mut chain = vec![first.unwrap_or(self.principal), self.principal];
-        chain.dedup();
-        let mandate = mandate.unwrap_or_default();
-        Some(Delegated { mandate, user, chain, under: Vec::new() })
-    }
-}
+use crate::credentials::{Credentials, Presented};
+use crate::registry::Catalogue;
+use crate::{Error, Result, Unproven};
 
 impl Authn {
-    /// Whom a credential stands for that somebody shows. It carries no scopes of an access token.
+    /// Who shows a credential, with what it shows; none where the request's token is of another
+    /// kind.
+    ///
+    /// The caller is as proven as the session that asked for the credential was, but for second
+    /// factors, which are proven by people, not by what they leave behind. It holds what the pinned
+    /// tool requires: the credential was given to somebody who did.
     ///
     /// # Errors
-    /// Its holder is gone.
-    pub fn presenter(&self, it: &Presented, origin: Arc<Origin>) -> Result<Caller> {
+    /// The credential does not hold, or its key was not proven (RFC 9449).
+    pub async fn presented(
+        &self,
+        credentials: &Credentials,
+        catalogue: &Catalogue,
+        request: Request<'_>,
+        origin: Arc<Origin>,
+    ) -> Result<Option<(Caller, Presented)>> {
+        let (scheme, token) = request.token()?;
+        // Tokens of ours that are JWTs have dots, which a credential never has.
+        if token.expose_secret().contains('.') {
+            return Ok(None);
+        }
+        let Some(presented) = credentials.present(token.expose_secret()).await? else {
+            return Ok(None);
+        };
+        let caller = self.bearer_of_credential(&presented, catalogue, origin).await?;
+        let key = presented.holder().map(str::to_owned);
+        let caller = caller.proving(|it| it.key = key);
+        self.expect_holder(&caller, scheme, &token, request)?;
+        Ok(Some((caller, presented)))
+    }
+
+    async fn bearer_of_credential(
+        &self,
+        presented: &Presented,
+        catalogue: &Catalogue,
+        origin: Arc<Origin>,
+    ) -> Result<Caller> {
+        let credential = &presented.credential;
+        let tool = catalogue.tool(credential.tool_id);
+        let scopes: BTreeSet<String> =
+            tool.map(|it| it.definition.required_scopes.clone()).unwrap_or_default();
+        let asked_in = match credential.session_id {
+            Some(it) => self.in_session(it, Proven::default(), origin.clone()).await?,
+            None => None,
+        };
+        let caller = match asked_in {
+            Some(it) => it,
+            None => self.without_session(presented, origin)?,
+        };
+        let via = Via::Credential(credential.id);
+        Ok(caller.proving(|it| it.via = via).holding(scopes))
+    }
+
+    /// A credential that an API key asked for, or whose session is over but was not revoked.
+    fn without_session(&self, presented: &Presented, origin: Arc<Origin>) -> Result<Caller> {
+        let credential = &presented.credential;
         let known = self.directory.snapshot();
-        let principal = known.principal(it.kind, it.principal).ok_or(Unproven::BadToken)?;
-        let delegation = it.delegation(&known);
-        let proof = Proof { via: Via::Credential(it.credential), delegation, ..Proof::default() };
+        let principal = known.principal(credential.principal_kind, credential.principal_id);
+        let principal = principal.ok_or(Error::Unauthenticated(Unproven::BadToken))?;
         let session = Session {
             id: None,
             scopes: Arc::default(),
-            authenticated_at: it.since,
+            authenticated_at: credential.created_at,
             reauthenticated_at: None,
-            proof: Arc::new(proof),
+            proof: Arc::new(Proof::default()),
         };
         Ok(Caller::new(principal, session, origin))
     }

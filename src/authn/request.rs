@@ -4,6 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 use secrecy::SecretString;
 
+use crate::settings::Origin;
 use crate::{Error, Result, Unproven};
 
 /// A request as it was sent.
@@ -14,6 +15,8 @@ pub struct Request<'a> {
     pub method: &'a Method,
     /// Still percent-encoded, and without query.
     pub path: &'a str,
+    /// Where it was sent, when it was not here: somebody else asks about it.
+    pub server: Option<&'a Origin>,
 }
 
 /// How a token is sent: by whoever has it (RFC 6750), or by the holder of its key (RFC 9449).
@@ -25,7 +28,7 @@ pub enum Scheme {
 
 impl Request<'_> {
     /// The one token of the request. Two are as bad as none.
-    pub(crate) fn token(&self) -> Result<(Scheme, SecretString)> {
+    pub(super) fn token(&self) -> Result<(Scheme, SecretString)> {
         self.read_token().ok_or(Error::Unauthenticated(Unproven::NoToken))
     }
 

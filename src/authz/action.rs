@@ -27,7 +27,7 @@ pub trait Action: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// What the caller should mend.
-    fn check(&self, _: &Self::Resource) -> Result<()> {
+    fn check(&self, _: &Self::Resource, _: &World) -> Result<()> {
         Ok(())
     }
 

@@ -94,7 +94,7 @@ impl Authz {
         let Some(resource) = action.find(&self.world).await? else {
             return Err(self.absent(party, A::NAME, A::EVENT).await);
         };
-        if let Err(fault) = action.check(&resource) {
+        if let Err(fault) = action.check(&resource, &self.world) {
             return Err(self.unasked::<A>(party, &resource, fault).await);
         }
         let asked = action.use_of(&resource);

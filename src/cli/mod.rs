@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::clock::Clock;
+use crate::gateway::builtin::sandbox::{self, Stage};
 use crate::settings::{Settings, SettingsArgs};
 
 /// Decides, by Cedar policy, which agent may use which tool, and vends the Biscuit that proves it.
@@ -29,7 +30,19 @@ use crate::settings::{Settings, SettingsArgs};
 #[command(name = "gatewright", version, about)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    part: Part,
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    #[command(flatten)]
+    Command(Command),
+    /// Become the sandbox that runs code; the server starts it
+    #[command(name = sandbox::COMMAND, hide = true)]
+    Sandbox {
+        #[command(subcommand)]
+        stage: Stage,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,9 +104,14 @@ pub mod exit {
 }
 
 /// Runs what the arguments of this process ask for.
-pub async fn run() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(cli.command).await {
+pub fn run() -> ExitCode {
+    let command = match Cli::parse().part {
+        // Before there is any thread.
+        Part::Sandbox { stage } => return sandbox::execute(stage),
+        Part::Command(it) => it,
+    };
+    let done = tokio::runtime::Runtime::new().map_err(anyhow::Error::from);
+    match done.and_then(|it| it.block_on(dispatch(command))) {
         Ok(code) => code,
         Err(error) => {
             out::complain(&format!("{error:#}"));

@@ -19,7 +19,7 @@ macro_rules! columns {
     () => {
         "id, decision_id, tool_id, tool_name, tool_owner, principal_kind, principal_id, agent_owner,
          scopes, root_key_id, revocation_ids, created_at, expires_at, revoked_at, on_behalf_of,
-         mandate_id"
+         mandate_id, session_id"
     };
 }
 pub(super) use columns;
@@ -39,6 +39,8 @@ pub struct Credential {
     /// The user in whose name an agent holds it.
     pub on_behalf_of: Option<Uuid>,
     pub mandate_id: Option<Uuid>,
+    /// The session, or the API key, that it was asked for with.
+    pub session_id: Option<Uuid>,
     pub scopes: BTreeSet<String>,
     pub root_key_id: u32,
     /// Hexadecimal.
@@ -71,6 +73,7 @@ impl Credential {
             agent_owner,
             on_behalf_of: row.opt_uuid(14)?,
             mandate_id: row.opt_uuid(15)?,
+            session_id: row.opt_uuid(16)?,
             scopes: row.json(8)?,
             root_key_id: u32::try_from(row.int(9)?).map_err(anyhow::Error::from)?,
             revocation_ids: row.json(10)?,

@@ -61,16 +61,6 @@ impl From<Refusal> for Validation {
     }
 }
 
-/// A credential at a tool, and what is to be found out of it.
-pub(super) struct Shown<'a> {
-    pub(super) signed: &'a Signed,
-    pub(super) credential: &'a Credential,
-    pub(super) verifier: Verifier,
-    /// The name of the tool that it is shown to.
-    pub(super) tool: &'a str,
-    pub(super) request: Request,
-}
-
 fn inactive(what: &str, credential: &Credential) -> Validation {
     Validation::Invalid {
         reason: "inactive".into(),
@@ -111,44 +101,31 @@ impl Credentials {
     }
 
     fn judge(&self, world: &World, permit: &Permit<IntrospectCredential>) -> Result<Validation> {
-        let action = permit.action();
+        let (action, credential) = (permit.action(), permit.resource());
+        let tool = world.registry.catalogue().tool(credential.tool_id).cloned();
+        let digest = tool.as_ref().map(|it| it.digest().to_owned());
+        let verifier = self.verifier()?.tool(&action.tool, digest.as_deref()).asks_gatewright();
         let mut request = Request::new(action.scope.as_str());
         if let Some(arguments) = &action.arguments {
             request = request
                 .arguments(arguments)
                 .map_err(|error| Error::field("/arguments", error.to_string()))?;
         }
-        let shown = Shown {
-            signed: &action.signed,
-            credential: permit.resource(),
-            verifier: self.verifier()?.asks_gatewright(),
-            tool: &action.tool,
-            request,
-        };
-        Ok(self.verified(world, shown))
-    }
-
-    /// What an offline verifier would say, and whether the credential is not revoked and its tool
-    /// and its holder are active.
-    pub(super) fn verified(&self, world: &World, shown: Shown<'_>) -> Validation {
-        let Shown { signed, credential, verifier, tool: name, request } = shown;
-        let tool = world.registry.catalogue().tool(credential.tool_id).cloned();
-        let digest = tool.as_ref().map(|it| it.digest().to_owned());
         if credential.revoked_at.is_some() {
-            return Validation::Invalid {
+            return Ok(Validation::Invalid {
                 reason: "revoked".into(),
                 detail: "the credential was revoked".into(),
                 credential_id: Some(credential.id.to_string()),
-            };
+            });
         }
-        let verifier = verifier.tool(name, digest.as_deref());
         let verified =
-            match verifier.admit(signed, &request, Revocations::Unchecked, self.clock.now()) {
-                Ok(it) => it,
-                Err(refusal) => return refusal.into(),
-            };
+            verifier.admit(&action.signed, &request, Revocations::Unchecked, self.clock.now());
+        let verified = match verified {
+            Ok(it) => it,
+            Err(refusal) => return Ok(refusal.into()),
+        };
         if !tool.is_some_and(|it| it.is_active()) {
-            return inactive("tool", credential);
+            return Ok(inactive("tool", credential));
         }
         let directory = world.directory.snapshot();
         let state = match credential.principal_kind {
@@ -156,9 +133,9 @@ impl Credentials {
             Kind::Agent => directory.agent(credential.principal_id).map(|it| it.state),
         };
         if state != Some(Lifecycle::Active) {
-            return inactive("holder", credential);
+            return Ok(inactive("holder", credential));
         }
-        Validation::Valid(Box::new(verified))
+        Ok(Validation::Valid(Box::new(verified)))
     }
 
     pub(super) fn verifier(&self) -> Result<Verifier> {

@@ -2,6 +2,7 @@
 
 pub mod attenuate;
 mod credential;
+mod door;
 mod feed;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -32,9 +33,10 @@ use crate::clock::Clock;
 use crate::store::{Database, Value};
 
 pub use credential::Credential;
+pub use door::PresentCredential;
 pub use introspect::{IntrospectCredential, Validation};
 pub use issue::{ForCall, Issued, RequestCredential, ToolRef, Ttl};
-pub use present::PresentCredential;
+pub use present::Presented;
 pub use revoke::{RevokeCredential, of_mandate, of_principal, of_session, of_tool};
 
 /// How many are looked through for one page.

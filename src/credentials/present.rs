@@ -1,112 +1,110 @@
-//! A credential that its holder shows at the door of a tool, where a proxy asks about it.
+//! Credentials that are shown to Gatewright itself, in the place of an access token.
 
+use std::fmt;
 use std::sync::Arc;
 
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::introspect::Shown;
-use super::verify::{Reason, Refusal, Request, Signed};
-use super::{Credential, Credentials, Validation};
-use crate::authn::Presented;
-use crate::authz::facts::Particulars;
-use crate::authz::{Action, Permit, World};
-use crate::{Result, metrics};
+use super::verify::{Reason, Refusal, Request, Revocations, Signed};
+use super::{Credential, Credentials};
+use crate::clock::instant;
+use crate::registry::Tool;
+use crate::{Error, Result};
 
-/// Showing a credential, whose signatures were found good, for a use of a tool.
-#[derive(Debug)]
-pub struct PresentCredential {
-    signed: Signed,
-    credential: Arc<Credential>,
-    /// The name of the tool behind the proxy.
-    tool: String,
-    scope: String,
-    proved: Option<String>,
+/// A credential that came with a request: signed by us, on record, not revoked. Whether it admits
+/// what is asked is still open.
+#[derive(Clone)]
+pub struct Presented {
+    signed: Arc<Signed>,
+    pub credential: Arc<Credential>,
 }
 
-impl PresentCredential {
-    /// Who shows it.
-    pub fn presented(&self) -> Presented {
-        let it = &self.credential;
-        Presented {
-            credential: it.id,
-            kind: it.principal_kind,
-            principal: it.principal_id,
-            since: it.created_at,
-            behalf: it.on_behalf_of.map(|user| (user, it.mandate_id)),
-        }
-    }
-
-    /// The same, by who proved to hold the key with this thumbprint (RFC 7638).
-    pub fn by_holder_of(self, key: String) -> PresentCredential {
-        PresentCredential { proved: Some(key), ..self }
+impl Presented {
+    /// The thumbprint of the key that it is bound to.
+    pub fn holder(&self) -> Option<&str> {
+        self.signed.holder()
     }
 }
 
-impl Action for PresentCredential {
-    const NAME: &'static str = "present_credential";
-    const EVENT: &'static str = "credential.present";
-    type Resource = Arc<Credential>;
-
-    async fn find(&self, _: &World) -> Result<Option<Arc<Credential>>> {
-        Ok(Some(self.credential.clone()))
+impl Presented {
+    pub(super) fn signed(&self) -> &Signed {
+        &self.signed
     }
+}
 
-    fn particulars(&self, _: &Arc<Credential>) -> Particulars {
-        Particulars::Token
+impl fmt::Debug for Presented {
+    /// The id alone: the token is in there.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Presented({})", self.credential.id)
     }
 }
 
 impl Credentials {
-    /// Reads a token and checks its signatures, so that it is known who shows it.
-    pub async fn shown(
-        &self,
-        token: &str,
-        tool: String,
-        scope: String,
-    ) -> Result<Result<PresentCredential, Refusal>> {
+    /// Reads a token that may be one of our credentials; none where it is of another kind.
+    ///
+    /// # Errors
+    /// It is a credential, and does not hold.
+    pub async fn present(&self, token: &str) -> Result<Option<Presented>> {
         let signed = match self.verifier()?.open(token, self.clock.now()) {
             Ok(it) => it,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) if refusal.reason == Reason::Malformed => return Ok(None),
+            Err(refusal) => return Err(refused(refusal)),
         };
-        let found = match signed.credential_id().parse::<Uuid>() {
-            Ok(id) => self.find(id).await?,
-            Err(_) => None,
-        };
-        let unknown = || Refusal::new(Reason::Revoked, "the credential is not known any more");
-        Ok(found.ok_or_else(unknown).map(|credential| PresentCredential {
-            signed,
-            credential,
-            tool,
-            scope,
-            proved: None,
-        }))
+        let unknown = || refused(Refusal::new(Reason::Signature, "it is not on record here"));
+        let id: Uuid = signed.credential_id().parse().map_err(|_| unknown())?;
+        let credential = self.find(id).await?.ok_or_else(unknown)?;
+        if credential.revoked_at.is_some() {
+            return Err(refused(Refusal::new(Reason::Revoked, "it was revoked")));
+        }
+        if signed.expires_at() <= self.clock.now() {
+            return Err(refused(Refusal::new(Reason::Expired, "it has expired")));
+        }
+        Ok(Some(Presented { signed: Arc::new(signed), credential }))
     }
 
-    /// Whether the credential admits the use. Arguments are not seen at a door, so conditions on
-    /// them refuse, and so does what only the whole call could decide.
-    pub fn present(&self, world: &World, permit: &Permit<PresentCredential>) -> Result<Validation> {
-        let started = self.clock.monotonic();
-        let action = permit.action();
-        let request = Request::new(action.scope.as_str());
-        let shown = Shown {
-            signed: &action.signed,
-            credential: permit.resource(),
-            verifier: self.verifier()?,
-            tool: &action.tool,
-            request: action.proved.iter().fold(request, |it, key| it.holder_proved(key)),
-        };
-        let answer = self.verified(world, shown);
-        let (outcome, reason) = match &answer {
-            Validation::Valid(_) => ("valid", None),
-            Validation::Invalid { reason, .. } => ("invalid", Some(reason.as_str())),
-        };
-        metrics::verified(outcome, started.elapsed());
-        permit.warrant().note("verified", outcome);
-        permit.warrant().note("asked_tool", action.tool.as_str());
-        permit.warrant().note("asked_scope", action.scope.as_str());
-        if let Some(it) = reason {
-            permit.warrant().note("reason", it);
+    /// Refuses a call that the credential does not admit. A call through the gateway is taken to
+    /// use every scope that the tool offers, for nobody can tell which of them it needs.
+    ///
+    /// # Errors
+    /// [`Error::NotAdmitted`], in one of the verifiers' words.
+    pub fn expect_admitted(
+        &self,
+        presented: &Presented,
+        tool: &Tool,
+        arguments: &Value,
+    ) -> Result<()> {
+        let name = &tool.definition.name;
+        let verifier = self.verifier()?.tool(name, Some(tool.digest())).asks_gatewright();
+        let now = instant(self.clock.micros());
+        for scope in &tool.definition.scopes {
+            let mut request = Request::new(scope.as_str())
+                .arguments(arguments)
+                .map_err(|error| Error::field("/arguments", error.to_string()))?;
+            if let Some(key) = presented.holder() {
+                request = request.holder_proved(key);
+            }
+            verifier
+                .admit(&presented.signed, &request, Revocations::Unchecked, now)
+                .map_err(not_admitted)?;
         }
-        Ok(answer)
+        Ok(())
+    }
+}
+
+/// The token itself is not good: whoever sent it is nobody.
+fn refused(refusal: Refusal) -> Error {
+    match refusal.could_not_verify() {
+        true => Error::Unavailable { what: "the time to verify the credential" },
+        false => Error::Unauthenticated(crate::Unproven::Credential(refusal.reason)),
+    }
+}
+
+/// The token is good, and not for this.
+pub(super) fn not_admitted(refusal: Refusal) -> Error {
+    match refusal.reason {
+        _ if refusal.could_not_verify() => refused(refusal),
+        Reason::Expired | Reason::Revoked => refused(refusal),
+        reason => Error::NotAdmitted { reason, detail: refusal.detail },
     }
 }

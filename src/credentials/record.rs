@@ -38,6 +38,7 @@ pub(super) fn record(
         },
         on_behalf_of: behalf.map(Behalf::user),
         mandate_id: behalf.and_then(Behalf::mandate).map(|it| it.id),
+        session_id: caller.session().root(),
         scopes: draft.scopes.clone(),
         root_key_id: minted.root_key_id,
         revocation_ids: minted.revocation_ids.clone(),

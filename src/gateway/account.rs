@@ -37,7 +37,7 @@ impl Action for ConnectAccount {
         Ok(Called::find(&ToolRef::Id(self.tool), world))
     }
 
-    fn check(&self, called: &Called) -> Result<()> {
+    fn check(&self, called: &Called, _: &World) -> Result<()> {
         match &called.reached().definition.connection {
             Connection::Remote(it) if it.requires_per_user_auth => Ok(()),
             _ => Err(Error::Conflict("this tool wants no account of its users".into())),

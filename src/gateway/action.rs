@@ -12,7 +12,7 @@ use crate::Result;
 use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
 use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Resource, Use, View, World};
-use crate::credentials::ToolRef;
+use crate::credentials::{Presented, ToolRef};
 use crate::error::Error;
 use crate::registry::{Connection, Tool};
 
@@ -29,6 +29,8 @@ pub struct InvokeTool {
     pub along: Along,
     /// The user in whose name it is asked for; what the access token says, when left out.
     pub on_behalf_of: Option<Uuid>,
+    /// The credential that the caller showed in the place of an access token: it must admit the call.
+    pub presented: Option<Presented>,
 }
 
 /// The tool that is called: a server that has one tool stands for that one.
@@ -101,7 +103,10 @@ impl Action for InvokeTool {
         Ok(Called::find(&self.tool, world))
     }
 
-    fn check(&self, called: &Called) -> Result<()> {
+    fn check(&self, called: &Called, world: &World) -> Result<()> {
+        if let Some(presented) = &self.presented {
+            world.credentials.expect_admitted(presented, &called.tool, &self.arguments)?;
+        }
         let it = &called.tool.definition;
         match &it.connection {
             Connection::Function => Err(Error::Conflict(
@@ -126,8 +131,10 @@ impl Action for InvokeTool {
         }
     }
 
+    /// A credential that was given in somebody's name is good in that name alone.
     fn on_behalf_of(&self) -> Option<Uuid> {
-        self.on_behalf_of
+        let held_for = self.presented.as_ref().and_then(|it| it.credential.on_behalf_of);
+        held_for.or(self.on_behalf_of)
     }
 
     fn use_of(&self, called: &Called) -> Option<Use> {

@@ -3,6 +3,7 @@
 
 mod account;
 mod action;
+pub mod builtin;
 mod calls;
 mod failure;
 mod invoke;
@@ -14,6 +15,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::builtin::sandbox::Sandbox;
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
 use crate::clock::Clock;
@@ -42,6 +44,7 @@ pub struct Gateway {
     secrets: Arc<Secrets>,
     machine_tokens: MachineTokens,
     clock: Clock,
+    sandbox: Sandbox,
     limits: Limits,
 }
 
@@ -62,13 +65,14 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
+    pub sandbox: Sandbox,
     pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
     pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
+        let Parts { db, ledger, quota, credentials, outbound, sandbox, secrets, clock } = parts;
         let limits = Limits {
             reach: match settings.probe.allow_private_networks {
                 true => Reach::Private,
@@ -89,6 +93,7 @@ impl Gateway {
             secrets,
             machine_tokens,
             clock,
+            sandbox,
             limits,
         }
     }

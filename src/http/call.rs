@@ -12,6 +12,7 @@ use warp::http::{HeaderMap, Method, header};
 use super::distinct;
 use crate::audit::entry::Origin;
 use crate::authn::Request;
+use crate::credentials::Presented;
 use crate::error::FieldFault;
 use crate::{Error, Result};
 
@@ -32,6 +33,8 @@ pub struct Call {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub origin: Arc<Origin>,
+    /// The credential that was shown in the place of an access token, where the route takes one.
+    pub presented: Option<Presented>,
     /// How long a credential lives whose request does not say.
     pub credential_ttl_seconds: u64,
 }
@@ -39,7 +42,7 @@ pub struct Call {
 impl Call {
     /// What shows who sent it.
     pub fn request(&self) -> Request<'_> {
-        Request { headers: &self.headers, method: &self.method, path: &self.path }
+        Request { headers: &self.headers, method: &self.method, path: &self.path, server: None }
     }
 
     /// The value of a brace in the route's path.

@@ -65,6 +65,7 @@ pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
             ..Along::default()
         },
         on_behalf_of: body.on_behalf_of,
+        presented: call.presented.clone(),
     })
 }
 

@@ -146,6 +146,7 @@ async fn dispatch(
         headers: head.headers,
         body,
         origin: Arc::new(origin),
+        presented: None,
         credential_ttl_seconds: app.credential_ttl_seconds,
     };
     let time_max = match route.is_patient {

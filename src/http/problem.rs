@@ -12,6 +12,7 @@ use crate::authn::oauth::scopes;
 use crate::authn::proofs::ALGORITHMS;
 use crate::authn::risk::Reason;
 use crate::authz::facts::Risk;
+use crate::credentials::verify::Reason as Refused;
 use crate::error::{Denial, FieldFault, Fix};
 use crate::{Error, Unproven};
 
@@ -40,6 +41,9 @@ pub struct Problem {
     pub fix: Option<Vec<Fix>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Vec<FieldFault>>,
+    /// Why a credential does not hold, or does not admit this: a verifier's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Refused>,
     /// What the tool said, where it was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Value>,
@@ -80,6 +84,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         reasons: None,
         fix: None,
         errors: None,
+        reason: None,
         upstream: None,
         mfa_token: None,
         risk: None,
@@ -90,6 +95,9 @@ pub fn render(error: Error, request_id: &str) -> Response {
     match error {
         Error::Unauthenticated(unproven) => {
             extra.extend(nonce(&unproven));
+            if let Unproven::Credential(reason) = &unproven {
+                problem.reason = Some(*reason);
+            }
             extra.push((header::WWW_AUTHENTICATE, challenge(&unproven)));
         }
         Error::SecondFactor(challenge) => {
@@ -111,6 +119,11 @@ pub fn render(error: Error, request_id: &str) -> Response {
             problem.risk_reasons = Some(rating.reasons);
         }
         Error::Invalid(faults) => problem.errors = Some(faults),
+        Error::NotAdmitted { reason, .. } => {
+            problem.reason = Some(reason);
+            let challenge = format!("{REALM}, error=\"insufficient_scope\"");
+            extra.push((header::WWW_AUTHENTICATE, challenge));
+        }
         Error::Upstream(failure) => problem.upstream = failure.said,
         Error::MethodNotAllowed { allow } => extra.push((header::ALLOW, allow)),
         Error::TooMany { retry_after_seconds } => {
@@ -132,7 +145,7 @@ pub fn log(error: &Error, request_id: &str) {
 /// RFC 6750 section 3: an error is named only where a token was sent.
 fn challenge(unproven: &Unproven) -> String {
     match unproven {
-        Unproven::BadToken => format!("{REALM}, error=\"invalid_token\""),
+        Unproven::BadToken | Unproven::Credential(_) => format!("{REALM}, error=\"invalid_token\""),
         Unproven::NotHolder(fault) => {
             let (code, algorithms) = (fault.code(), ALGORITHMS.join(" "));
             format!("DPoP realm=\"gatewright\", error=\"{code}\", algs=\"{algorithms}\"")

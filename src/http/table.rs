@@ -521,7 +521,7 @@ fn registry() -> Vec<Route> {
         )
         .about("Let a tool be used no more")
         .gives::<tools::ToolView>(),
-        Route::guarded(
+        Route::guarded_for_holders(
             Method::POST,
             "/api/v1/tools/{tool}/invoke",
             invoke::parse_invoke,
@@ -604,7 +604,7 @@ fn vending() -> Vec<Route> {
     // Some proxies ask with the method of the request that they ask about.
     let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     routes.extend(methods.map(|method| {
-        Route::public(method, "/api/v1/forward-auth", forward_auth::decide)
+        Route::public(method, forward_auth::PATH, forward_auth::decide)
             .about("Whether a proxy may let a request through to the tool behind it")
             .asks(forward_auth::ASKS)
     }));

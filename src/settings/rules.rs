@@ -20,6 +20,7 @@ pub fn apply(settings: &Settings, all: &mut Gathered, cwd: &Path) {
     rules.resources();
     rules.bootstrap_token();
     rules.listeners();
+    rules.sandbox();
     rules.issuers();
     if settings.environment.is_production() {
         production::apply(&mut rules);
@@ -115,6 +116,19 @@ impl Rules<'_> {
         if listen.port() != 0 && self.settings.metrics.listen == Some(listen) {
             let fix = "choose another port, or take it out to serve `/metrics` with the API";
             self.refuse("metrics.listen", "is the API's own address", fix);
+        }
+    }
+
+    fn sandbox(&mut self) {
+        let gateway = &self.settings.gateway;
+        if let Some(python) = gateway.sandbox.as_ref().filter(|it| !it.is_absolute()) {
+            let problem = format!("`{}` does not begin with `/`", python.display());
+            self.refuse("gateway.sandbox", problem, "name it as `/usr/bin/python3`");
+        }
+        if gateway.sandbox_timeout_seconds > gateway.timeout_seconds {
+            let problem = "is longer than any call of a tool may take";
+            let fix = "make it `gateway.timeout_seconds` or less";
+            self.refuse("gateway.sandbox_timeout_seconds", problem, fix);
         }
     }
 

@@ -41,6 +41,7 @@ mod registry;
 mod replicas;
 mod risk;
 mod routes;
+mod sandbox;
 mod seeding;
 mod server;
 mod store;

@@ -95,31 +95,19 @@ impl Dpop {
         token: Option<&str>,
         now: i64,
     ) -> Result<Option<KeyProof>, BadProof> {
-        self.read_at(&self.server, request, token, now)
-    }
-
-    /// The same for a request to another server, about which somebody asks here.
-    pub fn read_at(
-        &self,
-        server: &Origin,
-        request: Request<'_>,
-        token: Option<&str>,
-        now: i64,
-    ) -> Result<Option<KeyProof>, BadProof> {
         let mut values = request.headers.get_all(HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
             return Err(BadProof::Several);
         }
         let text = value.to_str().map_err(|_| BadJws::Shape)?;
-        self.check(text, server, request, token, now).map(Some)
+        self.check(text, request, token, now).map(Some)
     }
 
     /// RFC 9449 section 4.3, all of it but the replay.
     fn check(
         &self,
         text: &str,
-        server: &Origin,
         request: Request<'_>,
         token: Option<&str>,
         now: i64,
@@ -133,6 +121,7 @@ impl Dpop {
         if claims.text("htm") != Some(request.method.as_str()) {
             return Err(BadProof::Method);
         }
+        let server = request.server.unwrap_or(&self.server);
         if !claims.text("htu").is_some_and(|it| names(it, server, request.path)) {
             return Err(BadProof::Url);
         }

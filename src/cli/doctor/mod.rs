@@ -6,6 +6,7 @@ mod files;
 mod keys;
 mod people;
 mod proxies;
+mod sandbox;
 mod store;
 
 use std::process::ExitCode;
@@ -98,6 +99,7 @@ async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     findings.extend(keys::examine(settings, standing.as_ref()));
     findings.push(proxies::examine(settings));
     findings.extend(files::examine(settings, clock));
+    findings.push(sandbox::examine(settings, clock).await);
     // A server that starts on a broken part might change it.
     let sound = findings.iter().all(|it| it.state != State::Broken);
     if let (true, Some(bundle), Some(Standing { used: true, .. })) = (sound, bundle, standing) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The word that a verifier answers with. The first ten are part of the contract; new ones may
 /// be added, none is ever renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The time of use is at or past an expiry, the issuer's or a holder's.

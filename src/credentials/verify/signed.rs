@@ -31,6 +31,11 @@ impl Signed {
         &self.claims.tool
     }
 
+    /// The thumbprint of the key that the issuer bound it to.
+    pub fn holder(&self) -> Option<&str> {
+        self.claims.holder.as_deref()
+    }
+
     /// The earliest expiry in it.
     pub fn expires_at(&self) -> Timestamp {
         self.claims.expires_at

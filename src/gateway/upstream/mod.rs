@@ -63,9 +63,10 @@ impl Gateway {
                 Connection::Remote(of) => self.call_remote(warrant, it, of, outgoing).await,
                 _ => Err(not_here()),
             },
-            (Connection::Remote(_) | Connection::Builtin { .. } | Connection::Function, _) => {
-                Err(not_here())
+            (Connection::Builtin { builtin }, _) => {
+                self.call_builtin(warrant, *builtin, &outgoing).await
             }
+            (Connection::Remote(_) | Connection::Function, _) => Err(not_here()),
         }
     }
 }

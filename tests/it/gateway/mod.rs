@@ -2,6 +2,7 @@
 
 mod again;
 mod calls;
+mod holders;
 mod secrets;
 
 use serde_json::{Value, json};

@@ -41,7 +41,7 @@ fn read(dpop: &Dpop, proof: &str, token: Option<&str>, now: i64) -> Result<Strin
 }
 
 fn request(headers: &HeaderMap) -> Request<'_> {
-    Request { headers, method: &Method::POST, path: "/token" }
+    Request { headers, method: &Method::POST, path: "/token", server: None }
 }
 
 /// RFC 9449 sections 4.1 and 7.1.
@@ -60,7 +60,12 @@ fn the_proofs_of_the_rfc_are_sound() {
     let server = "https://resource.example.org".parse().unwrap();
     let resource = Dpop::new(server, &SigningKey::from_bytes(&[9; 32]), NOW);
     let headers = HeaderMap::from_iter([("dpop".parse().unwrap(), at_resource.parse().unwrap())]);
-    let request = Request { headers: &headers, method: &Method::GET, path: "/protectedresource" };
+    let request = Request {
+        headers: &headers,
+        method: &Method::GET,
+        path: "/protectedresource",
+        server: None,
+    };
     let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
     let proof = resource.read(request, Some(token), NOW).unwrap().unwrap();
     assert!(proof.is_by(THUMBPRINT));
