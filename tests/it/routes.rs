@@ -49,6 +49,11 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/mfa/passkey",
     "POST /api/v1/auth/mfa/passkey/finish",
     "POST /api/v1/register/user",
+    "GET /api/v1/forward-auth",
+    "POST /api/v1/forward-auth",
+    "PUT /api/v1/forward-auth",
+    "PATCH /api/v1/forward-auth",
+    "DELETE /api/v1/forward-auth",
 ];
 
 /// Routes that ask themselves, because what is asked stands in the body; and what they ask.
@@ -71,6 +76,7 @@ const ASKED_AT_SIGN_IN: &[&str] = &[
     "register_client",
     "authorize_client",
     "act_for",
+    "present_credential",
 ];
 
 /// What steps of an enrolment ask in place of `enroll_factor`, once there is a factor.
