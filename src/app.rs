@@ -26,17 +26,16 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
-use crate::gateway::builtin::sandbox::{Launcher, Sandbox};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, Prober};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
 use crate::keys;
 use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
-use crate::registry::Registry;
+use crate::registry::{History, Registry};
 use crate::secrets::Secrets;
-use crate::settings::Settings;
+use crate::settings::{Actions, Settings};
 use crate::store::{self, Database};
 use crate::{Error, Result, metrics};
 
@@ -56,6 +55,10 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
     pub gateway: Arc<Gateway>,
+    pub prober: Prober,
+    pub history: History,
+    /// Which tool each action of agents is.
+    pub actions: Actions,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub secrets: Arc<Secrets>,
@@ -123,11 +126,10 @@ impl App {
             quota: quota.clone(),
             credentials: credentials.clone(),
             outbound: outbound.clone(),
-            sandbox: Sandbox::open(&settings.gateway, Launcher::this(), &clock)?,
             secrets: secrets.clone(),
             clock: clock.clone(),
         };
-        let gateway = Arc::new(Gateway::new(settings, parts));
+        let gateway = Arc::new(Gateway::new(settings, parts)?);
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
@@ -146,6 +148,9 @@ impl App {
             registry,
             credentials,
             gateway,
+            prober: Prober::new(settings, outbound.clone(), clock.clone()),
+            history: History::new(db.clone()),
+            actions: settings.actions.clone(),
             api_keys,
             secrets,
             factors,

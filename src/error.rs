@@ -63,6 +63,9 @@ pub enum Error {
     /// Well-formed and not acceptable: every fault at once.
     #[error("{} of the request's fields cannot be accepted", .0.len())]
     Invalid(Vec<FieldFault>),
+    /// The server that a tool is on does not do what such a server must.
+    #[error("{0}")]
+    ProbeFailed(String),
     #[error("too many attempts; wait {retry_after_seconds} s")]
     TooMany { retry_after_seconds: u64 },
     /// Something the decision or the effect needs is down. Never a pass.
@@ -185,7 +188,7 @@ impl Error {
             Error::TooLarge { .. } => 413,
             Error::UnsupportedMediaType { .. } => 415,
             Error::WrongHost => 421,
-            Error::Invalid(_) => 422,
+            Error::Invalid(_) | Error::ProbeFailed(_) => 422,
             Error::QuotaExceeded(_) | Error::TooMany { .. } => 429,
             Error::Internal(_) => 500,
             Error::Upstream(it) => it.kind.status().as_u16(),
@@ -213,6 +216,7 @@ impl Error {
             Error::WrongHost => "wrong_host",
             Error::WrongOrigin => "wrong_origin",
             Error::Invalid(_) => "invalid",
+            Error::ProbeFailed(_) => "probe_failed",
             Error::TooMany { .. } => "too_many",
             Error::Upstream(it) => it.kind.code(),
             Error::OutcomeUnknown => "outcome_unknown",
@@ -240,6 +244,7 @@ impl Error {
             Error::WrongHost => "Wrong host",
             Error::WrongOrigin => "Wrong origin",
             Error::Invalid(_) => "The request is not acceptable",
+            Error::ProbeFailed(_) => "The server cannot be used",
             Error::TooMany { .. } => "Too many attempts",
             Error::Upstream(_) => "The tool gave no result",
             Error::OutcomeUnknown => "The outcome is unknown",
@@ -323,6 +328,7 @@ mod tests {
             (Error::WrongHost, 421, "wrong_host"),
             (Error::WrongOrigin, 403, "wrong_origin"),
             (Error::Invalid(vec![]), 422, "invalid"),
+            (Error::ProbeFailed(String::new()), 422, "probe_failed"),
             (Error::TooMany { retry_after_seconds: 1 }, 429, "too_many"),
             (
                 Error::Upstream(Box::new(Failure::new(FailureKind::TimedOut, ""))),

@@ -63,6 +63,8 @@ pub mod policy;
 #[cfg(feature = "server")]
 pub mod registry;
 #[cfg(feature = "server")]
+mod rounds;
+#[cfg(feature = "server")]
 mod seal;
 #[cfg(feature = "server")]
 pub mod second_factor;
@@ -76,6 +78,8 @@ pub mod sign_in;
 mod stamp;
 #[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
+pub mod tools;
 #[cfg(feature = "server")]
 pub mod watch;
 

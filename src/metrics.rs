@@ -26,6 +26,8 @@ const UNAUTHENTICATED: &str = "gatewright_unauthenticated_total";
 const OUTBOUND: &str = "gatewright_outbound_calls_total";
 const CALL_SECONDS: &str = "gatewright_call_seconds";
 const OUTBOUND_SECONDS: &str = "gatewright_outbound_call_duration_seconds";
+const PROBES: &str = "gatewright_probes_total";
+const QUARANTINES: &str = "gatewright_tool_quarantines_total";
 const VAULT: &str = "gatewright_vault_calls_total";
 const VAULT_SECONDS: &str = "gatewright_vault_call_duration_seconds";
 pub const PANICS: &str = "gatewright_panics_total";
@@ -57,6 +59,8 @@ fn describe() {
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Time of one group commit.");
     describe_histogram!(COMMIT_ENTRIES, "Audit entries in one group commit.");
     describe_counter!(UNAUTHENTICATED, "Requests refused for want of proof who is asking.");
+    describe_counter!(PROBES, "Probes of MCP servers, by outcome.");
+    describe_counter!(QUARANTINES, "Tools that their server was found to have changed.");
     describe_counter!(OUTBOUND, "Calls to the outside, by outcome.");
     describe_histogram!(OUTBOUND_SECONDS, Unit::Seconds, "Time a call to the outside takes.");
     describe_histogram!(CALL_SECONDS, Unit::Seconds, "Time a call of a tool takes, by outcome.");
@@ -129,6 +133,14 @@ pub fn commit_time(took: Duration) {
 
 pub fn commit_size(entries: usize) {
     histogram!(COMMIT_ENTRIES).record(entries as f64);
+}
+
+pub fn probe(outcome: &'static str) {
+    counter!(PROBES, "outcome" => outcome).increment(1);
+}
+
+pub fn quarantined(tools: usize) {
+    counter!(QUARANTINES).increment(tools as u64);
 }
 
 pub fn outbound(outcome: &'static str, took: Duration) {

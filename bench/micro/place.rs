@@ -18,7 +18,7 @@ use gatewright::credentials::Credentials;
 use gatewright::credentials::keys::KeyRing;
 use gatewright::directory::{Directory, NewAgent, NewUser, RegisterAgent};
 use gatewright::policy::Bundle;
-use gatewright::registry::{CreateTool, Definition, New, NewTool, Registry, State, Tool};
+use gatewright::registry::{CreateTool, Decided, Definition, New, NewTool, Registry, State, Tool};
 use gatewright::settings::DatabaseUrl;
 use gatewright::store::{self, Database};
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -142,8 +142,8 @@ impl Place {
         let admin = self.administrator().await;
         let create = CreateTool { definition: definition(), secrets: Default::default() };
         let permit = self.authz.authorize(admin.clone(), create).await.unwrap();
-        let new =
-            New { id: self.clock.new_id(), state: State::Active, secrets: Default::default() };
+        let (state, found, secrets) = (State::Active, None, Default::default());
+        let new = New { id: self.clock.new_id(), decided: Decided { state, found, secrets } };
         self.registry.create(permit, new).await.unwrap();
         let (roles, keys) = Default::default();
         let new = NewAgent { name: "lingua".into(), owner: None, roles, keys };

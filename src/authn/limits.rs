@@ -1,36 +1,32 @@
-//! How often sign-in may be tried, per address and per name.
+//! How often something may be tried, per address and per name.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use uuid::Uuid;
 
-use crate::settings::RateLimits;
+use super::Caller;
+use crate::settings::{RateLimit, RateLimits};
 use crate::{Error, Result};
 
 /// Keys are forgotten once they are back to nothing used; this often they are looked through.
 const SWEEP_EVERY: u32 = 1024;
 
 pub struct SignInLimits {
-    by_address: DefaultKeyedRateLimiter<IpAddr>,
-    by_name: DefaultKeyedRateLimiter<String>,
-    admitted: std::sync::atomic::AtomicU32,
+    by_address: Limiter<IpAddr>,
+    by_name: Limiter<String>,
 }
 
 impl SignInLimits {
     pub fn new(limits: &RateLimits) -> SignInLimits {
-        let quota = |times: u32, seconds: u32| {
-            let burst = NonZeroU32::new(times).unwrap_or(NonZeroU32::MIN);
-            let each = Duration::from_secs(seconds.into()) / burst.get();
-            Quota::with_period(each).unwrap_or(Quota::per_hour(NonZeroU32::MIN)).allow_burst(burst)
-        };
-        let of = |it: crate::settings::RateLimit| quota(it.times(), it.window_seconds());
         SignInLimits {
-            by_address: RateLimiter::keyed(of(limits.login_ip)),
-            by_name: RateLimiter::keyed(of(limits.login_username)),
-            admitted: Default::default(),
+            by_address: Limiter::new(limits.login_ip),
+            by_name: Limiter::new(limits.login_username),
         }
     }
 
@@ -43,32 +39,67 @@ impl SignInLimits {
     /// Counts one try of a name alone, wherever it comes from.
     pub fn admit_name(&self, name: &str) -> Result<()> {
         let name: String = name.chars().take(128).flat_map(char::to_lowercase).collect();
-        self.by_name.check_key(&name).map_err(|it| wait(&it))
+        self.by_name.admit(&name)
     }
 
     /// Counts one try of an address alone, where no name is given.
     pub fn admit_address(&self, address: IpAddr) -> Result<()> {
-        self.sweep();
-        // A v6 host has a whole network to itself.
-        let address = match address {
-            IpAddr::V6(it) => IpAddr::from((it.to_bits() >> 64 << 64).to_be_bytes()),
-            v4 => v4,
-        };
-        self.by_address.check_key(&address).map_err(|it| wait(&it))
-    }
-
-    fn sweep(&self) {
-        let count = self.admitted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if count.is_multiple_of(SWEEP_EVERY) {
-            self.by_address.retain_recent();
-            self.by_name.retain_recent();
-        }
+        self.by_address.admit(&network(address))
     }
 }
 
-fn wait(until: &governor::NotUntil<governor::clock::QuantaInstant>) -> Error {
-    let left = until.wait_time_from(DefaultClock::default().now());
-    Error::TooMany { retry_after_seconds: left.as_secs() + 1 }
+/// How often servers may be looked at because somebody asks for it.
+pub struct ProbeLimits {
+    by_address: Limiter<IpAddr>,
+    by_user: Limiter<Uuid>,
+}
+
+impl ProbeLimits {
+    pub fn new(limits: &RateLimits) -> ProbeLimits {
+        ProbeLimits {
+            by_address: Limiter::new(limits.probe_ip),
+            by_user: Limiter::new(limits.probe_user),
+        }
+    }
+
+    /// Counts one probe that this caller asks for.
+    pub fn admit(&self, caller: &Caller) -> Result<()> {
+        self.by_address.admit(&network(caller.origin().ip))?;
+        self.by_user.admit(&caller.principal().id())
+    }
+}
+
+/// One limit, counted for each key by itself.
+struct Limiter<K: Clone + Eq + Hash> {
+    keys: DefaultKeyedRateLimiter<K>,
+    asked: AtomicU32,
+}
+
+impl<K: Clone + Eq + Hash> Limiter<K> {
+    fn new(limit: RateLimit) -> Limiter<K> {
+        let burst = NonZeroU32::new(limit.times()).unwrap_or(NonZeroU32::MIN);
+        let each = Duration::from_secs(limit.window_seconds().into()) / burst.get();
+        let quota = Quota::with_period(each).unwrap_or(Quota::per_hour(NonZeroU32::MIN));
+        Limiter { keys: RateLimiter::keyed(quota.allow_burst(burst)), asked: AtomicU32::new(0) }
+    }
+
+    fn admit(&self, key: &K) -> Result<()> {
+        if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY) {
+            self.keys.retain_recent();
+        }
+        self.keys.check_key(key).map_err(|until| {
+            let left = until.wait_time_from(DefaultClock::default().now());
+            Error::TooMany { retry_after_seconds: left.as_secs() + 1 }
+        })
+    }
+}
+
+/// A v6 host has a whole network to itself.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(it) => IpAddr::from((it.to_bits() >> 64 << 64).to_be_bytes()),
+        v4 => v4,
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +111,7 @@ mod tests {
         let limits = RateLimits {
             login_ip: "3/minute".parse().unwrap(),
             login_username: "5/minute".parse().unwrap(),
+            ..RateLimits::default()
         };
         let limits = SignInLimits::new(&limits);
         let address = |last: u8| IpAddr::from([192, 0, 2, last]);

@@ -52,7 +52,7 @@ pub use endings::{ends_sessions_of, ends_sessions_under};
 pub use exchange::{ActFor, BadSubject, Subject, SubjectToken};
 pub use holder::NotHolder;
 pub use known::{IntrospectToken, KnownToken, TokenKind};
-pub use limits::SignInLimits;
+pub use limits::{ProbeLimits, SignInLimits};
 pub use machine::IssueToken;
 pub use ongoing::Proven;
 pub use password::{Passwords, fault as password_fault};

@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use super::behalf::Party;
 use super::decide::{Answer, Decider, Question};
 use super::facts::{Age, Approval, ApprovalState, Facts, Particulars};
+use super::probed::Probed;
 use super::scope::ScopeResource;
 use super::uid::Kind;
 use crate::error::Fix;
@@ -34,10 +35,11 @@ enum Cure {
     Wait,
     Time,
     Network,
+    Probe,
 }
 
 impl Cure {
-    /// What `mandate`, `review` and `probe` would change lies outside the request.
+    /// What `mandate` and `review` would change lies outside the request.
     fn hinted(hint: Hint) -> Option<Cure> {
         Some(match hint {
             Hint::Mfa => Cure::Mfa,
@@ -49,7 +51,8 @@ impl Cure {
             Hint::Wait => Cure::Wait,
             Hint::Time => Cure::Time,
             Hint::Network => Cure::Network,
-            Hint::Mandate | Hint::Review | Hint::Probe => return None,
+            Hint::Probe => Cure::Probe,
+            Hint::Mandate | Hint::Review => return None,
         })
     }
 }
@@ -62,6 +65,9 @@ pub(super) fn fixes(
     answer: &Answer,
 ) -> Vec<Fix> {
     let Some(cures) = hints(answer) else { return Vec::new() };
+    let probed = Probed::of(question.resource).filter(|_| cures.contains(&Cure::Probe));
+    let resource = probed.as_ref().map_or(question.resource, |it| it);
+    let question = &Question { resource, particulars: question.particulars.clone(), ..*question };
     let doctor = Doctor { decider, party, question, answer };
     doctor.prescribe(cures).unwrap_or_default()
 }
@@ -91,7 +97,8 @@ struct Doctor<'a> {
 impl Doctor<'_> {
     fn prescribe(&self, mut cures: Vec<Cure>) -> Option<Vec<Fix>> {
         let mut cured = self.apply(&cures)?;
-        for cure in cures.clone() {
+        // Without a new probe there is nothing to try: it is supposed throughout.
+        for cure in cures.clone().into_iter().filter(|it| *it != Cure::Probe) {
             let fewer: Vec<Cure> = cures.iter().copied().filter(|it| *it != cure).collect();
             if let Some(without) = self.apply(&fewer) {
                 (cures, cured) = (fewer, without);
@@ -135,7 +142,7 @@ impl Doctor<'_> {
             }
             Cure::Reauth => facts.session.reauth_age = Some(Age::ZERO),
             Cure::Scopes => self.fit_scopes(facts),
-            Cure::Time | Cure::Network => {}
+            Cure::Time | Cure::Network | Cure::Probe => {}
             Cure::Approval | Cure::Confirm | Cure::Ttl | Cure::Wait => {
                 self.alter_particulars(facts, cure);
             }
@@ -290,6 +297,10 @@ impl Doctor<'_> {
             Cure::Network => {
                 let zone = cured.net.zones.first().cloned().unwrap_or_default();
                 ("network", format!("ask from the network `{zone}`"), None)
+            }
+            Cure::Probe => {
+                let how = "its server must be probed again (POST /api/v1/tools/{tool}/reprobe)";
+                ("probe", how.into(), None)
             }
         };
         let token_scopes = match cure {

@@ -7,6 +7,7 @@ mod decide;
 mod explain;
 pub mod facts;
 mod permit;
+mod probed;
 pub mod quota;
 mod remembered;
 mod scope;

@@ -11,8 +11,9 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::dev::{Playground, translate};
+use super::dev::Playground;
 use super::out::say;
+use super::samples::translate;
 use crate::clock::Clock;
 use crate::credentials::attenuate::{Narrowing, attenuate};
 use crate::credentials::verify::feed::SignedPage;
@@ -55,6 +56,7 @@ async fn tell(playground: &Playground, clock: &Clock) -> anyhow::Result<()> {
     refuse(&agent, &tool).await?;
     let older = admin.text("/api/v1/audit/checkpoint").await?;
     revoke(&agent, &tool_side, &token, &narrowed).await?;
+    execute(playground, &admin).await?;
     audit(playground, &older).await
 }
 
@@ -187,8 +189,39 @@ async fn revoke(
     Ok(())
 }
 
+/// Tools behind the gateway, which verify its credentials offline.
+async fn execute(playground: &Playground, admin: &Client) -> anyhow::Result<()> {
+    step(8, "The agent `bot` calls several tools at once; each call is decided on by itself.");
+    playground.register_actions(admin).await?;
+    let body = json!({ "name": "bot", "role": "agent" });
+    let registered = admin.post("/api/v1/register/machine", &body).await?.ok()?;
+    let (id, secret) = (text(&registered["client_id"])?, text(&registered["client_secret"])?);
+    let bot = Client::new(&playground.url())?.with_secret(&id, &secret).await?;
+    let ask = json!({
+        "calculator_expression": "2 ** 64 / 3",
+        "db_keyword": "delegation",
+        "prompt": "Explain PKCE in one sentence",
+        "python_code": "print(1 + 1)",
+    });
+    let done = bot.post("/api/v1/agent/execute", &ask).await?.ok()?;
+    let actions = &done["actions"];
+    let worth = &actions["calculator"]["result"]["structuredContent"]["result"];
+    ensure!(worth == "18446744073709551616/3", "the calculator answered {actions}");
+    fact("calculator: 2 ** 64 / 3", worth);
+    let found = &actions["external_db"]["result"]["structuredContent"]["items"][0];
+    ensure!(found["id"] == "kb-002", "the records hold {actions}");
+    fact("external_db: delegation", &found["snippet"]);
+    let unset = &actions["llm"]["problem"];
+    ensure!(unset["code"] == "upstream_not_ready", "the model answered {actions}");
+    fact("llm, not set up here", &unset["detail"]);
+    let code = &actions["sandbox_python"];
+    ensure!(code["status"] == "denied", "code was run: {actions}");
+    fact("sandbox_python, denied by", &code["problem"]["reasons"]);
+    Ok(())
+}
+
 async fn audit(playground: &Playground, older: &str) -> anyhow::Result<()> {
-    step(8, "The audit is verified against its signed head and an older checkpoint.");
+    step(9, "The audit is verified against its signed head and an older checkpoint.");
     let report = playground.server.app.verify_audit(Some(older)).await?;
     ensure!(report.holds(), "the audit does not verify: {}", report.faults.join("; "));
     say(&format!("   {} entries, as they were written; root {}", report.entries, report.root));

@@ -16,6 +16,7 @@ use tokio::signal::unix::SignalKind;
 
 use super::client::Client;
 use super::out::say;
+use super::samples::{Sampled, Seats, transfer, translate};
 use super::server::Server;
 use super::signals::Stop;
 use crate::clock::Clock;
@@ -39,14 +40,15 @@ pub struct DevArgs {
 pub struct Playground {
     pub server: Server,
     pub password: SecretString,
+    tools: Sampled,
     /// Holds the store and the keys; removed at the end.
     folder: tempfile::TempDir,
 }
 
 impl Playground {
     pub async fn start(listen: SocketAddr, clock: Clock) -> anyhow::Result<Playground> {
-        Playground::prepare(listen, async |settings, bundle| {
-            Server::start(settings, bundle, clock).await
+        Playground::prepare(listen, &clock, async |settings, bundle| {
+            Server::start(settings, bundle, clock.clone()).await
         })
         .await
     }
@@ -56,25 +58,29 @@ impl Playground {
         listen: SocketAddr,
         clock: Clock,
     ) -> anyhow::Result<Playground> {
-        Playground::prepare(listen, async |settings, bundle| {
-            Server::start_without_auth(settings, bundle, clock, ADMIN).await
+        Playground::prepare(listen, &clock, async |settings, bundle| {
+            Server::start_without_auth(settings, bundle, clock.clone(), ADMIN).await
         })
         .await
     }
 
     async fn prepare(
         listen: SocketAddr,
+        clock: &Clock,
         start: impl AsyncFnOnce(Settings, Arc<Bundle>) -> anyhow::Result<Server>,
     ) -> anyhow::Result<Playground> {
         anyhow::ensure!(listen.ip().is_loopback(), "a server to try things on stays on loopback");
         let folder = tempfile::tempdir()?;
         let password = random_password()?;
-        let settings = settings(listen, folder.path(), &password);
+        let seats = Seats::take()?;
+        let mut settings = settings(listen, folder.path(), &password);
+        seats.allow(&mut settings);
         let bundle = Bundle::starter().map_err(|faults| {
             anyhow::anyhow!("the built-in policies have {} fault(s)", faults.len())
         })?;
         let server = start(settings, Arc::new(bundle)).await?;
-        Ok(Playground { server, password, folder })
+        let tools = seats.serve(&server.settings.public_url.to_string(), clock).await?;
+        Ok(Playground { server, password, tools, folder })
     }
 
     pub fn url(&self) -> String {
@@ -86,7 +92,13 @@ impl Playground {
         Client::new(&self.url())?.sign_in(ADMIN, self.password.expose_secret()).await
     }
 
+    /// Registers the tools of the agents' actions.
+    pub async fn register_actions(&self, admin: &Client) -> anyhow::Result<()> {
+        self.tools.register(admin).await
+    }
+
     pub async fn stop(self) -> anyhow::Result<()> {
+        self.tools.stop().await;
         self.server.stop().await;
         Ok(self.folder.close()?)
     }
@@ -116,61 +128,6 @@ fn random_password() -> anyhow::Result<SecretString> {
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes).into())
 }
 
-/// The tool that samples and the demo register: translation, which role `translator` may use.
-pub fn translate() -> Value {
-    json!({
-        "tool_type": "function",
-        "name": "translate",
-        "display_name": "Translate",
-        "description": "Translates a text into another language",
-        "tags": ["translation"],
-        "risk_level": "low",
-        "scopes": ["read", "translate"],
-        "required_scopes": ["agent:translate"],
-        "max_ttl_seconds": 3600,
-        "input_schema": {
-            "type": "object",
-            "properties": { "text": { "type": "string" }, "to": { "type": "string" } },
-            "required": ["text", "to"],
-            "additionalProperties": false
-        }
-    })
-}
-
-fn calculate() -> Value {
-    json!({
-        "tool_type": "function",
-        "name": "calculate",
-        "description": "Evaluates an arithmetic expression",
-        "scopes": ["evaluate"],
-        "required_scopes": ["agent:calc"],
-        "cost_per_call": 0.01,
-        "input_schema": {
-            "type": "object",
-            "properties": { "expression": { "type": "string" } },
-            "required": ["expression"]
-        }
-    })
-}
-
-fn transfer() -> Value {
-    json!({
-        "tool_type": "function",
-        "name": "transfer_money",
-        "description": "Moves money between accounts",
-        "risk_level": "high",
-        "consequential": true,
-        "scopes": ["pay"],
-        "required_scopes": ["agent:execute"],
-        "max_ttl_seconds": 300,
-        "input_schema": {
-            "type": "object",
-            "properties": { "amount": { "type": "number" }, "to": { "type": "string" } },
-            "required": ["amount", "to"]
-        }
-    })
-}
-
 /// Serves until told to stop.
 pub async fn run(args: DevArgs, clock: Clock) -> anyhow::Result<ExitCode> {
     let stop = Stop::on(&[SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()])?;
@@ -194,37 +151,30 @@ pub async fn run(args: DevArgs, clock: Clock) -> anyhow::Result<ExitCode> {
 async fn introduce(playground: &Playground) -> anyhow::Result<()> {
     let (admin, url) = (playground.admin().await?, playground.url());
     let tool = admin.post("/api/v1/tools", &translate()).await?.ok()?;
-    for sample in [calculate(), transfer()] {
-        admin.post("/api/v1/tools", &sample).await?.ok()?;
-    }
+    admin.post("/api/v1/tools", &transfer()).await?.ok()?;
+    playground.register_actions(&admin).await?;
     say(&format!("Gatewright serves {url} from a temporary store. Stop it with Ctrl-C.\n"));
     say(&format!("  page      {url}/docs"));
     say(&format!("  admin     {ADMIN} / {}", playground.password.expose_secret()));
-    let mut lingua = Value::Null;
-    for (name, role) in [("lingua", "translator"), ("bot", "agent")] {
-        let body = json!({ "name": name, "role": role });
-        let agent = admin.post("/api/v1/register/machine", &body).await?.ok()?;
-        let id = agent["client_id"].as_str().unwrap_or_default();
-        let secret = agent["client_secret"].as_str().unwrap_or_default();
-        say(&format!("  {name:9} {id} / {secret}   (role {role})"));
-        if lingua.is_null() {
-            lingua = agent;
-        }
-    }
-    let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
-    let (id, secret) = (text(&lingua["client_id"]), text(&lingua["client_secret"]));
-    say("\nNext, as the agent lingua:\n");
+    let lingua = agent(&admin, "lingua", "translator").await?;
+    let bot = agent(&admin, "bot", "agent").await?;
+    say("\nNext:\n");
+    say("  # the agent bot calls several tools at once; each call is decided on by itself");
+    say(&format!("  BOT=$({} | {})", sign_in(&url, &bot), read("[\"access_token\"]")));
     say(&format!(
-        "  TOKEN=$(curl -s {url}/oauth/token -d grant_type=client_credentials \\\n    \
-         -d client_id={id} -d client_secret={secret} | python3 -c \\\n    \
-         'import json,sys; print(json.load(sys.stdin)[\"access_token\"])')"
+        "  curl -s {url}/api/v1/agent/execute -H \"Authorization: Bearer $BOT\" \\\n    \
+         -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"calculator_expression\": \"2 ** 64 / 3\", \"db_keyword\": \"delegation\"}}' \\\n    \
+         | python3 -m json.tool\n"
     ));
+    say("  # the agent lingua gets a credential, which a tool verifies by itself");
+    say(&format!("  TOKEN=$({} | {})", sign_in(&url, &lingua), read("[\"access_token\"]")));
     say(&format!(
         "  CREDENTIAL=$(curl -s {url}/api/v1/tools/{}/access \\\n    \
          -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n    \
-         -d '{{\"scopes\": [\"read\", \"translate\"]}}' | python3 -c \\\n    \
-         'import json,sys; print(json.load(sys.stdin)[\"credential\"][\"token\"])')",
-        text(&tool["id"])
+         -d '{{\"scopes\": [\"read\", \"translate\"]}}' | {})",
+        text(&tool["id"]),
+        read("[\"credential\"][\"token\"]")
     ));
     // As it was called here, which works whether or not it is on the path.
     let program = std::env::args().next().unwrap_or_else(|| "gatewright".to_owned());
@@ -235,4 +185,32 @@ async fn introduce(playground: &Playground) -> anyhow::Result<()> {
          --feed-url {url}/api/v1/revocations\n"
     ));
     Ok(())
+}
+
+/// Registers an agent and says how it signs in.
+async fn agent(admin: &Client, name: &str, role: &str) -> anyhow::Result<Value> {
+    let body = json!({ "name": name, "role": role });
+    let agent = admin.post("/api/v1/register/machine", &body).await?.ok()?;
+    let (id, secret) = (text(&agent["client_id"]), text(&agent["client_secret"]));
+    say(&format!("  {name:9} {id} / {secret}   (role {role})"));
+    Ok(agent)
+}
+
+/// The command by which an agent gets an access token.
+fn sign_in(url: &str, agent: &Value) -> String {
+    format!(
+        "curl -s {url}/oauth/token -d grant_type=client_credentials \\\n    \
+         -d client_id={} -d client_secret={}",
+        text(&agent["client_id"]),
+        text(&agent["client_secret"])
+    )
+}
+
+/// The command that takes one value out of an answer.
+fn read(at: &str) -> String {
+    format!("python3 -c \\\n    'import json,sys; print(json.load(sys.stdin){at})'")
+}
+
+fn text(it: &Value) -> String {
+    it.as_str().unwrap_or_default().to_owned()
 }

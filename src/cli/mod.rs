@@ -11,10 +11,13 @@ mod init;
 mod key;
 mod out;
 mod policy;
+mod samples;
+mod secrets;
 mod serve;
 pub mod server;
 mod signals;
 pub mod token;
+mod tools;
 mod user;
 
 use std::process::ExitCode;
@@ -34,6 +37,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for a moment")]
 enum Part {
     #[command(flatten)]
     Command(Command),
@@ -66,14 +70,20 @@ enum Command {
     /// Look into a credential, narrow it, verify it; no server needed
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Run tools of this binary that verify credentials themselves
+    #[command(subcommand)]
+    Tools(tools::ToolsCommand),
     /// Make, list, rotate and revoke API keys
     Key(key::KeyArgs),
+    /// Rotate the key that secrets are sealed with; for the host's operator
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Check that the audit is as it was written
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Bring the store's schema up to date
     Migrate(ServeArgs),
-    /// Look for what is wrong with settings, store, clock, keys, policies and accounts, and how to mend it
+    /// Look for what is wrong with settings, store, secrets, clock, keys, policies and accounts, and how to mend it
     Doctor(ServeArgs),
     /// Ask the server on this machine whether it is ready
     Health(ServeArgs),
@@ -131,7 +141,9 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(command) => user::run(command, clock).await,
         Command::Policy(command) => policy::run(&command),
         Command::Token(command) => token::run(command, &clock).await,
+        Command::Tools(command) => tools::run(command, clock).await,
         Command::Key(args) => Ok(key::run(args).await),
+        Command::Secrets(command) => secrets::run(command, clock).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,
         Command::Doctor(args) => doctor::run(&args.settings, clock).await,

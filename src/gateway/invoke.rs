@@ -107,6 +107,7 @@ impl Gateway {
             answered.as_ref().map_or_else(Failure::outcome, Answered::outcome),
             started.elapsed(),
         );
+        result.note("duration_ms", started.elapsed().as_millis() as u64);
         let cost_micros = called.tool.definition.cost_per_call;
         let ending = answered.map(|answered| Invoked { decision_id, answered, cost_micros, used });
         let end = End { call: decision_id, caller: &caller, action: &action, tool: &called.tool };

@@ -9,13 +9,15 @@ mod failure;
 mod invoke;
 mod machine_token;
 pub mod mcp;
+mod prober;
 mod proof;
 mod upstream;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::builtin::sandbox::Sandbox;
+use self::builtin::Builtins;
+use self::builtin::sandbox::{Launcher, Sandbox};
 use crate::audit::Ledger;
 use crate::authz::quota::Quota;
 use crate::clock::Clock;
@@ -31,6 +33,7 @@ pub use account::{ConnectAccount, DisconnectAccount};
 pub use action::{Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
+pub use prober::Prober;
 pub use upstream::{Along, Answered, Outgoing};
 
 /// Calls tools, and writes down before and after.
@@ -43,6 +46,7 @@ pub struct Gateway {
     mcp: mcp::Client,
     secrets: Arc<Secrets>,
     machine_tokens: MachineTokens,
+    builtins: Builtins,
     clock: Clock,
     sandbox: Sandbox,
     limits: Limits,
@@ -65,25 +69,22 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub credentials: Arc<Credentials>,
     pub outbound: Arc<Outbound>,
-    pub sandbox: Sandbox,
     pub secrets: Arc<Secrets>,
     pub clock: Clock,
 }
 
 impl Gateway {
-    pub fn new(settings: &Settings, parts: Parts) -> Gateway {
-        let Parts { db, ledger, quota, credentials, outbound, sandbox, secrets, clock } = parts;
+    pub fn new(settings: &Settings, parts: Parts) -> anyhow::Result<Gateway> {
+        let Parts { db, ledger, quota, credentials, outbound, secrets, clock } = parts;
         let limits = Limits {
-            reach: match settings.probe.allow_private_networks {
-                true => Reach::Private,
-                false => Reach::Public,
-            },
+            reach: reach(settings),
             time_max: Duration::from_secs(settings.gateway.timeout_seconds.into()),
             bytes_max: settings.gateway.response_bytes_max as usize,
         };
         let mcp = mcp::Client::new(outbound.clone(), clock.clone());
         let machine_tokens = MachineTokens::default();
-        Gateway {
+        let sandbox = Sandbox::open(&settings.gateway, Launcher::this(), &clock)?;
+        Ok(Gateway {
             db,
             ledger,
             quota,
@@ -92,14 +93,23 @@ impl Gateway {
             mcp,
             secrets,
             machine_tokens,
+            builtins: Builtins::of(&settings.gateway),
             clock,
             sandbox,
             limits,
-        }
+        })
     }
 
     /// How long a call of a tool may take.
     pub fn time_max(&self) -> Duration {
         self.limits.time_max
+    }
+}
+
+/// Where tools may be.
+fn reach(settings: &Settings) -> Reach {
+    match settings.probe.allow_private_networks {
+        true => Reach::Private,
+        false => Reach::Public,
     }
 }

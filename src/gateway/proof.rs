@@ -23,6 +23,14 @@ pub(super) struct Proof {
     pub scrubber: Scrubber,
 }
 
+/// How a service wants its key.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Carried {
+    /// If it wants one at all.
+    AsBearer,
+    InHeader(&'static str),
+}
+
 /// The same while it is being put together.
 #[derive(Default)]
 struct Draft {
@@ -62,6 +70,28 @@ impl Gateway {
             if let Some(token) = values.get("token") {
                 draft.bearer(token)?;
             }
+        }
+        Ok(draft.done())
+    }
+
+    /// The same for a tool that this server runs itself: the secret `api_key`, if there is one.
+    pub(super) async fn prove_by_key(
+        &self,
+        warrant: &Warrant,
+        carried: Carried,
+        outgoing: &Outgoing<'_>,
+    ) -> Result<Proof, Failure> {
+        let tool = &outgoing.called.tool;
+        let values = match tool.secrets.is_empty() {
+            true => Values::default(),
+            false => self.read(warrant, SecretPath::tool(tool.id)).await?,
+        };
+        let mut draft = Draft::default();
+        match (values.get("api_key"), carried) {
+            (Some(key), Carried::AsBearer) => draft.bearer(key)?,
+            (Some(key), Carried::InHeader(name)) => draft.set(name, key)?,
+            (None, Carried::AsBearer) => {}
+            (None, Carried::InHeader(_)) => return Err(not_ready("its secret `api_key`")),
         }
         Ok(draft.done())
     }

@@ -1,7 +1,9 @@
 //! `POST /api/v1/tools/{tool}/invoke`
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,10 +11,12 @@ use uuid::Uuid;
 use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
+use crate::audit::Outcome;
+use crate::authn::Caller;
 use crate::authz::Permit;
 use crate::credentials::ToolRef;
 use crate::gateway::{Along, InvokeTool, Invoked};
-use crate::{App, Error, Result};
+use crate::{App, Error, Result, metrics};
 
 const KEY_CHARS_MAX: usize = 255;
 const TRACE_CHARS_MAX: usize = 256;
@@ -60,20 +64,22 @@ pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
         arguments: body.arguments,
         confirmed: body.confirm_consequential,
         idempotency_key: idempotency_key(call)?,
-        along: Along {
-            trace: call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX),
-            ..Along::default()
-        },
+        along: Along { trace: trace(call), ..Along::default() },
         on_behalf_of: body.on_behalf_of,
         presented: call.presented.clone(),
     })
+}
+
+/// The distributed trace that a request goes on.
+pub fn trace(call: &Call) -> Option<String> {
+    call.header("traceparent").filter(|it| it.len() <= TRACE_CHARS_MAX)
 }
 
 /// The header that makes sending a request again harmless.
 ///
 /// # Errors
 /// A key that is empty, too long, or given twice.
-fn idempotency_key(call: &Call) -> Result<Option<String>> {
+pub fn idempotency_key(call: &Call) -> Result<Option<String>> {
     if !call.headers.contains_key("idempotency-key") {
         return Ok(None);
     }
@@ -93,7 +99,25 @@ pub async fn invoke(app: Arc<App>, permit: Permit<InvokeTool>) -> Result<Respons
     Ok(json(&answer(invoked)).into_response())
 }
 
-fn answer(it: Invoked) -> InvokeAnswer {
+/// Decides on a call and makes it, for those who find out in a body what is asked.
+///
+/// # Errors
+/// What a guarded route would answer.
+pub async fn decided(app: &App, caller: Caller, action: InvokeTool) -> Result<Invoked> {
+    let permit = app.authz.authorize(caller, action).await?;
+    let record = permit.warrant().record().clone();
+    // A decision is written down whatever becomes of its call.
+    let invoked = AssertUnwindSafe(app.gateway.invoke(permit)).catch_unwind().await;
+    let invoked = invoked.unwrap_or_else(|_| {
+        ::metrics::counter!(metrics::PANICS).increment(1);
+        Err(Error::internal("the call panicked"))
+    });
+    let outcome = if invoked.is_ok() { Outcome::Success } else { Outcome::Failed };
+    app.authz.settle(&record, outcome).await?;
+    invoked
+}
+
+pub fn answer(it: Invoked) -> InvokeAnswer {
     let dollars = |micros: f64| micros / 1e6;
     InvokeAnswer {
         decision_id: it.decision_id,

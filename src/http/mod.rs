@@ -1,6 +1,7 @@
 //! The API: a table of routes behind one warp filter.
 
 mod account;
+mod agent_actions;
 mod agents;
 mod api_keys;
 mod audit;
@@ -20,6 +21,7 @@ mod mandates;
 mod oauth;
 pub mod openapi;
 mod passkeys;
+mod probes;
 pub mod problem;
 pub mod proxies;
 pub mod route;
@@ -28,6 +30,7 @@ mod table;
 mod tools;
 mod trace;
 mod users;
+mod versions;
 mod well_known;
 
 use std::net::IpAddr;

@@ -71,6 +71,17 @@ impl Problem {
 
 /// The answer to an error. A server fault is logged here, once, and not told.
 pub fn render(error: Error, request_id: &str) -> Response {
+    let (problem, extra) = describe(error, request_id);
+    answer(&problem, extra)
+}
+
+/// The problem document alone, for answers that hold several.
+pub fn document(error: Error, request_id: &str) -> Problem {
+    describe(error, request_id).0
+}
+
+/// What an error is told as, and the headers that tell of it.
+fn describe(error: Error, request_id: &str) -> (Problem, Vec<(header::HeaderName, String)>) {
     log(&error, request_id);
     let status = error.status();
     let mut problem = Problem {
@@ -132,7 +143,7 @@ pub fn render(error: Error, request_id: &str) -> Response {
         Error::Unavailable { .. } => extra.push((header::RETRY_AFTER, RETRY_SECONDS.to_string())),
         _ => {}
     }
-    answer(&problem, status, extra)
+    (problem, extra)
 }
 
 /// Logs a server fault.
@@ -178,10 +189,10 @@ fn nonce(unproven: &Unproven) -> Option<(header::HeaderName, String)> {
     fault.nonce().map(|it| (DPOP_NONCE, it.to_owned()))
 }
 
-fn answer(problem: &Problem, status: u16, extra: Vec<(header::HeaderName, String)>) -> Response {
+fn answer(problem: &Problem, extra: Vec<(header::HeaderName, String)>) -> Response {
     let mut response = warp::reply::json(problem).into_response();
     *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     for (name, value) in extra {

@@ -9,11 +9,11 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    account, agents, api_keys, audit, credentials, docs, factors, forward_auth, health, invoke,
-    mandates, oauth, passkeys, session, tools, users, well_known,
+    account, agent_actions, agents, api_keys, audit, credentials, docs, factors, forward_auth,
+    health, invoke, mandates, oauth, passkeys, probes, session, tools, users, versions, well_known,
 };
 use crate::authn::oauth::RESOURCE_METADATA;
-use crate::registry::{NewTool, ToolPatch};
+use crate::registry::{NewTool, ProbeView, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
     ("page_size", "1 to 200, 50 by default."),
@@ -490,10 +490,11 @@ fn delegation() -> Vec<Route> {
 fn registry() -> Vec<Route> {
     vec![
         Route::guarded(Method::POST, "/api/v1/tools", tools::parse_create, tools::create)
-            .about("Register a tool")
+            .about("Register a tool; an MCP server is looked at first, and its tools come with it")
             .takes::<NewTool>()
             .with_status(201)
-            .gives::<tools::ToolView>(),
+            .gives::<tools::ToolView>()
+            .patient(),
         Route::listed("/api/v1/tools", tools::parse_list, tools::list)
             .about("The tools you may discover")
             .gives::<Page<tools::ToolView>>()
@@ -504,7 +505,8 @@ fn registry() -> Vec<Route> {
         Route::guarded(Method::PATCH, "/api/v1/tools/{tool}", tools::parse_update, tools::update)
             .about("Change a tool; `If-Match` guards against changing what you have not seen")
             .takes::<ToolPatch>()
-            .gives::<tools::ToolView>(),
+            .gives::<tools::ToolView>()
+            .patient(),
         Route::guarded(
             Method::POST,
             "/api/v1/tools/{tool}/activate",
@@ -530,6 +532,81 @@ fn registry() -> Vec<Route> {
         .about("Call a tool through the gateway, which holds its secrets")
         .takes::<invoke::InvokeBody>()
         .gives::<invoke::InvokeAnswer>()
+        .patient(),
+        Route::identified(Method::GET, "/api/v1/agent/actions", agent_actions::list)
+            .about("The actions of agents, which tool each is, and whether the caller may use it")
+            .gives::<Page<agent_actions::ActionView>>(),
+        Route::identified(Method::POST, "/api/v1/agent/execute", agent_actions::execute)
+            .about("Call several tools at once; each call is decided on by itself")
+            .takes::<agent_actions::ExecuteBody>()
+            .gives::<agent_actions::ExecuteAnswer>()
+            .patient(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/tools/remote/test-connection",
+            probes::parse_test,
+            probes::test,
+        )
+        .about("Look at an MCP server and its tools, and register nothing")
+        .takes::<probes::TestConnectionBody>()
+        .gives::<probes::FoundView>()
+        .patient(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/tools/{tool}/reprobe",
+            probes::parse_reprobe,
+            probes::reprobe,
+        )
+        .about(
+            "Look at an MCP server again; tools that changed are quarantined, new ones are drafts",
+        )
+        .gives::<probes::FoundView>()
+        .patient(),
+        Route::guarded(
+            Method::GET,
+            "/api/v1/tools/{tool}/probes",
+            probes::parse_list,
+            probes::list,
+        )
+        .about("What looks at an MCP server found, newest first")
+        .gives::<Page<ProbeView>>()
+        .asks(PAGE),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/tools/{tool}/accept",
+            probes::parse_accept,
+            probes::accept,
+        )
+        .about("Accept what a quarantined tool has become; send `If-Match` to accept what you saw")
+        .gives::<tools::ToolView>(),
+        Route::guarded(
+            Method::GET,
+            "/api/v1/tools/{tool}/versions",
+            versions::parse_list,
+            versions::list,
+        )
+        .about("What a tool is and was, newest first")
+        .gives::<Page<versions::VersionView>>()
+        .asks(PAGE),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/tools/{tool}/versions",
+            versions::parse_publish,
+            versions::publish,
+        )
+        .about("Change a tool into a version with a name of its own")
+        .takes::<ToolPatch>()
+        .gives::<tools::ToolView>()
+        .with_status(201)
+        .patient(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/tools/{tool}/versions/{version}/rollback",
+            versions::parse_roll_back,
+            versions::roll_back,
+        )
+        .about("Make a tool what it was in this version, named or by number")
+        .gives::<tools::ToolView>()
         .patient(),
         Route::guarded(
             Method::PUT,

@@ -12,14 +12,16 @@ use warp::reply::Response;
 
 use super::call::Call;
 use super::list::{created, no_content, page, tagged, time};
+use super::probes;
 use crate::authn::Caller;
 use crate::authz::facts::Particulars;
-use crate::authz::{Action as _, Permit, Visible};
+use crate::authz::{Action as _, Permit, Visible, Warrant};
 use crate::registry::{
-    ActivateTool, Auth, CreateTool, DeactivateTool, Definition, DeleteTool, HEADER, ListTools,
-    Masked, New, NewTool, ShowTool, State, Tool, ToolPatch, UpdateTool,
+    ActivateTool, Auth, Change, CreateTool, DeactivateTool, Decided, Definition, DeleteTool,
+    HEADER, ListTools, Masked, New, NewTool, ProbeView, ShowTool, State, Tool, ToolPatch,
+    UpdateTool,
 };
-use crate::secrets::{SecretName, SecretPath};
+use crate::secrets::{self, SecretName, SecretPath, Values};
 use crate::{App, Error, Result};
 
 #[derive(Serialize, JsonSchema)]
@@ -35,11 +37,28 @@ pub struct ToolView {
     /// its server.
     state: &'static str,
     owner: Uuid,
+    /// What the server was found to be when it was last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<ProbeView>,
+    /// Until when the last look at the server is believed; afterwards the tool cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_valid_until: Option<Timestamp>,
+    /// What its server changed; the tool is out of use until somebody accepts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantine: Option<QuarantineView>,
     /// SHA-256 over the canonical JSON of the definition; credentials are pinned to it.
     digest: String,
     revision: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct QuarantineView {
+    since: Timestamp,
+    /// Whether there is something to accept; otherwise the server has the tool no more.
+    can_be_accepted: bool,
+    diff: Vec<Change>,
 }
 
 /// Filters of the list, for the API document.
@@ -65,13 +84,31 @@ pub fn parse_create(call: &Call) -> Result<CreateTool> {
 pub async fn create(app: Arc<App>, permit: Permit<CreateTool>) -> Result<Response> {
     let owner = permit.caller().principal().id();
     let state = state_for(&app, permit.caller(), owner, permit.action().definition.clone())?;
-    let id = app.clock.new_id();
-    let action = permit.action();
-    leasable(&app, &action.definition)?;
-    let change = action.secrets.clone();
-    let secrets = app.secrets.stage(permit.warrant(), SecretPath::tool(id), change).await?;
-    let tool = app.registry.create(permit, New { id, state, secrets }).await?;
+    let (id, action) = (app.clock.new_id(), permit.action());
+    let CreateTool { definition, secrets } = action;
+    leasable(&app, definition)?;
+    let by = (permit.caller(), permit.warrant());
+    let values = secrets.clone().applied(Values::default());
+    let found = probes::look(&app, by, definition, &values).await?;
+    let secrets = app.secrets.stage(by.1, SecretPath::tool(id), secrets.clone()).await?;
+    let decided = Decided { state, found, secrets };
+    let tool = app.registry.create(permit, New { id, decided }).await?;
     Ok(created(show(&tool), &format!("/api/v1/tools/{}", tool.id)))
+}
+
+/// What becomes of a tool that gets this definition and these secrets: whether it stays active, and
+/// what its server is found to be.
+pub(super) async fn decide(
+    app: &App,
+    by: (&Caller, &Warrant),
+    tool: &Tool,
+    (definition, change): (&Definition, secrets::Change),
+) -> Result<Decided> {
+    let state = state_for(app, by.0, tool.owner, definition.clone())?;
+    leasable(app, definition)?;
+    let found = probes::look_again(app, by, tool, (definition, &change)).await?;
+    let secrets = app.secrets.stage(by.1, SecretPath::tool(tool.id), change).await?;
+    Ok(Decided { state, found, secrets })
 }
 
 /// The state of a tool with this definition: active if the caller could activate it.
@@ -131,14 +168,11 @@ pub fn parse_update(call: &Call) -> Result<UpdateTool> {
 
 /// A change must not make an active tool one that its changer may not activate: it becomes a draft.
 pub async fn update(app: Arc<App>, permit: Permit<UpdateTool>) -> Result<Response> {
-    let tool = permit.resource();
-    let definition = permit.action().patch.apply(&tool.definition)?;
-    let state = state_for(&app, permit.caller(), tool.owner, definition.clone())?;
-    leasable(&app, &definition)?;
-    let change = permit.action().patch.change(&tool.secrets)?;
-    let path = SecretPath::tool(tool.id);
-    let secrets = app.secrets.stage(permit.warrant(), path, change).await?;
-    let tool = app.registry.update(permit, state, secrets).await?;
+    let (tool, patch) = (permit.resource(), &permit.action().patch);
+    let by = (permit.caller(), permit.warrant());
+    let definition = patch.apply(&tool.definition)?;
+    let decided = decide(&app, by, tool, (&definition, patch.change(&tool.secrets)?)).await?;
+    let tool = app.registry.update(permit, decided).await?;
     Ok(show(&tool))
 }
 
@@ -173,7 +207,7 @@ pub async fn delete(app: Arc<App>, permit: Permit<DeleteTool>) -> Result<Respons
     Ok(no_content())
 }
 
-fn show(tool: &Tool) -> Response {
+pub(super) fn show(tool: &Tool) -> Response {
     tagged(&view(tool), tool.revision, StatusCode::OK)
 }
 
@@ -185,6 +219,13 @@ fn view(it: &Tool) -> ToolView {
         is_active: it.is_active(),
         state: it.standing().as_str(),
         owner: it.owner,
+        probe: it.probed.as_ref().map(ProbeView::from),
+        probe_valid_until: it.probe_valid_until.map(time),
+        quarantine: it.quarantine.as_ref().map(|it| QuarantineView {
+            since: time(it.since),
+            can_be_accepted: it.found.is_some(),
+            diff: it.diff.clone(),
+        }),
         digest: it.digest().to_owned(),
         revision: it.revision,
         created_at: time(it.created_at),

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::connection::ToolType;
+use super::connection::{Remote, ToolType};
 use super::definition::{Definition, RiskLevel};
 use super::draft::ToolPatch;
+use super::servers::acceptable;
 use super::tool::Tool;
-use crate::Result;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Candidates, Listing, TheRegistry, World};
 use crate::secrets::Change;
+use crate::{Error, Result};
 
 /// Registering a tool.
 #[derive(Debug)]
@@ -30,9 +31,27 @@ impl Action for CreateTool {
     }
 }
 
+/// Looking at an MCP server that nobody has registered: whoever may register it may look first.
+#[derive(Debug)]
+pub struct TestConnection {
+    pub server: Remote,
+    pub secrets: Change,
+}
+
+impl Action for TestConnection {
+    const NAME: &'static str = "register_tool";
+    const EVENT: &'static str = "tool.remote.test_connection";
+    type Resource = TheRegistry;
+
+    async fn find(&self, _: &World) -> Result<Option<TheRegistry>> {
+        Ok(Some(TheRegistry))
+    }
+}
+
 /// An action on one tool, with what it carries besides which tool.
 macro_rules! on_tool {
-    ($name:ident { $($field:ident: $type:ty),* }, $action:literal, $event:literal, $particulars:expr) => {
+    ($name:ident { $($field:ident: $type:ty),* }, $action:literal, $event:literal, $particulars:expr
+     $(, $check:expr)?) => {
         #[derive(Debug)]
         pub struct $name {
             pub tool: Uuid,
@@ -47,6 +66,10 @@ macro_rules! on_tool {
             async fn find(&self, world: &World) -> Result<Option<Arc<Tool>>> {
                 Ok(world.registry.catalogue().tool(self.tool).cloned())
             }
+
+            $(fn check(&self, tool: &Arc<Tool>, _: &World) -> Result<()> {
+                $check(tool)
+            })?
 
             fn particulars(&self, _: &Self::Resource) -> Particulars {
                 $particulars
@@ -72,6 +95,43 @@ on_tool!(
     DeleteTool { if_match: Option<i64> },
     "delete_tool", "tool.delete", Particulars::Admin { approval: None }
 );
+
+on_tool!(
+    ListVersions { before: Option<i64>, page_size: usize },
+    "view_tool", "tool.versions", Particulars::Find
+);
+on_tool!(
+    PublishVersion { patch: ToolPatch, if_match: Option<i64> },
+    "publish_version", "tool.version.publish", Particulars::Admin { approval: None }
+);
+on_tool!(
+    RollBackTool { version: String, if_match: Option<i64> },
+    "publish_version", "tool.version.rollback", Particulars::Admin { approval: None }
+);
+on_tool!(
+    ProbeTool {},
+    "probe_tool",
+    "tool.remote.reprobe",
+    Particulars::Admin { approval: None },
+    on_a_server
+);
+on_tool!(
+    ListProbes { before: Option<Uuid>, page_size: usize },
+    "probe_tool", "tool.remote.probes", Particulars::Admin { approval: None }, on_a_server
+);
+on_tool!(
+    AcceptTool { if_match: Option<i64> },
+    "accept_tool", "tool.accept", Particulars::Admin { approval: None },
+    |tool: &Arc<Tool>| acceptable(tool).map(|_| ())
+);
+
+/// Refuses what cannot be probed.
+fn on_a_server(tool: &Arc<Tool>) -> Result<()> {
+    match tool.definition.connection.tool_type() {
+        ToolType::Remote => Ok(()),
+        _ => Err(Error::Conflict("only MCP servers and their tools are probed".into())),
+    }
+}
 
 /// The tools a caller may discover, filtered.
 #[derive(Debug, Default)]

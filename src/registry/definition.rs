@@ -11,8 +11,8 @@ use super::{reach, schema};
 use crate::error::FieldFault;
 use crate::{Error, Result};
 
-const NAME_CHARS_MAX: usize = 64;
-const TEXT_CHARS_MAX: usize = 4_000;
+pub(super) const NAME_CHARS_MAX: usize = 64;
+pub(super) const TEXT_CHARS_MAX: usize = 4_000;
 const WORDS_MAX: usize = 64;
 const WORD_CHARS_MAX: usize = 100;
 const TTL_SECONDS_MAX: u32 = 86_400;

@@ -112,31 +112,37 @@ impl NewTool {
     pub fn definition(self) -> Result<(Definition, Change)> {
         let (tool_type, builtin, mut patch) = self.into_patch();
         let connection = begun(tool_type, builtin, &patch)?;
-        let blank = Definition {
-            input_schema: match &connection {
-                Connection::Builtin { builtin } => builtin.input_schema(),
-                Connection::Remote(_) => json!({ "type": "object" }),
-                Connection::Function | Connection::Http(_) => patch
-                    .input_schema
-                    .take()
-                    .ok_or_else(|| Error::field("/input_schema", "missing field `input_schema`"))?,
-            },
-            connection,
-            name: String::new(),
-            display_name: String::new(),
-            description: String::new(),
-            version: "1.0.0".into(),
-            tags: BTreeSet::new(),
-            risk_level: RiskLevel::Low,
-            consequential: false,
-            scopes: BTreeSet::new(),
-            required_scopes: BTreeSet::new(),
-            max_ttl_seconds: TTL_SECONDS_DEFAULT,
-            cost_per_call: 0,
+        let input_schema = match &connection {
+            Connection::Builtin { builtin } => builtin.input_schema(),
+            Connection::Remote(_) => json!({ "type": "object" }),
+            Connection::Function | Connection::Http(_) => patch
+                .input_schema
+                .take()
+                .ok_or_else(|| Error::field("/input_schema", "missing field `input_schema`"))?,
         };
+        let blank = blank(connection, input_schema);
         let definition = patch.apply(&blank)?;
         let change = patch.change(&BTreeSet::new())?;
         Ok((definition, change))
+    }
+}
+
+/// A tool of which nothing optional is said yet.
+fn blank(connection: Connection, input_schema: Value) -> Definition {
+    Definition {
+        connection,
+        input_schema,
+        name: String::new(),
+        display_name: String::new(),
+        description: String::new(),
+        version: "1.0.0".into(),
+        tags: BTreeSet::new(),
+        risk_level: RiskLevel::Low,
+        consequential: false,
+        scopes: BTreeSet::new(),
+        required_scopes: BTreeSet::new(),
+        max_ttl_seconds: TTL_SECONDS_DEFAULT,
+        cost_per_call: 0,
     }
 }
 
@@ -189,6 +195,25 @@ fn not_of(field: &str, tool_type: ToolType) -> Error {
 }
 
 impl ToolPatch {
+    /// The server that this says how to reach, and nothing else about it.
+    ///
+    /// # Errors
+    /// Everything that cannot be accepted, at once.
+    pub fn server(self) -> Result<(Remote, Change)> {
+        let connection = begun(ToolType::Remote, None, &self)?;
+        let patch = ToolPatch {
+            name: Some("server".into()),
+            scopes: Some(BTreeSet::from(["use".to_owned()])),
+            ..self
+        };
+        let blank = blank(connection, json!({ "type": "object" }));
+        let (definition, change) = (patch.apply(&blank)?, patch.change(&BTreeSet::new())?);
+        match definition.connection {
+            Connection::Remote(it) => Ok((it, change)),
+            _ => Err(Error::internal("a server became something else")),
+        }
+    }
+
     /// The definition with the changes in it, checked as a whole.
     pub fn apply(&self, to: &Definition) -> Result<Definition> {
         fn or<T: Clone>(new: &Option<T>, old: &T) -> T {

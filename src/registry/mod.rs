@@ -4,10 +4,15 @@ mod actions;
 mod connection;
 mod definition;
 mod draft;
+mod drift;
 mod effort;
+mod listed;
+mod probed;
 mod reach;
 mod schema;
+mod servers;
 mod tool;
+mod versions;
 
 use std::sync::Arc;
 
@@ -24,9 +29,11 @@ use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
 use draft::complete;
+use servers::Plan;
 
 pub use actions::{
-    ActivateTool, CreateTool, DeactivateTool, DeleteTool, ListTools, ShowTool, UpdateTool,
+    AcceptTool, ActivateTool, CreateTool, DeactivateTool, DeleteTool, ListProbes, ListTools,
+    ListVersions, ProbeTool, PublishVersion, RollBackTool, ShowTool, TestConnection, UpdateTool,
 };
 pub use connection::{
     Auth, Builtin, ClientCredentials, Connection, HttpMethod, HttpTool, KeyIn, KeyPlace, Lease,
@@ -35,8 +42,13 @@ pub use connection::{
 pub(crate) use definition::is_word;
 pub use definition::{Definition, RiskLevel};
 pub use draft::{HEADER, NewTool, ToolPatch};
+pub use drift::Change;
+pub use listed::Unusable;
+pub use probed::{Found, ProbeView, Probed, Quarantine};
 pub(crate) use reach::is_header as is_free_header;
+pub use servers::Effects;
 pub use tool::{State, Tool};
+pub use versions::{History, Version};
 
 /// All tools at one instant: immutable, shared, swapped whole.
 #[derive(Clone, Default)]
@@ -96,12 +108,12 @@ impl Catalogue {
                 self.tools.insert(id, member);
             }
         }
-        if let Some(server) = tool.definition.connection.server() {
-            self.members.entry(server).or_default().insert(tool.id);
-        }
         // A name that was given up is free.
         if let Some(before) = before {
             self.remove(&before);
+        }
+        if let Some(server) = tool.definition.connection.server() {
+            self.members.entry(server).or_default().insert(tool.id);
         }
         self.names.insert(tool.name_key().to_owned(), tool.id);
         let name_key = tool.name_key().to_owned();
@@ -153,76 +165,130 @@ impl Registry {
         self.catalogue.load_full()
     }
 
-    /// Registers a tool in the state that was decided for it, and writes down with it what keeps
-    /// its secrets.
+    /// Registers a tool in the state that was decided for it, the tools of a server with it, and
+    /// writes down with it what keeps its secrets.
     pub async fn create(&self, permit: Permit<CreateTool>, new: New) -> Result<Arc<Tool>> {
         let (caller, action, _, warrant) = permit.spend();
+        let New { id, decided: Decided { state, found, secrets } } = new;
         let owner = caller.principal().id();
-        let now = self.clock.micros();
-        let mut tool = Tool::new(new.id, owner, action.definition, new.state, now)?;
-        complete(&tool.definition, &new.secrets.names)?;
-        tool.secrets = new.secrets.names;
-        self.insert(&warrant, tool, new.secrets.statements).await
-    }
-
-    async fn insert(
-        &self,
-        warrant: &Warrant,
-        tool: Tool,
-        also: Vec<Statement>,
-    ) -> Result<Arc<Tool>> {
+        let tool = Tool::new(id, owner, action.definition, state, self.clock.micros())?;
+        complete(&tool.definition, &secrets.names)?;
+        let tool = tool.fitted(|it| {
+            it.secrets = secrets.names;
+            if let Some(found) = &found {
+                it.believe(&found.probed);
+            }
+        })?;
+        let mut also = secrets.statements;
         self.free(&tool)?;
-        warrant.note("tool", tool.id.to_string());
+        warrant.note("tool", id.to_string());
         warrant.note("name", tool.definition.name.as_str());
         warrant.note("digest", tool.digest());
-        let insert = Statement::new(
-            "INSERT INTO tools (id, name_key, body, revision) VALUES ($1, $2, $3, $4)",
-        )
-        .bind(tool.id)
-        .bind(tool.name_key())
-        .bind(tool.body()?)
-        .bind(tool.revision);
-        let statements = [insert].into_iter().chain(also).collect();
-        self.ledger.commit(warrant, statements).await.map_err(|error| match error {
-            Error::Conflict(_) => taken(&tool.definition.name),
+        let name = tool.definition.name.clone();
+        let mut plan = Plan::default();
+        if let Some(found) = &found {
+            plan = self.plan(&tool, found, state)?;
+            also.extend(probed::kept(id, &found.probed)?);
+        }
+        plan.added.insert(0, tool);
+        let written = self.carry_out(&warrant, None, plan, also).await;
+        written.map_err(|error| match error {
+            Error::Conflict(_) => taken(&name),
             other => other,
         })?;
-        self.publish(tool)
+        self.catalogue().tool(id).cloned().ok_or(Error::NotFound)
     }
 
-    /// Changes a tool. One that is active stays so only if `state`, which was decided for the
-    /// changed tool, says so.
-    pub async fn update(
+    /// Changes a tool. One that is active stays so only if what was decided for the changed tool
+    /// says so.
+    pub async fn update(&self, permit: Permit<UpdateTool>, decided: Decided) -> Result<Arc<Tool>> {
+        let (_, action, tool, warrant) = permit.spend();
+        self.patch(&warrant, &tool, (&action.patch, action.if_match), decided).await
+    }
+
+    /// Changes a tool into a version that it names.
+    pub async fn publish(
         &self,
-        permit: Permit<UpdateTool>,
-        state: State,
-        secrets: Staged,
+        permit: Permit<PublishVersion>,
+        decided: Decided,
     ) -> Result<Arc<Tool>> {
         let (_, action, tool, warrant) = permit.spend();
-        if action.if_match.is_some_and(|it| it != tool.revision) {
+        self.patch(&warrant, &tool, (&action.patch, action.if_match), decided).await
+    }
+
+    async fn patch(
+        &self,
+        warrant: &Warrant,
+        tool: &Arc<Tool>,
+        (patch, if_match): (&ToolPatch, Option<i64>),
+        decided: Decided,
+    ) -> Result<Arc<Tool>> {
+        let definition = patch.apply(&tool.definition)?;
+        self.redefine(warrant, tool, definition, (if_match, decided)).await
+    }
+
+    /// Gives a tool the definition that it had in an earlier version.
+    pub async fn roll_back(
+        &self,
+        permit: Permit<RollBackTool>,
+        version: Version,
+        decided: Decided,
+    ) -> Result<Arc<Tool>> {
+        let (_, action, tool, warrant) = permit.spend();
+        warrant.note("version", version.number);
+        let definition = version.definition.checked()?;
+        self.redefine(&warrant, &tool, definition, (action.if_match, decided)).await
+    }
+
+    async fn redefine(
+        &self,
+        warrant: &Warrant,
+        tool: &Arc<Tool>,
+        definition: Definition,
+        (if_match, decided): (Option<i64>, Decided),
+    ) -> Result<Arc<Tool>> {
+        if if_match.is_some_and(|it| it != tool.revision) {
             return Err(Error::PreconditionFailed);
         }
-        let definition = action.patch.apply(&tool.definition)?;
+        let Decided { state, found, secrets } = decided;
         let next = tool.changed(self.clock.micros(), |it| {
             it.definition = definition;
             it.secrets = secrets.names;
             it.state = if it.state == State::Active { state } else { it.state };
+            if let Some(found) = &found {
+                it.believe(&found.probed);
+            }
         })?;
         complete(&next.definition, &next.secrets)?;
         self.free(&next)?;
         warrant.note("digest", next.digest());
         warrant.note("state", next.state.as_str());
-        self.replace(&warrant, &tool, next, action.if_match, secrets.statements).await
+        let mut plan = Plan::default();
+        let mut also = secrets.statements;
+        if let Some(found) = &found {
+            plan = self.plan(&next, found, State::Draft)?;
+            also.extend(probed::kept(tool.id, &found.probed)?);
+        }
+        let written = self.carry_out(warrant, Some((tool.clone(), next)), plan, also).await;
+        written.map_err(|it| overtaken(it, if_match))?;
+        self.catalogue().tool(tool.id).cloned().ok_or(Error::NotFound)
     }
 
     pub async fn activate(&self, permit: Permit<ActivateTool>) -> Result<Arc<Tool>> {
         let (_, action, tool, warrant) = permit.spend();
-        let next = tool.changed(self.clock.micros(), |it| it.state = State::Active)?;
+        let next = tool.changed(self.clock.micros(), |it| {
+            it.state = State::Active;
+            it.quarantine = None;
+        })?;
         self.replace(&warrant, &tool, next, action.if_match, Vec::new()).await
     }
 
     pub async fn deactivate(&self, permit: Permit<DeactivateTool>) -> Result<Arc<Tool>> {
         let (_, action, tool, warrant) = permit.spend();
+        // It is out of use already, and what releases it must stay what releases it.
+        if tool.state == State::Quarantined {
+            return Err(Error::Conflict("this tool is quarantined, and out of use already".into()));
+        }
         let next = tool.changed(self.clock.micros(), |it| it.state = State::Deactivated)?;
         self.replace(&warrant, &tool, next, action.if_match, Vec::new()).await
     }
@@ -230,7 +296,7 @@ impl Registry {
     async fn replace(
         &self,
         warrant: &Warrant,
-        tool: &Tool,
+        tool: &Arc<Tool>,
         next: Tool,
         if_match: Option<i64>,
         also: Vec<Statement>,
@@ -238,23 +304,34 @@ impl Registry {
         if if_match.is_some_and(|it| it != tool.revision) {
             return Err(Error::PreconditionFailed);
         }
-        let update = Statement::new(
-            "UPDATE tools SET name_key = $3, body = $4, revision = $5
-             WHERE id = $1 AND revision = $2",
-        )
-        .bind(tool.id)
-        .bind(tool.revision)
-        .bind(next.name_key())
-        .bind(next.body()?)
-        .bind(next.revision)
-        .expect_rows(1);
-        let mut statements: Vec<Statement> = [update].into_iter().chain(also).collect();
-        // The name is free for another tool now: what was vended under it must not fit that one.
-        if next.definition.name != tool.definition.name {
-            statements.extend(credentials::of_tool(tool.id, next.updated_at));
+        let id = tool.id;
+        let work = Work { changed: vec![(tool.clone(), next)], added: Vec::new(), also };
+        self.write(warrant, work).await.map_err(|it| overtaken(it, if_match))?;
+        self.catalogue().tool(id).cloned().ok_or(Error::NotFound)
+    }
+
+    /// Writes changed and new tools in one commit, each with the version that its definition makes.
+    async fn write(&self, warrant: &Warrant, work: Work) -> Result<()> {
+        let Work { changed, added, also } = work;
+        let mut statements = Vec::new();
+        for (before, next) in &changed {
+            statements.push(update(before, next)?);
+            if next.digest() != before.digest() {
+                statements.extend([versions::recalled(before)?, versions::made(warrant, next)?]);
+            }
+            // The name is free for another tool now: what was vended under it must not fit that one.
+            if next.definition.name != before.definition.name {
+                statements.extend(credentials::of_tool(next.id, next.updated_at));
+            }
         }
-        self.ledger.commit(warrant, statements).await.map_err(|it| overtaken(it, if_match))?;
-        self.publish(next)
+        for tool in &added {
+            statements.extend([insert(tool)?, versions::made(warrant, tool)?]);
+        }
+        statements.extend(also);
+        self.ledger.commit(warrant, statements).await?;
+        let tools: Vec<Arc<Tool>> =
+            changed.into_iter().map(|(_, next)| next).chain(added).map(Arc::new).collect();
+        self.swap(|it| tools.iter().try_for_each(|tool| it.put(tool.clone())))
     }
 
     /// Deletes the tool for good, and the tools of a server with it, and revokes what was vended
@@ -269,6 +346,7 @@ impl Registry {
         let mut statements = Vec::with_capacity(gone.len() * 3 + also.len());
         for it in &gone {
             statements.extend(credentials::of_tool(it.id, self.clock.micros()));
+            statements.extend(versions::forgotten(it.id));
             statements.push(
                 Statement::new("DELETE FROM tools WHERE id = $1 AND revision = $2")
                     .bind(it.id)
@@ -293,12 +371,6 @@ impl Registry {
         }
     }
 
-    fn publish(&self, tool: Tool) -> Result<Arc<Tool>> {
-        let (id, tool) = (tool.id, Arc::new(tool));
-        self.swap(|it| it.put(tool.clone()))?;
-        Ok(self.catalogue().tool(id).cloned().unwrap_or(tool))
-    }
-
     fn swap(&self, change: impl Fn(&mut Catalogue) -> Result<()>) -> Result<()> {
         let mut ended = Ok(());
         self.catalogue.rcu(|it| {
@@ -310,11 +382,46 @@ impl Registry {
     }
 }
 
-/// What decided about a new tool, besides what its publisher said.
+/// A new tool, besides what its publisher said.
 pub struct New {
     pub id: Uuid,
+    pub decided: Decided,
+}
+
+/// What was decided and found out about a tool that begins, or changes.
+pub struct Decided {
+    /// In which it is active only if its publisher could activate it.
     pub state: State,
+    /// Of a server: what it was found to be.
+    pub found: Option<Found>,
+    /// The names of its secrets, and what is written with it to keep them.
     pub secrets: Staged,
+}
+
+/// What is written at once.
+struct Work {
+    changed: Vec<(Arc<Tool>, Tool)>,
+    added: Vec<Tool>,
+    also: Vec<Statement>,
+}
+
+fn insert(tool: &Tool) -> Result<Statement> {
+    let insert =
+        Statement::new("INSERT INTO tools (id, name_key, body, revision) VALUES ($1, $2, $3, $4)");
+    Ok(insert.bind(tool.id).bind(tool.name_key()).bind(tool.body()?).bind(tool.revision))
+}
+
+fn update(before: &Tool, next: &Tool) -> Result<Statement> {
+    let update = Statement::new(
+        "UPDATE tools SET name_key = $3, body = $4, revision = $5 WHERE id = $1 AND revision = $2",
+    );
+    Ok(update
+        .bind(before.id)
+        .bind(before.revision)
+        .bind(next.name_key())
+        .bind(next.body()?)
+        .bind(next.revision)
+        .expect_rows(1))
 }
 
 /// Who insisted on a revision is told that it is gone, however late that was found out.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::definition::Definition;
+use super::probed::{Probed, Quarantine};
 use super::schema;
 use crate::Result;
 use crate::authz::facts::Particulars;
@@ -18,6 +19,7 @@ use crate::authz::uid::{Kind, uid};
 use crate::authz::{Resource, View};
 use crate::clock::instant;
 use crate::error::FieldFault;
+use crate::gateway::mcp::ListedTool;
 use crate::secrets::SecretName;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,14 @@ pub struct Tool {
     pub secrets: BTreeSet<SecretName>,
     /// Until when the last probe of a remote tool is believed: microseconds.
     pub probe_valid_until: Option<i64>,
+    /// The last probe of a server that went well.
+    pub probed: Option<Probed>,
+    /// How the server of a tool described it when it was taken for good: what it must stay.
+    pub listed: Option<ListedTool>,
+    /// Why it is out of use, while it is quarantined.
+    pub quarantine: Option<Quarantine>,
+    /// The revision that its definition came with.
+    pub pinned: i64,
     /// Goes up by one with every change; the `ETag`.
     pub revision: i64,
     pub created_at: i64,
@@ -76,8 +86,21 @@ struct Body {
     secrets: BTreeSet<SecretName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probe_valid_until: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probed: Option<Probed>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    listed: Option<ListedTool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quarantine: Option<Quarantine>,
+    #[serde(default = "first")]
+    pinned: i64,
     created_at: i64,
     updated_at: i64,
+}
+
+/// Of tools that were there before versions were kept, which is as good as any.
+fn first() -> i64 {
+    1
 }
 
 impl Tool {
@@ -88,10 +111,21 @@ impl Tool {
         state: State,
         now: i64,
     ) -> Result<Tool> {
-        let (secrets, probe_valid_until) = (BTreeSet::new(), None);
-        let (created_at, updated_at) = (now, now);
-        Body { id, owner, state, definition, secrets, probe_valid_until, created_at, updated_at }
-            .sealed(1)
+        Body {
+            id,
+            owner,
+            state,
+            definition,
+            secrets: BTreeSet::new(),
+            probe_valid_until: None,
+            probed: None,
+            listed: None,
+            quarantine: None,
+            pinned: first(),
+            created_at: now,
+            updated_at: now,
+        }
+        .sealed(1)
     }
 
     pub(super) fn restore(body: &str, revision: i64) -> Result<Tool> {
@@ -104,7 +138,18 @@ impl Tool {
         let mut next = self.clone();
         change(&mut next);
         next.updated_at = now;
-        next.stored().sealed(self.revision + 1)
+        let revision = self.revision + 1;
+        let mut next = next.stored().sealed(revision)?;
+        if next.digest != self.digest {
+            next.pinned = revision;
+        }
+        Ok(next)
+    }
+
+    /// The same revision, for one that nobody has seen yet.
+    pub(super) fn fitted(mut self, change: impl FnOnce(&mut Tool)) -> Result<Tool> {
+        change(&mut self);
+        self.stored().sealed(self.revision)
     }
 
     pub(super) fn body(&self) -> Result<String> {
@@ -119,6 +164,10 @@ impl Tool {
             definition: self.definition.clone(),
             secrets: self.secrets.clone(),
             probe_valid_until: self.probe_valid_until,
+            probed: self.probed.clone(),
+            listed: self.listed.clone(),
+            quarantine: self.quarantine.clone(),
+            pinned: self.pinned,
             created_at: self.created_at,
             updated_at: self.updated_at,
         }
@@ -191,6 +240,10 @@ impl Body {
             arguments: Arc::default(),
             secrets: self.secrets,
             probe_valid_until: self.probe_valid_until,
+            probed: self.probed,
+            listed: self.listed,
+            quarantine: self.quarantine,
+            pinned: self.pinned,
             id: self.id,
             owner: self.owner,
             state: self.state,
@@ -218,7 +271,8 @@ impl Body {
             ("max_ttl".to_owned(), ttl),
         ]);
         if let Some(at) = self.probe_valid_until {
-            let at = RestrictedExpression::new_datetime(instant(at).to_string());
+            let at = instant(at).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+            let at = RestrictedExpression::new_datetime(at);
             attributes.insert("probe_valid_until".to_owned(), at);
         }
         // Policies may speak of all tools of a server by its name.

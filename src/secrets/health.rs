@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
+use super::Secrets;
 use super::sealed::Sealed;
 use super::vault::{Failure, Vault};
-use super::{Secrets, sealed};
 use crate::authz::Warrant;
 use crate::clock::Clock;
 use crate::settings::Settings;
@@ -39,34 +39,22 @@ impl Secrets {
     }
 }
 
-/// Looks at where these settings keep secrets, in full words, and changes nothing: what it is, or
-/// what is wrong with it. `db` is the store, where there is one.
+/// Whether the key file is the one that the store is sealed with. Changes nothing.
 ///
 /// # Errors
-/// The key file or Vault cannot be used.
-pub async fn examine(
-    settings: &Settings,
-    db: Option<Arc<dyn Database>>,
-    clock: Clock,
-) -> anyhow::Result<String> {
-    let ca_file = settings.outbound.ca_file.as_deref();
-    let vault = Vault::open(&settings.vault, ca_file, clock)?;
-    let file = &settings.secrets.master_key_file;
-    if let Some(db) = db
-        && (file.exists() || sealed::is_used(&*db).await?)
-    {
-        Sealed::look(file, db).await?;
-    }
-    match vault {
-        None => Ok(sealed_here(file)),
-        Some(vault) => {
-            let place = vault.to_string();
-            vault.standing().await.map_err(|it| anyhow::anyhow!("{place} {it}"))?;
-            Ok(format!("in {place}"))
-        }
-    }
+/// It is not, or cannot be used.
+pub async fn check_master_key(file: &Path, db: Arc<dyn Database>) -> anyhow::Result<()> {
+    Sealed::look(file, db).await.map(drop)
 }
 
-fn sealed_here(file: &Path) -> String {
-    format!("sealed in the store with `{}`", file.display())
+/// Asks the Vault that these settings name, if they name one: where it is.
+///
+/// # Errors
+/// It does not answer as it should, in full words.
+pub async fn ask_vault(settings: &Settings, clock: Clock) -> anyhow::Result<Option<String>> {
+    let ca_file = settings.outbound.ca_file.as_deref();
+    let Some(vault) = Vault::open(&settings.vault, ca_file, clock)? else { return Ok(None) };
+    let place = vault.to_string();
+    vault.standing().await.map_err(|failure| anyhow::anyhow!("{place} {failure}"))?;
+    Ok(Some(place))
 }

@@ -19,8 +19,9 @@ use crate::{Error, Result};
 
 /// How much longer Vault keeps a lease than it should be needed: enough to give it back.
 const SLACK: Duration = Duration::from_secs(30);
-/// After this much of it, whoever should have given a lease back has certainly ended.
-const GRACE: Duration = Duration::from_secs(5);
+/// After this much of it, whoever should have given a lease back has certainly ended: a call waits
+/// for two commits, the lease and its return besides its own time.
+const GRACE: Duration = Duration::from_secs(15);
 /// A lease that is held is not handed out for its last moments.
 const MARGIN_MICROS: i64 = 10_000_000;
 

@@ -31,11 +31,11 @@ use crate::settings::Settings;
 use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
-pub use self::health::examine;
+pub use self::health::{ask_vault, check_master_key};
 pub use self::leases::{Intent, Lease, LeaseFor};
 pub use self::path::SecretPath;
 pub use self::scrub::Scrubber;
-pub use self::sealed::Rotated;
+pub use self::sealed::{Rotated, is_used as is_sealed};
 pub use self::values::{BadName, Change, MASK, SecretName, Values, masked};
 pub use self::vault::{BadLeasePath, LeasePath};
 

@@ -187,7 +187,8 @@ impl Change {
         self.set.0.contains_key(name) || self.remove.contains(name)
     }
 
-    pub(super) fn applied(self, mut before: Values) -> Values {
+    /// The values after the change.
+    pub fn applied(self, mut before: Values) -> Values {
         before.0.retain(|name, _| !self.remove.contains(name));
         before.0.extend(self.set.0);
         before

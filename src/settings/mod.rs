@@ -43,7 +43,7 @@ pub use self::auth::Auth;
 pub use self::credentials::Credentials;
 pub use self::database::{Database, DatabaseUrl, NoDatabaseUrl};
 pub use self::faults::{Fault, Faults, Source};
-pub use self::gateway::{Gateway, Probe};
+pub use self::gateway::{Actions, Gateway, Probe, SearchKind};
 pub use self::issuers::{
     IssuerName, IssuerUrl, SignInIssuer, Signing, Subjects, TrustedIssuer, Word, WorkloadIssuer,
 };
@@ -53,7 +53,7 @@ pub use self::origin::{NoOrigin, Origin};
 pub use self::policy::Policy;
 pub use self::rate_limits::{NoRateLimit, RateLimit, RateLimits};
 pub use self::risk::{Networks, Risk};
-pub use self::secrets::{Secrets, Vault};
+pub use self::secrets::{NoVaultPath, Secrets, Vault, VaultPath};
 pub use self::template::template;
 
 use self::sources::Gathered;
@@ -91,6 +91,7 @@ pub struct Settings {
     pub outbound: Outbound,
     pub probe: Probe,
     pub gateway: Gateway,
+    pub actions: Actions,
     pub audit: Audit,
     pub log: Log,
 }
@@ -179,6 +180,7 @@ impl Default for Settings {
             outbound: Outbound::default(),
             probe: Probe::default(),
             gateway: Gateway::default(),
+            actions: Actions::default(),
             audit: Audit::default(),
             log: Log::default(),
         }

@@ -11,7 +11,7 @@ const SECONDS_MAX: u32 = 86_400;
 const TIMES_MAX: u32 = 1_000_000;
 const UNITS: [(&str, u32); 4] = [("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
 
-/// How often sign-in may be tried, written `TIMES/PERIOD` such as `5/minute` or `20/15minutes`.
+/// How often something may be tried, written `TIMES/PERIOD` such as `5/minute` or `20/15minutes`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimits {
@@ -19,6 +19,10 @@ pub struct RateLimits {
     pub login_ip: RateLimit,
     /// Sign-ins to one user name, from anywhere.
     pub login_username: RateLimit,
+    /// Probes of servers that one user asks for.
+    pub probe_user: RateLimit,
+    /// Probes of servers that are asked for from one address.
+    pub probe_ip: RateLimit,
 }
 
 impl Default for RateLimits {
@@ -26,12 +30,16 @@ impl Default for RateLimits {
         RateLimits {
             login_ip: RateLimit { times: FIVE, seconds: 60 },
             login_username: RateLimit { times: TWENTY, seconds: 900 },
+            probe_user: RateLimit { times: TEN, seconds: 60 },
+            probe_ip: RateLimit { times: THIRTY, seconds: 60 },
         }
     }
 }
 
 const FIVE: NonZeroU32 = NonZeroU32::new(5).unwrap();
+const TEN: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const TWENTY: NonZeroU32 = NonZeroU32::new(20).unwrap();
+const THIRTY: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
 /// At most so many times in any window of so many seconds (1 to a day).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

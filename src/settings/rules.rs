@@ -4,10 +4,11 @@ use std::path::Path;
 
 use secrecy::ExposeSecret as _;
 
-use super::Settings;
 use super::faults::Source;
 use super::production;
 use super::sources::Gathered;
+use super::{Settings, VaultPath};
+use crate::net::outbound::{Reach, Unfit};
 
 const TOKEN_BYTES_MIN: usize = 32;
 const TOKEN_DIFFERENT_MIN: usize = 10;
@@ -20,8 +21,10 @@ pub fn apply(settings: &Settings, all: &mut Gathered, cwd: &Path) {
     rules.resources();
     rules.bootstrap_token();
     rules.listeners();
+    rules.services();
     rules.sandbox();
     rules.issuers();
+    rules.vault();
     if settings.environment.is_production() {
         production::apply(&mut rules);
     }
@@ -63,11 +66,14 @@ impl Rules<'_> {
             ("tls.cert_file", "tls.key_file"),
             ("tls.key_file", "tls.cert_file"),
             ("tls.client_ca_file", "tls.cert_file"),
+            ("gateway.ollama_url", "gateway.ollama_model"),
+            ("gateway.ollama_model", "gateway.ollama_url"),
+            ("gateway.openai_url", "gateway.openai_model"),
+            ("gateway.openai_model", "gateway.openai_url"),
             ("vault.role_id", "vault.secret_id_file"),
             ("vault.secret_id_file", "vault.role_id"),
             ("vault.token_file", "vault.addr"),
             ("vault.role_id", "vault.addr"),
-            ("vault.lease_paths", "vault.addr"),
             ("vault.ca_file", "vault.addr"),
         ] {
             if self.is_given(key) && !self.is_given(needs) {
@@ -119,6 +125,34 @@ impl Rules<'_> {
         }
     }
 
+    /// Services that are called: one model, and each at an address that may be called.
+    fn services(&mut self) {
+        let gateway = &self.settings.gateway;
+        if gateway.ollama_url.is_some() && gateway.openai_url.is_some() {
+            let problem = "is a second language model beside `gateway.ollama_url`";
+            self.refuse("gateway.openai_url", problem, "take one of them out");
+        }
+        for (key, url) in [
+            ("gateway.ollama_url", &gateway.ollama_url),
+            ("gateway.openai_url", &gateway.openai_url),
+            ("gateway.search_url", &gateway.search_url),
+        ] {
+            let Some(url) = url else { continue };
+            let origin = url.origin().ascii_serialization();
+            let mut internal = self.settings.outbound.internal_origins.iter();
+            match Reach::Configured.check(url) {
+                Err(Unfit::NotHttps)
+                    if url.scheme() == "http" && internal.any(|it| it.to_string() == origin) => {}
+                Err(Unfit::NotHttps) => {
+                    let fix = "use https, or list it in `outbound.internal_origins`";
+                    self.refuse(key, "would be called by plain http", fix);
+                }
+                Err(unfit) => self.refuse(key, "is not an address to call", &unfit.to_string()),
+                Ok(()) => {}
+            }
+        }
+    }
+
     fn sandbox(&mut self) {
         let gateway = &self.settings.gateway;
         if let Some(python) = gateway.sandbox.as_ref().filter(|it| !it.is_absolute()) {
@@ -145,6 +179,45 @@ impl Rules<'_> {
                 let problem = format!("`{}` is there twice", it.issuer().as_str());
                 self.refuse(key, problem, "keep one, and give it all that both are to do");
             }
+        }
+    }
+
+    /// Vault knows Gatewright in one way, and what is Vault's own or ours is leased to no tool.
+    fn vault(&mut self) {
+        const RESERVED: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
+        let vault = &self.settings.vault;
+        let Some(addr) = &vault.addr else {
+            if !vault.lease_paths.is_empty() {
+                let problem = "does nothing without `vault.addr`";
+                self.refuse("vault.lease_paths", problem, "give `vault.addr` too, or neither");
+            }
+            return;
+        };
+        match (&vault.token_file, &vault.role_id) {
+            (None, None) => {
+                let fix = "give `vault.role_id` and `vault.secret_id_file`, or `vault.token_file`";
+                self.refuse("vault.addr", "lets nobody in without proof", fix);
+            }
+            (Some(_), Some(_)) => {
+                let problem = "`vault.role_id` is given as well";
+                self.refuse("vault.token_file", problem, "keep one of them");
+            }
+            _ => {}
+        }
+        if !addr.is_https() && !addr.is_loopback() {
+            let problem = format!("`{addr}` would carry secrets in plain http");
+            self.refuse("vault.addr", problem, "name it by https");
+        }
+        let mut paths = vault.lease_paths.iter();
+        let reserved = |it: &VaultPath| {
+            RESERVED.iter().any(|own| it.is_in(own))
+                || it.is_in(vault.mount.as_str())
+                || vault.mount.is_in(it.as_str())
+        };
+        if let Some(path) = paths.find(|it| reserved(it)) {
+            let problem = format!("`{path}` holds more than a tool may be given");
+            let fix = "name dynamic engines only, such as `database/creds`";
+            self.refuse("vault.lease_paths", problem, fix);
         }
     }
 }

@@ -49,7 +49,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 /// The key files: as text, and as the bytes that the text stands for.
 fn plant_keys(planted: &mut Planted, folder: &Path) {
-    for name in ["access.key", "factors.key", "credentials.key", "audit.key"] {
+    for name in ["access.key", "factors.key", "credentials.key", "audit.key", "secrets.key"] {
         let content = fs::read_to_string(folder.join(name)).unwrap();
         let private = content.split_whitespace().filter(|it| it.len() == 64);
         for word in private {

@@ -227,7 +227,9 @@ async fn health_is_told_in_three_ways() {
     assert_eq!(gate.anyone().get("/livez").await.expect(200), json!({ "status": "ok" }));
     for path in ["/readyz", "/health"] {
         let ready = gate.anyone().get(path).await.expect(200);
-        let checks = json!({ "audit_writer": "ok", "policy_bundle": "ok", "store": "ok" });
+        let checks = json!({
+            "audit_writer": "ok", "policy_bundle": "ok", "secret_store": "ok", "store": "ok",
+        });
         assert_eq!(ready, json!({ "status": "ok", "checks": checks }), "{path}");
     }
 }

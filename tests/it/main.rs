@@ -9,6 +9,7 @@
 )]
 
 mod access_tokens;
+mod agent_actions;
 mod api_keys;
 mod attacks;
 mod attacks_identity;
@@ -29,6 +30,7 @@ mod harness;
 mod identity;
 mod interop;
 mod introspection;
+mod leases;
 mod ledger;
 mod machines;
 mod mutants;
@@ -39,15 +41,20 @@ mod outbound;
 mod passkeys;
 mod proofs;
 mod registry;
+mod remote_tools;
 mod replicas;
 mod risk;
 mod routes;
 mod sandbox;
 mod sdk;
+mod sealed;
+mod secrets;
 mod seeding;
 mod server;
 mod store;
 mod tampering;
 mod tls;
 mod tokens_file;
+mod tools;
+mod vault;
 mod vending;

@@ -483,6 +483,15 @@ async fn vending(witness: &mut Witness, admin: &Caller, agent: &Caller, tool: &s
     let long = json!({ "scopes": ["read"], "ttl_seconds": 86_400 });
     let denied = witness.saw("post", template, &agent.post(&path, &long).await);
     assert!(denied["fix"].is_array(), "{denied}");
+    let template = "/api/v1/tools/{tool}/invoke";
+    let call = format!("/api/v1/tools/{tool}/invoke");
+    witness.saw("post", template, &agent.post(&call, &json!({ "arguments": {} })).await);
+    let path = "/api/v1/agent/actions";
+    witness.saw("get", path, &agent.get(path).await);
+    let path = "/api/v1/agent/execute";
+    let several = json!({ "prompt": "a", "custom_actions": { "translate": { "text": "a" } } });
+    witness.saw("post", path, &agent.post(path, &several).await);
+    witness.saw("post", path, &agent.post(path, &json!({})).await);
     let path = "/api/v1/credentials";
     let by_name = json!({ "tool": "translate", "scopes": ["read"] });
     witness.saw("post", path, &agent.post(path, &by_name).await);

@@ -65,6 +65,8 @@ const IDENTIFIED: &[(&str, &str)] = &[
     ("POST /api/v1/auth/factors/passkeys/finish", "enroll_factor"),
     ("POST /api/v1/auth/elevate/passkey", "elevate"),
     ("POST /api/v1/api-keys", "create_api_key"),
+    ("GET /api/v1/agent/actions", "discover_tool"),
+    ("POST /api/v1/agent/execute", "invoke"),
     ("POST /api/v1/credentials/validate", "introspect_credential"),
 ];
 
@@ -89,8 +91,6 @@ const AWAITING: &[&str] = &[
     "delete_agent",
     "draft_policy",
     "grant_tool",
-    "probe_tool",
-    "publish_version",
     "quarantine_tool",
     "review_policy",
     "rollback_policy",
@@ -107,8 +107,12 @@ const LISTS: &[&str] = &[
     "GET /api/v1/api-keys",
     "GET /api/v1/users/{user}/mandates",
     "GET /api/v1/tools",
+    "GET /api/v1/agent/actions",
     "GET /api/v1/credentials",
 ];
+
+/// Answers whatever policy says, with what policy says of each action.
+const EXECUTE: &str = "POST /api/v1/agent/execute";
 
 const ALMOST_NOTHING: &str = r#"
 @id("only.sign-in") @title("Everybody signs in")
@@ -262,6 +266,7 @@ impl Things {
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
             "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
             "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
+            EXECUTE => json!({ "custom_actions": { "calc": {} } }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
                 json!({ "token": self.token, "tool": "calc", "scope": "evaluate" })
@@ -350,6 +355,9 @@ async fn policies_that_permit_nothing_close_every_route() {
             match answer.status.as_u16() {
                 200 if LISTS.contains(&line.as_str()) => {
                     assert_eq!(answer.json()["items"], json!([]), "{line}");
+                }
+                200 if line == EXECUTE => {
+                    assert_eq!(answer.json()["actions"]["calc"]["status"], "denied", "{line}");
                 }
                 403 => drop(answer.problem(403, "denied")),
                 404 => drop(answer.problem(404, "not_found")),

@@ -7,6 +7,7 @@ mod keys;
 mod people;
 mod proxies;
 mod sandbox;
+mod secrets;
 mod store;
 
 use std::process::ExitCode;
@@ -97,6 +98,7 @@ async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     findings.push(of_store);
     findings.push(clock::examine(settings, standing.as_ref(), clock).await);
     findings.extend(keys::examine(settings, standing.as_ref()));
+    findings.extend(secrets::examine(settings, standing.as_ref(), clock).await);
     findings.push(proxies::examine(settings));
     findings.extend(files::examine(settings, clock));
     findings.push(sandbox::examine(settings, clock).await);

@@ -40,6 +40,11 @@ impl Failure {
         matches!(self, Failure::Unreachable(it) if it.is_unsent())
     }
 
+    /// Whether the server was there and ended the connection without an answer.
+    pub fn is_hung_up(&self) -> bool {
+        matches!(self, Failure::Unreachable(it) if !it.is_unsent())
+    }
+
     /// The kind, as a label and in records.
     pub fn code(&self) -> &'static str {
         match self {

@@ -23,6 +23,13 @@ pub(super) struct Begun<'a> {
 
 /// Begins a conversation as the target prefers, or as is known of it.
 pub(super) async fn begin<'a>(line: &'a Line<'a>) -> Result<Begun<'a>, Failure> {
+    match known(line).await {
+        Err(failure) if failure.is_hung_up() => known(line).await,
+        other => other,
+    }
+}
+
+async fn known<'a>(line: &'a Line<'a>) -> Result<Begun<'a>, Failure> {
     match (&line.target.known, line.target.preference) {
         (Some(Dialect { transport: Transport::Sse, .. }), _) | (None, Preference::Sse) => {
             sse(line).await
@@ -32,12 +39,20 @@ pub(super) async fn begin<'a>(line: &'a Line<'a>) -> Result<Begun<'a>, Failure> 
             let session = Session::Streamable(Streamable::stateless(line));
             Ok(Begun { session, server_info: None })
         }
-        (None, _) => ask(line).await,
+        (None, _) => unknown(line).await,
     }
 }
 
-/// Begins a conversation with a server of which nothing is known.
+/// Begins a conversation with a server of which nothing is known. A server may hang up on a
+/// connection that was kept open just when it is used again; greeting it twice does no harm.
 pub(super) async fn ask<'a>(line: &'a Line<'a>) -> Result<Begun<'a>, Failure> {
+    match unknown(line).await {
+        Err(failure) if failure.is_hung_up() => unknown(line).await,
+        other => other,
+    }
+}
+
+async fn unknown<'a>(line: &'a Line<'a>) -> Result<Begun<'a>, Failure> {
     match line.target.preference {
         Preference::Sse => sse(line).await,
         Preference::StreamableHttp => streamable(line).await,

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rmcp::model::{
-    Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, Tool, ToolAnnotations,
-};
+use rmcp::model::{Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,6 +39,12 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// Of a server that there is no way to ask.
+    pub fn unreadable() -> Probe {
+        let failure = Some(Failure::Protocol("its address or its headers cannot be sent"));
+        Probe { failure, ..Probe::default() }
+    }
+
     pub fn is_ok(&self) -> bool {
         self.failure.is_none()
     }
@@ -59,7 +63,7 @@ pub struct ListedTool {
     pub output_schema: Option<Value>,
     /// What the server claims of the tool's effects. Nobody has to believe it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub annotations: Option<ToolAnnotations>,
+    pub annotations: Option<Value>,
 }
 
 impl Client {
@@ -131,7 +135,7 @@ fn listed(tool: Tool) -> Result<ListedTool, Failure> {
         description: tool.description.unwrap_or_default().into_owned(),
         input_schema: schema(&tool.input_schema),
         output_schema: tool.output_schema.as_deref().map(schema),
-        annotations: tool.annotations,
+        annotations: tool.annotations.and_then(|it| serde_json::to_value(it).ok()),
     })
 }
 

@@ -46,7 +46,8 @@ impl<'a> Sse<'a> {
     /// From now on the agreed protocol is spoken.
     pub async fn agree(&mut self, protocol: ProtocolVersion) -> Result<(), Failure> {
         self.protocol = protocol;
-        self.post(message::notification("notifications/initialized", json!({}))?).await
+        let body = message::notification("notifications/initialized", json!({}))?;
+        post(self.line, &self.endpoint, body).await
     }
 
     pub async fn ask(
@@ -91,10 +92,6 @@ impl<'a> Sse<'a> {
 
     pub fn dialect(&self) -> Dialect {
         Dialect { transport: Transport::Sse, protocol: self.protocol.clone() }
-    }
-
-    async fn post(&mut self, body: Bytes) -> Result<(), Failure> {
-        post(self.line, &self.endpoint, body).await
     }
 }
 

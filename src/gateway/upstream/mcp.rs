@@ -11,8 +11,8 @@ use super::{Answered, Outgoing};
 use crate::authz::Warrant;
 use crate::gateway::Gateway;
 use crate::gateway::failure::{Failure, FailureKind};
-use crate::gateway::mcp::{self, Call, Failed, Preference, Ran, Target};
-use crate::registry::{Remote, Transport};
+use crate::gateway::mcp::{self, Call, Failed, Ran, Target};
+use crate::registry::Remote;
 use crate::secrets::Scrubber;
 
 /// What MCP calls the trace that a request goes on, in `_meta`.
@@ -66,13 +66,9 @@ fn target(server: &Remote, headers: HeaderMap, outgoing: &Outgoing<'_>) -> Resul
     Ok(Target {
         url: Url::parse(&server.server_url).map_err(unreadable)?,
         reach: outgoing.limits.reach,
-        preference: match server.transport_preference {
-            Transport::Auto => Preference::Auto,
-            Transport::StreamableHttp => Preference::StreamableHttp,
-            Transport::Sse => Preference::Sse,
-        },
+        preference: server.transport_preference.into(),
         headers,
-        known: None,
+        known: outgoing.called.reached().probed.as_ref().and_then(|it| it.dialect.clone()),
     })
 }
 

@@ -13,9 +13,11 @@ mod views;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use self::search::{Matcher, Needle};
 use self::views::{Digits, Json, Percent, Read, Unit, raw, spaced};
@@ -23,6 +25,9 @@ use super::values::MASK;
 
 /// Shorter values are found by chance in whatever looks like base64.
 const DENSE_BYTES_MIN: usize = 4;
+
+/// Values that are whole headers begin with one of these, and what follows is the secret itself.
+const SCHEMES: [&str; 5] = ["Bearer", "Basic", "DPoP", "Token", "ApiKey"];
 
 /// Knows the values that went into one call.
 pub struct Scrubber {
@@ -32,7 +37,10 @@ pub struct Scrubber {
 impl Scrubber {
     pub fn new<'a>(values: impl IntoIterator<Item = &'a SecretString>) -> Scrubber {
         let values = values.into_iter().map(|it| it.expose_secret());
-        let needles = values.filter(|it| !it.is_empty()).map(|it| Needle::new(it.as_bytes()));
+        let whole = |it: &str| Needle::new(it.as_bytes());
+        let needles = values.filter(|it| !it.is_empty()).flat_map(|it| {
+            [Some(whole(it)), token(it).map(whole), password(it)].into_iter().flatten()
+        });
         Scrubber { needles: needles.collect() }
     }
 
@@ -145,4 +153,18 @@ impl Scrubber {
             }
         }
     }
+}
+
+/// What stands behind the scheme of a whole `Authorization` header.
+fn token(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let known = SCHEMES.iter().any(|it| it.eq_ignore_ascii_case(scheme));
+    (known && !token.is_empty()).then_some(token)
+}
+
+/// The password in `Basic` credentials (RFC 7617).
+fn password(value: &str) -> Option<Needle> {
+    let pair = Zeroizing::new(BASE64_STANDARD.decode(token(value)?).ok()?);
+    let colon = pair.iter().position(|it| *it == b':')?;
+    pair.get(colon + 1..).filter(|it| !it.is_empty()).map(Needle::new)
 }

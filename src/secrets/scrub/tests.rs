@@ -107,6 +107,15 @@ fn values_that_overlap_leave_nothing_of_either() {
 }
 
 #[test]
+fn of_a_whole_header_the_secret_itself_is_known() {
+    assert_eq!(scrubbed(&["Bearer s3cr3t"], "got Bearer s3cr3t"), "got ********");
+    assert_eq!(scrubbed(&["bearer s3cr3t"], "got s3cr3t"), "got ********");
+    assert_eq!(scrubbed(&["Basic bWU6czNjcjN0"], "got s3cr3t of me"), "got ******** of me");
+    assert_eq!(scrubbed(&["Basic ="], "Basic x"), "Basic x");
+    assert_eq!(scrubbed(&["two words"], "words"), "words");
+}
+
+#[test]
 fn half_an_escape_is_no_spelling_and_no_panic() {
     for text in ["\\", "\\u", "\\u00", "\\ud83d", "\\ud83d\\u0041", "%", "%4", "%zz", "\\x41", "=="]
     {

@@ -8,7 +8,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use rustify::clients::reqwest::Client as HttpClient;
 use rustify::endpoint::Endpoint;
 use rustify::enums::{RequestMethod, RequestType, ResponseType};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -22,20 +21,19 @@ use super::{TIME_MAX, Vault};
 use crate::authz::Warrant;
 use crate::metrics;
 use crate::secrets::values::Values;
-
-const PATH_CHARS_MAX: usize = 256;
+use crate::settings::{NoVaultPath, VaultPath};
 
 /// A path of a dynamic engine, such as `database/creds/reader`, that the operator lets tools name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LeasePath(String);
+pub struct LeasePath(VaultPath);
 
 /// Why a path cannot be leased. Says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLeasePath {
     #[error("needs Vault: an operator sets `vault.addr`")]
     NoVault,
-    #[error("is no path such as `database/creds/reader`")]
-    NoPath,
+    #[error(transparent)]
+    NoPath(#[from] NoVaultPath),
     #[error("is not below any of `vault.lease_paths`, which an operator sets")]
     NotListed,
 }
@@ -56,30 +54,22 @@ pub struct Leased {
 
 impl LeasePath {
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
 impl fmt::Display for LeasePath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        self.0.fmt(out)
     }
 }
 
 impl Vault {
     /// A path that tools may name.
     pub fn lease_path(&self, text: &str) -> Result<LeasePath, BadLeasePath> {
-        let word = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
-        let part = |it: &str| !it.is_empty() && it.chars().all(word) && it != "." && it != "..";
-        if text.len() > PATH_CHARS_MAX || !text.split('/').all(part) {
-            return Err(BadLeasePath::NoPath);
-        }
-        let below = |it: &String| {
-            let rest = text.strip_prefix(it.trim_end_matches('/'));
-            rest.is_some_and(|it| it.is_empty() || it.starts_with('/'))
-        };
-        match self.leasable.iter().any(below) {
-            true => Ok(LeasePath(text.to_owned())),
+        let path: VaultPath = text.parse()?;
+        match self.leasable.iter().any(|it| path.is_in(it.as_str())) {
+            true => Ok(LeasePath(path)),
             false => Err(BadLeasePath::NotListed),
         }
     }
@@ -117,7 +107,7 @@ impl Vault {
     async fn ask(&self, token: &LeaseToken, path: &LeasePath) -> Result<Leased, Failure> {
         let client = self.door.client(token.token.expose_secret());
         let endpoint = Dynamic(path).with_middleware(&client.middle);
-        let answer = endpoint.exec(&client.http as &HttpClient).await?;
+        let answer = endpoint.exec(&client.http).await?;
         let said: EndpointResult<Map<String, Value>> = answer.wrap()?;
         if said.lease_id.is_empty() {
             return Err(Failure::NotLeased);

@@ -29,6 +29,7 @@ use super::values::Values;
 use crate::authz::Warrant;
 use crate::clock::Clock;
 use crate::net::outbound::{self, Reach};
+use crate::settings::VaultPath;
 use crate::{metrics, settings};
 
 pub use self::engine::{BadLeasePath, LeasePath, LeaseToken};
@@ -48,9 +49,9 @@ const DEPTH_MAX: usize = 5;
 pub struct Vault {
     door: Door,
     identity: Identity,
-    mount: String,
-    prefix: String,
-    leasable: Vec<String>,
+    mount: VaultPath,
+    prefix: VaultPath,
+    leasable: Vec<VaultPath>,
     session: ArcSwapOption<Session>,
     /// Whoever signs in; the others wait for what comes of it.
     turn: Mutex<()>,
@@ -76,7 +77,7 @@ impl Vault {
         let http =
             outbound::lend(settings.ca_file.as_deref().or(ca_file)).context("`vault.ca_file`")?;
         Ok(Some(Vault {
-            door: Door { http, url, namespace: settings.namespace.clone() },
+            door: Door { http, url, namespace: settings.namespace.clone().map(String::from) },
             identity,
             mount: settings.mount.clone(),
             prefix: settings.prefix.clone(),
@@ -89,7 +90,7 @@ impl Vault {
 
     /// The values of one write.
     pub async fn read(&self, _: &Warrant, place: &str) -> Result<Values, Failure> {
-        let (mount, path) = (&*self.mount, &*self.full(place));
+        let (mount, path) = (self.mount.as_str(), &*self.full(place));
         let read: BTreeMap<String, SecretString> =
             self.call("read", |it| async move { kv2::read(&it.client, mount, path).await }).await?;
         let pairs = read.into_iter().map(|(name, value)| Some((name.parse().ok()?, value)));
@@ -98,7 +99,7 @@ impl Vault {
 
     /// Writes values where nothing is yet.
     pub async fn write(&self, _: &Warrant, place: &str, values: &Values) -> Result<(), Failure> {
-        let (mount, path) = (&*self.mount, &*self.full(place));
+        let (mount, path) = (self.mount.as_str(), &*self.full(place));
         let body: BTreeMap<&str, &str> =
             values.iter().map(|(name, it)| (name.as_str(), it.expose_secret())).collect();
         let body = &body;
@@ -111,7 +112,7 @@ impl Vault {
 
     /// Deletes a write with all that is known of it; one that is gone already is no error.
     pub async fn remove(&self, _: &Warrant, place: &str) -> Result<(), Failure> {
-        let (mount, path) = (&*self.mount, &*self.full(place));
+        let (mount, path) = (self.mount.as_str(), &*self.full(place));
         let remove =
             |it: Arc<Session>| async move { kv2::delete_metadata(&it.client, mount, path).await };
         match self.call("remove", remove).await {
@@ -137,7 +138,7 @@ impl Vault {
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>, Failure> {
-        let (mount, path) = (&*self.mount, &*self.full(folder.trim_end_matches('/')));
+        let (mount, path) = (self.mount.as_str(), &*self.full(folder));
         let list = |it: Arc<Session>| async move { kv2::list(&it.client, mount, path).await };
         match self.call("list", list).await {
             Err(Failure::Absent) => Ok(Vec::new()),
@@ -203,8 +204,7 @@ impl Vault {
     }
 
     fn full(&self, place: &str) -> String {
-        let parts = [&*self.prefix, place];
-        parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
+        format!("{}/{place}", self.prefix).trim_end_matches('/').to_owned()
     }
 
     /// Does one thing, signed in; once more with a new sign-in, where Vault has ended the old one.
@@ -269,6 +269,7 @@ fn identity(settings: &settings::Vault) -> Option<Identity> {
     let role = settings.role_id.clone().zip(settings.secret_id_file.clone());
     token.or_else(|| {
         let (role_id, secret_id_file) = role?;
-        Some(Identity::AppRole { mount: settings.approle_mount.clone(), role_id, secret_id_file })
+        let mount = settings.approle_mount.to_string();
+        Some(Identity::AppRole { mount, role_id, secret_id_file })
     })
 }

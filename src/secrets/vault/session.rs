@@ -90,7 +90,10 @@ impl Identity {
                     other => other,
                 })?;
                 let renewable = said.renewable.unwrap_or_default();
-                Ok(Session { client, life: Life::new(said.ttl, renewable, now) })
+                let life = said.expire_time.map(|_| Life::new(said.ttl, renewable, now));
+                let session = Session { client, life };
+                // Nobody knows how much of its life it has spent in the file.
+                Ok(session.renewed(door, now).await.ok().flatten().unwrap_or(session))
             }
             Identity::AppRole { mount, role_id, secret_id_file } => {
                 let secret_id = read(secret_id_file)?;
@@ -116,7 +119,8 @@ impl Identity {
 
 impl Session {
     fn of(door: &Door, said: &AuthInfo, now: Instant) -> Session {
-        let life = Life::new(said.lease_duration, said.renewable, now);
+        let seconds = said.lease_duration;
+        let life = (seconds > 0).then(|| Life::new(seconds, said.renewable, now));
         Session { client: door.client(&said.client_token), life }
     }
 
@@ -146,10 +150,10 @@ impl Session {
 }
 
 impl Life {
-    /// Of a token with so many seconds left; none when it does not end.
-    fn new(seconds: u64, renewable: bool, now: Instant) -> Option<Life> {
+    /// Of a token with so many seconds left.
+    fn new(seconds: u64, renewable: bool, now: Instant) -> Life {
         let granted = Duration::from_secs(seconds);
-        (seconds > 0).then(|| Life { granted, ends: now + granted, renewable })
+        Life { granted, ends: now + granted, renewable }
     }
 }
 

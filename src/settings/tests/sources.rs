@@ -125,7 +125,7 @@ fn an_unknown_name_is_refused_with_the_one_that_was_meant() {
         .file(".env", "A=1\nGATEWRIGHT_LOG__LEVL=info\n")
         .variable("GATEWRIGHT_AUTH_ISSUER", "me")
         .variable("GATEWRIGHT_TLS", "on")
-        .variable("GATEWRIGHT_VAULT__ADDR", "https://vault.example");
+        .variable("GATEWRIGHT_TEAPOT__SPOUT", "short");
     let faults = given.faults();
     let found: Vec<_> = faults.iter().map(|(source, key, _)| (&**source, &**key)).collect();
     assert_eq!(
@@ -137,7 +137,7 @@ fn an_unknown_name_is_refused_with_the_one_that_was_meant() {
             ("GATEWRIGHT_LOG__LEVL in .env", "log.levl"),
             ("variable GATEWRIGHT_AUTH_ISSUER", "auth_issuer"),
             ("variable GATEWRIGHT_TLS", "tls"),
-            ("variable GATEWRIGHT_VAULT__ADDR", "vault.addr"),
+            ("variable GATEWRIGHT_TEAPOT__SPOUT", "teapot.spout"),
         ]
     );
     assert!(faults.iter().all(|(.., problem)| problem == "there is no such setting"));

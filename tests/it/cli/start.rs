@@ -32,7 +32,12 @@ fn the_demo_tells_every_step_and_leaves_nothing_behind() {
         "what would help: ask for at most 3600 seconds",
         "7. The credential is revoked",
         "refused, revoked",
-        "8. The audit is verified",
+        "8. The agent `bot` calls several tools at once",
+        "calculator: 2 ** 64 / 3: 18446744073709551616/3",
+        "external_db: delegation:",
+        "llm, not set up here",
+        "sandbox_python, denied by",
+        "9. The audit is verified",
         "as they were written",
         "Done:",
     ];
@@ -99,7 +104,9 @@ async fn what_dev_prints_works_as_it_stands() {
         .output()
         .unwrap();
     let ran = Ran::from(ran).expect(0);
-    for said in ["translate", "valid\n", "lingua (", "not on the feed"] {
+    for said in
+        ["18446744073709551616/3", "kb-002", "translate", "valid\n", "lingua (", "not on the feed"]
+    {
         assert!(ran.out.contains(said), "{said}: {commands}\n{}\n{}", ran.out, ran.err);
     }
     signal(dev.0.id(), "TERM");

@@ -14,6 +14,9 @@ const WITHOUT_BODY: &[&str] = &[
     "resume",
     "activate",
     "deactivate",
+    "reprobe",
+    "accept",
+    "rollback",
     "disable",
     "enable",
     "logout",
@@ -59,6 +62,7 @@ impl World {
             ("{user}", text(&user, "id")),
             ("{agent}", text(&victim, "client_id")),
             ("{credential}", text(&access["credential"], "credential_id")),
+            ("{version}", "1.0.0".to_owned()),
             ("{role}", "user".to_owned()),
             ("{file}", "index.html".to_owned()),
             ("{issuer}", "company".to_owned()),
@@ -155,6 +159,12 @@ impl World {
             ("PATCH", "/api/v1/tools/{tool}") => {
                 json!({ "description": "Another", "tags": ["a"], "cost_per_call": 0.5 })
             }
+            ("POST", "/api/v1/tools/remote/test-connection") => {
+                json!({ "server_url": "https://127.0.0.1/mcp", "transport_preference": "auto" })
+            }
+            ("POST", "/api/v1/tools/{tool}/versions") => {
+                json!({ "version": "1.1.0", "description": "Another" })
+            }
             ("POST", "/api/v1/tools/{tool}/access") => {
                 json!({ "scopes": ["read"], "ttl_seconds": 60 })
             }
@@ -163,6 +173,10 @@ impl World {
             }
             ("POST", "/api/v1/tools/{tool}/invoke") => {
                 json!({ "arguments": { "text": "a" }, "confirm_consequential": true })
+            }
+            ("POST", "/api/v1/agent/execute") => {
+                json!({ "prompt": "a", "custom_actions": { "translate": { "text": "a" } },
+                        "confirm_consequential": true })
             }
             ("POST", "/api/v1/credentials") => {
                 json!({ "tool": "translate", "scopes": ["read"], "holder_key": "k".repeat(43) })

@@ -49,7 +49,7 @@ async fn a_server_of_the_newer_era_is_asked_twice() {
     let bee = &probe.tools[1];
     assert_eq!((bee.title.as_deref(), bee.description.as_str()), (Some("Bee"), "Does b."));
     assert!(bee.input_schema["properties"]["x"].is_object() && bee.output_schema.is_some());
-    assert_eq!(bee.annotations.as_ref().unwrap().read_only_hint, Some(true));
+    assert_eq!(bee.annotations.as_ref().unwrap()["readOnlyHint"], true);
     for asked in server.asked() {
         let meta = &asked.body["params"]["_meta"];
         assert_eq!(meta["io.modelcontextprotocol/protocolVersion"], "2026-07-28");

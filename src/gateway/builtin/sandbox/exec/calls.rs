@@ -163,14 +163,8 @@ const ELDER: &[i64] = &[
 const ELDER: &[i64] = &[libc::SYS_renameat];
 
 /// What may be asked of an open file besides its bytes.
-const IOCTLS: [u64; 6] = [
-    libc::TCGETS as u64,
-    libc::TIOCGWINSZ as u64,
-    libc::FIONREAD as u64,
-    libc::FIONBIO as u64,
-    libc::FIOCLEX as u64,
-    libc::FIONCLEX as u64,
-];
+const IOCTLS: [u64; 6] =
+    [libc::TCGETS, libc::TIOCGWINSZ, libc::FIONREAD, libc::FIONBIO, libc::FIOCLEX, libc::FIONCLEX];
 
 /// Not among them: who gets signals, and how much a pipe holds.
 const FCNTLS: [i32; 12] = [

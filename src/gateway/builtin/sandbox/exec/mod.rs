@@ -97,7 +97,7 @@ mod tests {
         let refusals = [
             namespaces::check(&outside),
             namespaces::check(&[]),
-            root::check([].into_iter()),
+            root::check(&[]),
             limits::check(&limits),
             inner::probe(),
         ];

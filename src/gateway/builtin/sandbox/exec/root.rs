@@ -58,7 +58,7 @@ pub fn build(job: &Job) -> Result<(), Refusal> {
     let options = format!("size={},nr_inodes={SCRATCH_INODES},mode=700", job.limits.scratch_bytes);
     tmpfs(SCRATCH.as_ref(), MsFlags::MS_NOEXEC, Some(&options))?;
     leave_host()?;
-    check(bound.iter().map(|(_, at)| at.as_path()))
+    check(&bound.iter().map(|(_, at)| at.as_path()).collect::<Vec<_>>())
 }
 
 /// Makes an empty root, with the host's files in a folder of it.
@@ -113,17 +113,17 @@ fn leave_host() -> Result<(), Refusal> {
 }
 
 /// Sees that everything is read-only but the scratch folder, and that nothing else is there.
-pub fn check<'a>(bound: impl Iterator<Item = &'a Path> + Clone) -> Result<(), Refusal> {
+pub fn check(bound: &[&Path]) -> Result<(), Refusal> {
+    let inside: Vec<&Path> = [&[CODE.as_ref(), SCRATCH.as_ref()], bound].concat();
     let expected = |name: &OsString| {
-        let mut all = bound.clone().chain([CODE.as_ref(), SCRATCH.as_ref()]);
         let place = Path::new("/").join(name);
-        all.any(|it| it.starts_with(&place))
+        inside.iter().any(|it| it.starts_with(&place))
     };
     for entry in fs::read_dir("/").or_refuse(OF, "listing the root")? {
         let name = entry.or_refuse(OF, "listing the root")?.file_name();
         ensure(OF, expected(&name), &format!("`{}` is there", name.display()))?;
     }
-    for path in bound.clone().chain(["/".as_ref()]) {
+    for path in [&["/".as_ref()], bound].concat() {
         let flags = statvfs(path).or_refuse(OF, &format!("`{}`", path.display()))?.flags();
         let holds = flags.contains(FsFlags::ST_RDONLY | FsFlags::ST_NOSUID);
         ensure(OF, holds, &format!("`{}` is not read-only", path.display()))?;
