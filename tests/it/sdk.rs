@@ -1,13 +1,16 @@
 //! The SDKs: both hold themselves against the vectors, and against a running server.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gate, Setup, samples, tools};
+use crate::harness::server::until;
+use crate::harness::{Caller, Gate, Setup, samples, tools};
 
 fn sdk(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk").join(path)
@@ -36,9 +39,13 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let file = file.unwrap();
         fs::copy(file.path(), folder.join("src").join(file.file_name())).unwrap();
     }
-    fs::copy(sdk("typescript/tsconfig.json"), folder.join("tsconfig.json")).unwrap();
-    let module = r#"{ "type": "module" }"#;
-    fs::write(folder.join("package.json"), module).unwrap();
+    for file in ["tsconfig.json", "package.json"] {
+        fs::copy(sdk("typescript").join(file), folder.join(file)).unwrap();
+    }
+    let scope = tools().join("node/node_modules/@gatewright");
+    fs::create_dir_all(&scope).unwrap();
+    let _ = fs::remove_file(scope.join("sdk"));
+    std::os::unix::fs::symlink(&folder, scope.join("sdk")).unwrap();
     let compiled = Command::new(tools().join("node/node_modules/.bin/tsc"))
         .current_dir(&folder)
         .output()
@@ -63,10 +70,16 @@ fn python_runs_the_vectors() {
 }
 
 #[test]
-fn python_is_typed() {
-    let mut mypy = python();
-    mypy.args(["-m", "mypy", "--no-incremental"]).current_dir(sdk("python"));
-    succeeded(&mypy.output().unwrap());
+fn python_is_typed_and_in_form() {
+    for check in [
+        ["mypy", "--no-incremental", "--cache-dir=/dev/null"].as_slice(),
+        &["ruff", "check", "--no-cache"],
+        &["ruff", "format", "--no-cache", "--check"],
+    ] {
+        let mut command = python();
+        command.arg("-m").args(check).current_dir(sdk("python"));
+        succeeded(&command.output().unwrap());
+    }
 }
 
 #[test]
@@ -75,13 +88,19 @@ fn typescript_runs_the_vectors() {
     assert!(told.contains("# fail 0") && !told.contains("# pass 0"), "{told}");
 }
 
-/// Runs a script against a server with a tool `translate` and a translator, both fresh.
-async fn live(mut script: Command) -> (Gate, Value) {
+/// A server with a tool `translate`, its administrator, and a translator that did nothing yet.
+async fn scene() -> (Gate, Caller, Value) {
     let gate = Setup::new().with("probe.allow_private_networks", "true").start();
     let admin = gate.admin().await;
     admin.post("/api/v1/tools", &samples::translate("translate")).await.expect(201);
     let agent = json!({ "name": "lingua", "role": "translator" });
     let agent = admin.post("/api/v1/register/machine", &agent).await.expect(201);
+    (gate, admin, agent)
+}
+
+/// Runs a script against such a server.
+async fn live(mut script: Command) -> (Gate, Value) {
+    let (gate, admin, agent) = scene().await;
     let given = json!({
         "url": gate.url,
         "admin": admin.token,
@@ -174,4 +193,66 @@ async fn typescript_guards_tools_and_calls_them() {
     let said = json!({ "status": 200, "body": { "text": "A", "for": "lingua" } });
     assert_eq!((&gate["direct"], &gate["refused"]), (&said, &json!("invalid")));
     assert_eq!(gate["unknown"], true);
+}
+
+/// Writes down what a README has as this file.
+fn paste(readme: &str, file: &str, folder: &Path) {
+    let text = fs::read_to_string(sdk(readme)).unwrap();
+    let (_, rest) = text.split_once(&format!("\n`{file}`")).unwrap();
+    let block = rest.split("```").nth(1).unwrap();
+    let (_, code) = block.split_once('\n').unwrap();
+    fs::write(folder.join(file), code).unwrap();
+}
+
+/// Runs the tool of a README, then its agent, and gives what the agent printed.
+async fn pasted(folder: &Path, tool: impl FnOnce(u16) -> Command, mut agent: Command) -> String {
+    let (gate, _, registered) = scene().await;
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut tool = tool(address.port());
+    let tool = tool.current_dir(folder).env("GATEWRIGHT_URL", &gate.url);
+    let mut tool = tool.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(Duration::from_secs(30), || TcpStream::connect(address).ok());
+    let agent = agent.current_dir(folder).env("GATEWRIGHT_URL", &gate.url);
+    let agent = agent.env("TOOL_URL", format!("http://{address}"));
+    let agent = agent.env("CLIENT_ID", registered["client_id"].as_str().unwrap());
+    let output = agent.env("CLIENT_SECRET", registered["client_secret"].as_str().unwrap()).output();
+    tool.kill().unwrap();
+    tool.wait().unwrap();
+    let output = output.unwrap();
+    succeeded(&output);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn what_the_python_readme_says_works() {
+    let folder = tempfile::tempdir().unwrap();
+    paste("python/README.md", "tool.py", folder.path());
+    paste("python/README.md", "agent.py", folder.path());
+    let mut agent = python();
+    agent.arg("agent.py");
+    let tool = |port: u16| {
+        let mut tool = python();
+        tool.args(["-m", "uvicorn", "tool:app", "--port", &port.to_string()]);
+        tool
+    };
+    let said = pasted(folder.path(), tool, agent).await;
+    let expected = "{'languages': ['de', 'en'], 'asked_by': 'lingua'}\n{'text': 'olleh'}\n403\n";
+    assert_eq!(said, expected);
+}
+
+#[tokio::test]
+async fn what_the_typescript_readme_says_works() {
+    let mut agent = node();
+    let folder = tempfile::tempdir_in(tools().join("node")).unwrap();
+    paste("typescript/README.md", "tool.mjs", folder.path());
+    paste("typescript/README.md", "agent.mjs", folder.path());
+    agent.arg("agent.mjs");
+    let tool = |port: u16| {
+        let mut tool = node();
+        tool.arg("tool.mjs").env("PORT", port.to_string());
+        tool
+    };
+    let said = pasted(folder.path(), tool, agent).await;
+    let expected = "{ languages: [ 'de', 'en' ], asked_by: 'lingua' }\n{ text: 'olleh' }\n403\n";
+    assert_eq!(said, expected);
 }

@@ -11,6 +11,8 @@ mod cost;
 mod engine;
 pub mod feed;
 pub mod keys;
+#[cfg(feature = "server")]
+pub(crate) mod parts;
 mod refusal;
 pub mod request;
 mod signed;
@@ -37,13 +39,6 @@ pub use request::Request;
 pub use signed::Signed;
 pub use token::{BLOCKS_MAX, TOKEN_BYTES_MAX};
 use token::{Unverified, parse};
-
-/// For `inspect` and `attenuate`, which the issuer's side of this crate has besides.
-#[cfg(feature = "server")]
-pub(crate) mod parts {
-    pub(crate) use super::claims::Claims;
-    pub(crate) use super::token::{Unverified, container, decode, malformed, parse};
-}
 
 /// How old the revocation feed may be, unless [`Verifier::max_feed_age`] says otherwise.
 pub const FEED_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
