@@ -16,7 +16,7 @@ use crate::audit::{Ledger, verify};
 use crate::authn::api_keys::ApiKeys;
 use crate::authn::factors::Factors;
 use crate::authn::federation::Federation;
-use crate::authn::oauth::OAuth;
+use crate::authn::oauth::{OAuth, mcp_audience};
 use crate::authn::risk::{Rater, trust_first_use};
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
@@ -27,6 +27,7 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::gateway::{self, Gateway, Prober};
+use crate::http::mcp::{Mcp, Sessions};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
 use crate::keys;
@@ -55,6 +56,7 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
     pub gateway: Arc<Gateway>,
+    pub mcp: Mcp,
     pub prober: Prober,
     pub history: History,
     /// Which tool each action of agents is.
@@ -148,6 +150,7 @@ impl App {
             registry,
             credentials,
             gateway,
+            mcp: Mcp::new(Sessions::new(&access_key)),
             prober: Prober::new(settings, outbound.clone(), clock.clone()),
             history: History::new(db.clone()),
             actions: settings.actions.clone(),
@@ -321,6 +324,7 @@ fn token_rules(settings: &Settings) -> TokenRules {
     TokenRules {
         issuer: settings.auth.issuer.clone(),
         audience: settings.auth.audience.clone(),
+        mcp_audience: mcp_audience(&settings.public_url),
         access_ttl: seconds(settings.auth.access_token_ttl_seconds),
         refresh_ttl: seconds(settings.auth.refresh_token_ttl_seconds),
         elevated_ttl: seconds(settings.auth.elevated_token_ttl_seconds),

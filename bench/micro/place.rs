@@ -10,7 +10,7 @@ use gatewright::audit::checkpoint::Signer;
 use gatewright::audit::entry::Origin;
 use gatewright::authn::api_keys::ApiKeys;
 use gatewright::authn::proofs::KeyProof;
-use gatewright::authn::{Authn, Caller, IssueToken, Request, SignIn, TokenRules};
+use gatewright::authn::{Authn, Caller, IssueToken, Request, Service, SignIn, TokenRules};
 use gatewright::authz::quota::Quota;
 use gatewright::authz::{Authz, Surroundings, Warrant, World};
 use gatewright::clock::Clock;
@@ -85,7 +85,12 @@ impl Inhabited {
     /// A token that is bound to this key.
     pub async fn bound_token(&self, holder: &Holder) -> String {
         let headers = holder.headers("POST", TOKEN, None);
-        let request = Request { headers: &headers, method: &Method::POST, path: TOKEN };
+        let request = Request {
+            headers: &headers,
+            method: &Method::POST,
+            path: TOKEN,
+            service: Service::Api,
+        };
         let proof = self.place.authn.key_proof(request).unwrap();
         self.place.token(&self.client, proof).await
     }
@@ -199,6 +204,7 @@ pub fn origin() -> Arc<Origin> {
 fn rules() -> TokenRules {
     let ttl = Duration::from_secs(3600);
     TokenRules {
+        mcp_audience: format!("{ISSUER}/mcp"),
         issuer: ISSUER.into(),
         audience: ISSUER.into(),
         access_ttl: ttl,
@@ -211,7 +217,7 @@ fn rules() -> TokenRules {
 
 /// A request with these headers, as [`origin`] tells of it.
 pub fn request(headers: &HeaderMap) -> Request<'_> {
-    Request { headers, method: &Method::GET, path: PATH }
+    Request { headers, method: &Method::GET, path: PATH, service: Service::Api }
 }
 
 fn bearer(token: &str) -> HeaderMap {

@@ -86,6 +86,7 @@ pub struct Checked {
     pub sub: Uuid,
     pub sid: Uuid,
     pub kind: Kind,
+    audience: String,
     expires_at: i64,
     session: Session,
 }
@@ -109,6 +110,9 @@ impl Checked {
 pub struct AccessTokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
+    /// The audience of tokens for the API.
+    audience: String,
+    /// For whichever of our services.
     validation: Validation,
     /// For those who ask about a token that is another's.
     any_audience: Validation,
@@ -143,7 +147,7 @@ impl AccessTokens {
         let jwk = jwk(public.as_bytes());
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[&rules.issuer]);
-        validation.set_audience(&[&rules.audience]);
+        validation.set_audience(&[&rules.audience, &rules.mcp_audience]);
         // Without this a token that lacks a claim would pass the check of that claim.
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         // Expiry is checked by the clock that is handed in.
@@ -156,6 +160,7 @@ impl AccessTokens {
         Ok(AccessTokens {
             encoding: EncodingKey::from_ed_der(private.as_bytes()),
             decoding: DecodingKey::from_ed_der(public.as_bytes()),
+            audience: rules.audience.clone(),
             validation,
             any_audience,
             header,
@@ -172,15 +177,16 @@ impl AccessTokens {
         Ok(encode(&self.header, claims, &self.encoding).map_err(anyhow::Error::from)?)
     }
 
-    /// What the token says, if we signed it, for us, and it has not expired at `now`.
-    pub fn verify(&self, token: &str, now: i64) -> Result<Arc<Checked>> {
+    /// What the token says, if we signed it, for this audience of ours, and it has not expired at
+    /// `now`.
+    pub fn verify(&self, token: &str, audience: &str, now: i64) -> Result<Arc<Checked>> {
         const REFUSED: Error = Error::Unauthenticated(Unproven::BadToken);
         let digest: [u8; 32] = Sha256::digest(token).into();
         let checked = match self.remembered.get(&digest) {
             Some(it) => it,
             None => {
                 let claims = self.decoded(token, &self.validation).ok_or(REFUSED)?;
-                let checked = Arc::new(Checked::from(claims));
+                let checked = Arc::new(self.checked(claims));
                 self.remembered.insert(digest, checked.clone());
                 checked
             }
@@ -189,7 +195,15 @@ impl AccessTokens {
             self.remembered.invalidate(&digest);
             return Err(REFUSED);
         }
-        Ok(checked)
+        // Not left to the check of the signature, which the memory spares.
+        if checked.audience == audience { Ok(checked) } else { Err(REFUSED) }
+    }
+
+    fn checked(&self, claims: Claims) -> Checked {
+        let resource = (claims.aud != self.audience).then(|| claims.aud.clone());
+        let mut checked = Checked::from(claims);
+        Arc::make_mut(&mut checked.session.proof).resource = resource;
+        checked
     }
 
     /// What the token says, whomever it is for, if we signed it and it has not expired at `now`.
@@ -251,6 +265,7 @@ impl From<Claims> for Checked {
             sub,
             sid: it.sid,
             kind: if acts.is_some() { Kind::Agent } else { it.kind },
+            audience: it.aud,
             expires_at: it.exp * SECOND,
             session: Session {
                 id: Some(it.sid),
@@ -285,6 +300,7 @@ mod tests {
         TokenRules {
             issuer,
             audience,
+            mcp_audience: "https://gate/mcp".into(),
             access_ttl,
             refresh_ttl,
             elevated_ttl,
@@ -343,15 +359,17 @@ mod tests {
         let ours = rules("https://gate", "https://gate");
         let tokens = AccessTokens::new(&SigningKey::from_bytes(&[1; 32]), &ours).unwrap();
         let good = signed(1, &ours, &claims("https://gate", "https://gate"));
-        let session = tokens.verify(&good, 1899 * SECOND).unwrap().session();
+        let verify = |token: &str, now| tokens.verify(token, "https://gate", now);
+        let session = verify(&good, 1899 * SECOND).unwrap().session();
+        assert_eq!(session.proof.resource, None);
         assert!(session.scopes.contains("read:profile"));
-        assert!(tokens.verify(&good, 1900 * SECOND).is_err(), "expired");
+        assert!(verify(&good, 1900 * SECOND).is_err(), "expired");
         for half in [
             Claims { mandate: Some(Uuid::nil()), ..claims("https://gate", "https://gate") },
             Claims { act: Act::of(&[Uuid::nil()]), ..claims("https://gate", "https://gate") },
         ] {
             let token = signed(1, &ours, &half);
-            assert!(tokens.verify(&token, 1000 * SECOND).is_err(), "half a delegation");
+            assert!(verify(&token, 1000 * SECOND).is_err(), "half a delegation");
         }
 
         let none = {
@@ -367,7 +385,26 @@ mod tests {
             ("not a token", "x".into()),
             ("too long", "x".repeat(TOKEN_BYTES_MAX + 1)),
         ] {
-            assert!(tokens.verify(&token, 1000 * SECOND).is_err(), "{what}");
+            assert!(verify(&token, 1000 * SECOND).is_err(), "{what}");
         }
+    }
+
+    #[test]
+    fn a_token_is_good_for_the_service_that_it_is_given_for() {
+        const API: &str = "https://gate";
+        const MCP: &str = "https://gate/mcp";
+        let ours = rules(API, API);
+        let tokens = AccessTokens::new(&SigningKey::from_bytes(&[1; 32]), &ours).unwrap();
+        let good_for = |token: &str, service| tokens.verify(token, service, 1000 * SECOND).is_ok();
+        for (given, other) in [(API, MCP), (MCP, API)] {
+            let token = signed(1, &ours, &claims(API, given));
+            // Remembered or not.
+            for _ in 0..2 {
+                assert!(!good_for(&token, other) && good_for(&token, given), "for {given}");
+            }
+        }
+        let token = signed(1, &ours, &claims(API, MCP));
+        let session = tokens.verify(&token, MCP, 1000 * SECOND).unwrap().session();
+        assert_eq!(session.proof.resource.as_deref(), Some(MCP));
     }
 }

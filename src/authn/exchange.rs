@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use super::session::json;
-use super::{AccessToken, Authn, Caller, Delegated, SECOND, Via};
+use super::{AccessToken, Authn, Caller, Delegated, SECOND, Service, Via};
 use crate::authz::facts::Particulars;
 use crate::authz::{Action, Permit, Resource, World};
 use crate::directory::{Kind, Mandate, User};
@@ -134,7 +134,8 @@ impl Authn {
     }
 
     fn by_token(&self, agent: Uuid, token: &SecretString, now: i64) -> Result<Subject, BadSubject> {
-        let (shown, _) = self.checked(token.expose_secret(), now).map_err(|_| BadSubject::Token)?;
+        let shown = self.checked(token.expose_secret(), Service::Api, now);
+        let (shown, _) = shown.map_err(|_| BadSubject::Token)?;
         let session = shown.session();
         if session.proof.key.is_some() {
             return Err(BadSubject::Bound);

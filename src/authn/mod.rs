@@ -56,7 +56,7 @@ pub use limits::{ProbeLimits, SignInLimits};
 pub use machine::IssueToken;
 pub use ongoing::Proven;
 pub use password::{Passwords, fault as password_fault};
-pub use request::Request;
+pub use request::{Request, Service};
 pub use session::{Elevate, Holder, RecalledRefresh, RefreshSession, SignIn, SignOut, ViewSelf};
 pub use standing::Standing;
 pub use token_pair::{AccessToken, TokenPair};
@@ -67,7 +67,10 @@ const SECOND: i64 = 1_000_000;
 #[derive(Clone, Debug)]
 pub struct TokenRules {
     pub issuer: String,
+    /// Of tokens for the API.
     pub audience: String,
+    /// Of tokens for the MCP server.
+    pub mcp_audience: String,
     pub access_ttl: Duration,
     pub refresh_ttl: Duration,
     pub elevated_ttl: Duration,
@@ -75,6 +78,16 @@ pub struct TokenRules {
     pub server: crate::settings::Origin,
     /// What stands for whoever sets the service up.
     pub bootstrap_token: Option<SecretString>,
+}
+
+impl TokenRules {
+    /// The audience of tokens for this service.
+    fn audience_of(&self, service: Service) -> &str {
+        match service {
+            Service::Api => &self.audience,
+            Service::Mcp => &self.mcp_audience,
+        }
+    }
 }
 
 pub struct Authn {
@@ -133,23 +146,35 @@ impl Authn {
 
     fn recognise(&self, request: Request<'_>, origin: Arc<Origin>) -> Result<Caller> {
         let (scheme, token) = request.token()?;
-        let caller = self.bearer_of(&token, origin)?;
+        let caller = self.bearer_of(&token, request.service, origin)?;
         self.expect_holder(&caller, scheme, &token, request)?;
         Ok(caller)
     }
 
     /// Whom the token stands for, whoever sent it.
-    fn bearer_of(&self, token: &SecretString, origin: Arc<Origin>) -> Result<Caller> {
+    fn bearer_of(
+        &self,
+        token: &SecretString,
+        service: Service,
+        origin: Arc<Origin>,
+    ) -> Result<Caller> {
         if self.bootstrap.is_some_and(|it| bool::from(it.ct_eq(&digest(token)))) {
             return Ok(self.fresh(Principal::bootstrap()?, Via::Bootstrap, origin));
         }
-        let (checked, principal) = self.checked(token.expose_secret(), self.clock.micros())?;
+        let now = self.clock.micros();
+        let (checked, principal) = self.checked(token.expose_secret(), service, now)?;
         Ok(Caller::new(principal, checked.session(), origin))
     }
 
-    /// What an access token of ours says, if it is good at `now`, and whose it is.
-    fn checked(&self, token: &str, now: i64) -> Result<(Arc<Checked>, Principal)> {
-        let checked = self.tokens.verify(token, now)?;
+    /// What an access token of ours says, if it is good at `now` and for this service, and whose it
+    /// is.
+    fn checked(
+        &self,
+        token: &str,
+        service: Service,
+        now: i64,
+    ) -> Result<(Arc<Checked>, Principal)> {
+        let checked = self.tokens.verify(token, self.rules.audience_of(service), now)?;
         let principal = self.living(&checked, now);
         Ok((checked, principal.ok_or(Error::Unauthenticated(Unproven::BadToken))?))
     }

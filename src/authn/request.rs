@@ -7,6 +7,15 @@ use secrecy::SecretString;
 use crate::settings::Origin;
 use crate::{Error, Result, Unproven};
 
+/// What is asked for something: a token is given for one of them (RFC 8707).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The API.
+    Api,
+    /// The MCP server.
+    Mcp,
+}
+
 /// A request as it was sent.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -15,6 +24,8 @@ pub struct Request<'a> {
     pub method: &'a Method,
     /// Still percent-encoded, and without query.
     pub path: &'a str,
+    /// What it is sent to.
+    pub service: Service,
     /// Where it was sent, when it was not here: somebody else asks about it.
     pub server: Option<&'a Origin>,
 }

@@ -75,6 +75,7 @@ mod tests {
         Revoked::new(&TokenRules {
             issuer: String::new(),
             audience: String::new(),
+            mcp_audience: String::new(),
             access_ttl: Duration::from_secs(900),
             refresh_ttl: Duration::from_secs(86_400),
             elevated_ttl: Duration::from_secs(300),

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warp::http::{HeaderMap, Method, header};
 
 use super::distinct;
 use crate::audit::entry::Origin;
-use crate::authn::Request;
+use crate::authn::{Request, Service};
 use crate::credentials::Presented;
 use crate::error::FieldFault;
 use crate::{Error, Result};
@@ -22,6 +23,8 @@ pub const PAGE_SIZE_MAX: usize = 200;
 pub const PAGE_SIZE_DEFAULT: usize = 50;
 
 pub struct Call {
+    /// What it is sent to.
+    pub service: Service,
     /// As it was sent: a route of `GET` is asked with `HEAD` as well.
     pub method: Method,
     /// As it was sent, without query.
@@ -33,6 +36,8 @@ pub struct Call {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub origin: Arc<Origin>,
+    /// Whoever sent it has hung up before the answer began.
+    pub hung_up: CancellationToken,
     /// The credential that was shown in the place of an access token, where the route takes one.
     pub presented: Option<Presented>,
     /// How long a credential lives whose request does not say.
@@ -42,7 +47,8 @@ pub struct Call {
 impl Call {
     /// What shows who sent it.
     pub fn request(&self) -> Request<'_> {
-        Request { headers: &self.headers, method: &self.method, path: &self.path, server: None }
+        let Call { headers, method, path, service, .. } = self;
+        Request { headers, method, path, service: *service, server: None }
     }
 
     /// The value of a brace in the route's path.

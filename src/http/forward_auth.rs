@@ -92,6 +92,7 @@ impl Asked {
             headers: &call.headers,
             method: &self.method,
             path: &self.path,
+            service: call.service,
             server: Some(&self.server),
         }
     }

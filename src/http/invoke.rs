@@ -19,7 +19,7 @@ use crate::gateway::{Along, InvokeTool, Invoked};
 use crate::{App, Error, Result, metrics};
 
 const KEY_CHARS_MAX: usize = 255;
-const TRACE_CHARS_MAX: usize = 256;
+pub const TRACE_CHARS_MAX: usize = 256;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -83,15 +83,18 @@ pub fn idempotency_key(call: &Call) -> Result<Option<String>> {
     if !call.headers.contains_key("idempotency-key") {
         return Ok(None);
     }
-    let fits = |it: &String| {
-        (1..=KEY_CHARS_MAX).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_graphic())
-    };
     let bad = || {
         Error::Malformed(format!(
             "`Idempotency-Key` must be 1 to {KEY_CHARS_MAX} visible characters"
         ))
     };
-    call.header("idempotency-key").filter(fits).map(Some).ok_or_else(bad)
+    let key = call.header("idempotency-key").filter(|it| is_idempotency_key(it));
+    key.map(Some).ok_or_else(bad)
+}
+
+/// Whether a text can make sending a request again harmless.
+pub fn is_idempotency_key(text: &str) -> bool {
+    (1..=KEY_CHARS_MAX).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic())
 }
 
 pub async fn invoke(app: Arc<App>, permit: Permit<InvokeTool>) -> Result<Response> {

@@ -18,6 +18,7 @@ mod health;
 mod invoke;
 mod list;
 mod mandates;
+pub mod mcp;
 mod oauth;
 pub mod openapi;
 mod passkeys;
@@ -40,6 +41,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -105,9 +107,10 @@ async fn answer(
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
 ) -> Response {
     let trace = Trace::begin(&app.clock, &head.method, &head.headers);
-    let metadata_url = app.oauth.resource_metadata_url.clone();
+    let mut metadata_url = app.oauth.resource_metadata_url.clone();
     let (template, answer) = match table.find(&head.method, head.path.as_str()) {
         Found::Route(route, params) => {
+            metadata_url = app.oauth.metadata_url(route.service);
             let answer = dispatch(app, route.clone(), params, head, body, &trace).await;
             (route.path, answer)
         }
@@ -140,7 +143,12 @@ async fn dispatch(
         method: route.method.to_string(),
         route: route.path.to_owned(),
     };
+    let hung_up = CancellationToken::new();
+    // Dropped together with this future when the connection is.
+    let waiting = hung_up.clone().drop_guard();
     let call = Call {
+        service: route.service,
+        hung_up,
         method: head.method,
         path: head.path.as_str().to_owned(),
         params,
@@ -158,7 +166,11 @@ async fn dispatch(
     };
     let work = async move { route.serve(app, call).await };
     let work = tokio::spawn(work.instrument(trace.span()));
-    match tokio::time::timeout(time_max, work).await {
+    let done = tokio::time::timeout(time_max, work).await;
+    if done.is_ok() {
+        waiting.disarm();
+    }
+    match done {
         Ok(Ok(answer)) => answer,
         Err(_) => Err(Error::Unavailable { what: "something that the answer needs" }),
         Ok(Err(error)) => {

@@ -45,13 +45,10 @@ pub struct FoundView {
     #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<Vec<ListedTool>>,
     /// Names of tools that were registered as drafts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     added: Vec<String>,
     /// Names of tools that are not what they were, and were taken out of use.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     quarantined: Vec<String>,
     /// Tools that cannot be registered.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     unusable: Vec<UnusableView>,
 }
 

@@ -174,7 +174,7 @@ fn challenge(unproven: &Unproven) -> String {
 }
 
 /// RFC 6750 section 3.1: a client can ask its person for the scopes that are missing.
-fn insufficient_scope(denial: &Denial) -> Option<String> {
+pub fn insufficient_scope(denial: &Denial) -> Option<String> {
     let missing = denial.fixes.iter().flat_map(|it| &it.token_scopes);
     let missing: Vec<&str> = missing.map(String::as_str).collect();
     let text = missing.join(" ");

@@ -12,7 +12,7 @@ use warp::reply::Response;
 use super::call::{Call, decoded};
 use super::describe::Described;
 use crate::audit::Outcome;
-use crate::authn::Caller;
+use crate::authn::{Caller, Service};
 use crate::authz::{Action, Listing, Permit, Visible, Warrant};
 use crate::{App, Error, Result, metrics};
 
@@ -26,6 +26,8 @@ pub struct Route {
     pub about: Described,
     /// Whether its answer may take as long as a tool takes.
     pub is_patient: bool,
+    /// Whom it takes tokens for.
+    pub service: Service,
     serve: Serve,
 }
 
@@ -67,6 +69,7 @@ impl Route {
             kind: Kind::Guarded(A::NAME),
             about: Described::default(),
             is_patient: false,
+            service: Service::Api,
             serve: Box::new(serve),
         }
     }
@@ -121,6 +124,7 @@ impl Route {
             kind,
             about: Described::default(),
             is_patient: false,
+            service: Service::Api,
             serve: Box::new(serve),
         }
     }
@@ -144,6 +148,7 @@ impl Route {
             kind: Kind::Identified,
             about: Described::default(),
             is_patient: false,
+            service: Service::Api,
             serve: Box::new(serve),
         }
     }
@@ -161,6 +166,7 @@ impl Route {
             kind: Kind::Public,
             about: Described::default(),
             is_patient: false,
+            service: Service::Api,
             serve: Box::new(serve),
         }
     }
@@ -168,6 +174,12 @@ impl Route {
     /// The same, for what waits for a tool.
     pub fn patient(mut self) -> Route {
         self.is_patient = true;
+        self
+    }
+
+    /// The same, for tokens that are given for the MCP server.
+    pub fn of_mcp(mut self) -> Route {
+        self.service = Service::Mcp;
         self
     }
 

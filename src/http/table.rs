@@ -10,9 +10,10 @@ use super::list::Page;
 use super::route::Route;
 use super::{
     account, agent_actions, agents, api_keys, audit, credentials, docs, factors, forward_auth,
-    health, invoke, mandates, oauth, passkeys, probes, session, tools, users, versions, well_known,
+    health, invoke, mandates, mcp, oauth, passkeys, probes, session, tools, users, versions,
+    well_known,
 };
-use crate::authn::oauth::RESOURCE_METADATA;
+use crate::authn::oauth::{MCP, MCP_METADATA, RESOURCE_METADATA};
 use crate::registry::{NewTool, ProbeView, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
@@ -33,6 +34,7 @@ pub fn routes() -> Vec<Route> {
         ("API keys", keys()),
         ("Mandates", delegation()),
         ("Tools", registry()),
+        ("MCP", mcp_server()),
         ("Credentials", vending()),
         ("Audit", auditing()),
     ];
@@ -141,6 +143,9 @@ fn authorization_server() -> Vec<Route> {
             .gives::<oauth::ServerMetadata>(),
         Route::public(Method::GET, RESOURCE_METADATA, oauth::resource)
             .about("Which authorization server gives tokens for this API (RFC 9728)")
+            .gives::<oauth::ResourceMetadata>(),
+        Route::public(Method::GET, MCP_METADATA, oauth::mcp_resource)
+            .about("Which authorization server gives tokens for the MCP server (RFC 9728)")
             .gives::<oauth::ResourceMetadata>(),
         Route::public(Method::POST, "/oauth/register", oauth::register)
             .about("Register an OAuth client (RFC 7591)")
@@ -628,6 +633,18 @@ fn registry() -> Vec<Route> {
         Route::guarded(Method::DELETE, "/api/v1/tools/{tool}", tools::parse_delete, tools::delete)
             .about("Delete a tool and revoke its credentials; needs an elevated token")
             .with_status(204),
+    ]
+}
+
+/// Stateless: there is nothing to be listened to with `GET`, and nothing to `DELETE`.
+fn mcp_server() -> Vec<Route> {
+    vec![
+        Route::identified(Method::POST, MCP, mcp::serve)
+            .about("The tools you may use, as an MCP server: one JSON-RPC message")
+            .takes::<serde_json::Value>()
+            .gives::<serde_json::Value>()
+            .of_mcp()
+            .patient(),
     ]
 }
 

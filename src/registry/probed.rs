@@ -85,7 +85,7 @@ pub struct ProbeView {
 
 impl From<&Probed> for ProbeView {
     fn from(it: &Probed) -> ProbeView {
-        let name = |it: &Implementation| format!("{} {}", it.name, it.version);
+        let name = |it: &Implementation| format!("{} {}", it.name, it.version).trim().to_owned();
         ProbeView {
             at: crate::clock::instant(it.at),
             ok: it.ok,

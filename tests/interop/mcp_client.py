@@ -83,4 +83,5 @@ async def main(url, redirect_uri, client_metadata_url=None):
     print(json.dumps(said), flush=True)
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

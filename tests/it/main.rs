@@ -33,6 +33,7 @@ mod introspection;
 mod leases;
 mod ledger;
 mod machines;
+mod mcp;
 mod mutants;
 mod oauth;
 mod openapi;

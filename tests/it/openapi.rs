@@ -15,6 +15,7 @@ use crate::harness::address::by_address;
 use crate::harness::authenticator::Authenticator;
 use crate::harness::client::{CALLBACK, Client};
 use crate::harness::enrolled::{App, WORDS, held, register, sign_in, strict};
+use crate::harness::mcp_server::McpServer;
 use crate::harness::server::{ADMIN, PASSWORD};
 use crate::harness::{Answer, Browser, Caller, Gate, Holder, Setup, Upstream, samples, send};
 
@@ -196,6 +197,7 @@ async fn every_answer_is_as_the_document_says() {
     let tool = registry(&mut witness, &admin).await;
     vending(&mut witness, &admin, &agent, &tool).await;
     calls(&mut witness, &admin).await;
+    servers(&mut witness, &admin).await;
     delegation(&gate, &mut witness, &agent).await;
     audit(&gate, &mut witness, &admin).await;
     endings(&gate, &mut witness, &admin, &tool).await;
@@ -433,6 +435,44 @@ async fn registry(witness: &mut Witness, admin: &Caller) -> String {
         witness.saw("post", &format!("{template}/{verb}"), &answer);
     }
     id
+}
+
+async fn servers(witness: &mut Witness, admin: &Caller) {
+    let mut station = McpServer::start("streamable");
+    let (all, template) = ("/api/v1/tools", "/api/v1/tools/{tool}");
+    let test = "/api/v1/tools/remote/test-connection";
+    let known = json!({ "server_url": station.url });
+    witness.saw("post", test, &admin.post(test, &known).await);
+    let nobody = json!({ "server_url": "http://127.0.0.1:1/" });
+    witness.saw("post", test, &admin.post(test, &nobody).await);
+    let server = json!({
+        "tool_type": "remote", "name": "weather", "server_url": station.url, "scopes": ["use"],
+        "static_headers": { "X-Key": "word" },
+    });
+    let server = witness.saw("post", all, &admin.post(all, &server).await);
+    let one = format!("{all}/{}", server["id"].as_str().unwrap());
+    witness.saw("get", template, &admin.get(&one).await);
+    station.tell(&json!({ "describe": "Something else." }));
+    let path = format!("{template}/reprobe");
+    let found = witness.saw("post", &path, &admin.act(&format!("{one}/reprobe")).await);
+    assert_eq!(found["quarantined"], json!(["weather__forecast"]), "{found}");
+    let path = format!("{template}/probes");
+    witness.saw("get", &path, &admin.get(&format!("{one}/probes")).await);
+    let tools = witness.saw("get", all, &admin.get(all).await);
+    let member = tools["items"].as_array().unwrap().iter();
+    let member = member.clone().find(|it| it["name"] == "weather__forecast").unwrap();
+    let member = format!("{all}/{}", member["id"].as_str().unwrap());
+    witness.saw("get", template, &admin.get(&member).await);
+    for _ in 0..2 {
+        let answer = admin.act(&format!("{member}/accept")).await;
+        witness.saw("post", &format!("{template}/accept"), &answer);
+    }
+    let path = format!("{template}/versions");
+    let version = json!({ "version": "2.0.0", "risk_level": "medium" });
+    witness.saw("post", &path, &admin.post(&format!("{member}/versions"), &version).await);
+    witness.saw("get", &path, &admin.get(&format!("{member}/versions")).await);
+    let path = format!("{path}/{{version}}/rollback");
+    witness.saw("post", &path, &admin.act(&format!("{member}/versions/1.0.0/rollback")).await);
 }
 
 async fn calls(witness: &mut Witness, admin: &Caller) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gatewright::authn::Service;
 use gatewright::http::{Kind, Route, routes};
 use gatewright::policy::Bundle;
 use reqwest::{Method, header};
@@ -28,6 +29,7 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/refresh",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/oauth-protected-resource",
+    "GET /.well-known/oauth-protected-resource/mcp",
     "POST /oauth/register",
     "POST /oauth/token",
     "POST /oauth/revoke",
@@ -67,6 +69,7 @@ const IDENTIFIED: &[(&str, &str)] = &[
     ("POST /api/v1/api-keys", "create_api_key"),
     ("GET /api/v1/agent/actions", "discover_tool"),
     ("POST /api/v1/agent/execute", "invoke"),
+    ("POST /mcp", "invoke"),
     ("POST /api/v1/credentials/validate", "introspect_credential"),
 ];
 
@@ -227,6 +230,7 @@ impl Things {
             ("key", &self.key),
             ("mandate", &self.mandate),
             ("role", "auditor"),
+            ("version", "1.0.0"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),
         ] {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -262,10 +266,15 @@ impl Things {
                 samples::mandate(&self.agent, "calculators", &["evaluate"])
             }
             "POST /api/v1/tools" => samples::calculate("another"),
+            "POST /api/v1/tools/remote/test-connection" => {
+                json!({ "server_url": "https://127.0.0.1/mcp" })
+            }
+            "POST /api/v1/tools/{tool}/versions" => json!({ "version": "2.0.0" }),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
             "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
             "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
+            "POST /mcp" => json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }),
             EXECUTE => json!({ "custom_actions": { "calc": {} } }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
@@ -356,6 +365,8 @@ async fn policies_that_permit_nothing_close_every_route() {
                 200 if LISTS.contains(&line.as_str()) => {
                     assert_eq!(answer.json()["items"], json!([]), "{line}");
                 }
+                // Its tokens are others; what they see and call then is tested with the rest of it.
+                401 if route.service == Service::Mcp => assert_unauthenticated(&answer, &line),
                 200 if line == EXECUTE => {
                     assert_eq!(answer.json()["actions"]["calc"]["status"], "denied", "{line}");
                 }

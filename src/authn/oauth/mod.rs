@@ -23,6 +23,7 @@ use url::Url;
 
 use super::jwks::PublishedKeys;
 use super::proofs::{Assertion, KeySet};
+use super::request::Service;
 use crate::audit::Ledger;
 use crate::clock::Clock;
 use crate::net::outbound::{Failure, Outbound, Reach};
@@ -46,6 +47,10 @@ pub use tokens::{ACCESS_TOKEN, Granted, JWT};
 
 /// Where a protected resource without a path has its metadata (RFC 9728 section 3).
 pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+/// The same of the MCP server, whose path stands behind it.
+pub const MCP_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
+/// Where the MCP server is.
+pub const MCP: &str = "/mcp";
 
 /// What the authorization server knows besides who is asking.
 pub struct OAuth {
@@ -63,6 +68,8 @@ pub struct OAuth {
     pub default_scopes: BTreeSet<String>,
     /// Where this API tells which authorization server it believes (RFC 9728).
     pub resource_metadata_url: Arc<str>,
+    /// Where the MCP server tells it.
+    pub mcp_metadata_url: Arc<str>,
 }
 
 impl OAuth {
@@ -80,11 +87,20 @@ impl OAuth {
             documents: MetadataDocuments::new(outbound.clone(), clock.clone()),
             published_keys: PublishedKeys::new(outbound, clock.clone()),
             consents: Consents::new(db, clock),
-            resources: Resources::new(&auth.audience, &url.to_string(), &auth.resources),
+            resources: resources(settings),
             issuer: auth.issuer.clone(),
             resource_metadata_url: format!("{url}{RESOURCE_METADATA}").into(),
+            mcp_metadata_url: format!("{url}{MCP_METADATA}").into(),
             url,
             default_scopes: auth.default_scopes.iter().cloned().collect(),
+        }
+    }
+
+    /// The metadata of the service that was asked, for whoever was refused there.
+    pub fn metadata_url(&self, service: Service) -> Arc<str> {
+        match service {
+            Service::Api => self.resource_metadata_url.clone(),
+            Service::Mcp => self.mcp_metadata_url.clone(),
         }
     }
 
@@ -101,4 +117,17 @@ impl OAuth {
         let (key_id, algorithm) = assertion.made_with();
         self.published_keys.with_key(url, Reach::Public, key_id, algorithm).await
     }
+}
+
+/// The services that tokens are given for: this one by its two names, its MCP server, and others.
+fn resources(settings: &Settings) -> Resources {
+    let (auth, url) = (&settings.auth, &settings.public_url);
+    let mcp = mcp_audience(url);
+    let others: Vec<String> = std::iter::once(mcp).chain(auth.resources.iter().cloned()).collect();
+    Resources::new(&auth.audience, &url.to_string(), &others)
+}
+
+/// The audience of tokens for the MCP server of the service at `url`.
+pub fn mcp_audience(url: &Origin) -> String {
+    format!("{url}{MCP}")
 }

@@ -54,6 +54,7 @@ impl fmt::Display for Rating {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "RiskReason")]
 pub enum Reason {
     /// Nobody signs in from this network.
     BlockedNetwork,

@@ -1,4 +1,4 @@
-//! What `inspect` and `attenuate` read tokens with, which the issuer's side of this crate has besides.
+//! For `inspect` and `attenuate`, which the issuer's side of this crate has besides.
 
 pub(crate) use super::claims::Claims;
 pub(crate) use super::token::{Unverified, container, decode, malformed, parse};

@@ -35,6 +35,7 @@ pub enum Preference {
 /// How messages travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "DetectedTransport")]
 pub enum Transport {
     /// One endpoint that answers POST with JSON or a stream (since 2025-03-26).
     StreamableHttp,

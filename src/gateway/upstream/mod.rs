@@ -6,6 +6,7 @@ mod mcp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::action::Called;
@@ -58,7 +59,10 @@ impl Gateway {
     ) -> Result<Answered, Failure> {
         let called = outgoing.called;
         match (&called.tool.definition.connection, &called.server) {
-            (Connection::Http(it), _) => self.call_http(warrant, it, &outgoing).await,
+            (Connection::Http(it), _) => {
+                let call = self.call_http(warrant, it, &outgoing);
+                unless(&outgoing.along.cancelled, call).await
+            }
             (Connection::Remote(it), Some(server)) => match &server.definition.connection {
                 Connection::Remote(of) => self.call_remote(warrant, it, of, outgoing).await,
                 _ => Err(not_here()),
@@ -68,6 +72,22 @@ impl Gateway {
             }
             (Connection::Remote(_) | Connection::Function, _) => Err(not_here()),
         }
+    }
+}
+
+/// Gives up on what nobody wants any more.
+async fn unless(
+    cancelled: &CancellationToken,
+    call: impl Future<Output = Result<Answered, Failure>>,
+) -> Result<Answered, Failure> {
+    const TAKEN_BACK: &str = "the call was taken back";
+    if cancelled.is_cancelled() {
+        return Err(Failure::unsent(FailureKind::Cancelled, TAKEN_BACK));
+    }
+    tokio::select! {
+        biased;
+        answered = call => answered,
+        () = cancelled.cancelled() => Err(Failure::new(FailureKind::Cancelled, TAKEN_BACK)),
     }
 }
 

@@ -11,6 +11,7 @@ use warp::reply::{Reply as _, Response, json};
 use super::super::call::Call;
 use super::super::routes;
 use super::token::GRANTS;
+use crate::authn::oauth::mcp_audience;
 use crate::authn::proofs::ALGORITHMS;
 use crate::{App, Result};
 
@@ -94,19 +95,29 @@ pub async fn server(app: Arc<App>, _: Call) -> Result<Response> {
 }
 
 pub async fn resource(app: Arc<App>, _: Call) -> Result<Response> {
+    let (resource, resource_name) = (app.oauth.url.to_string(), "Gatewright");
+    Ok(described(&app, resource, resource_name))
+}
+
+pub async fn mcp_resource(app: Arc<App>, _: Call) -> Result<Response> {
+    let (resource, resource_name) = (mcp_audience(&app.oauth.url), "Gatewright's tools (MCP)");
+    Ok(described(&app, resource, resource_name))
+}
+
+fn described(app: &App, resource: String, resource_name: &'static str) -> Response {
     let at = |path: &str| format!("{}{path}", app.oauth.url);
     let document = ResourceMetadata {
-        resource: app.oauth.url.to_string(),
+        resource,
         authorization_servers: [app.oauth.issuer.clone()],
         jwks_uri: at("/.well-known/jwks.json"),
         scopes_supported: app.oauth.default_scopes.iter().cloned().collect(),
         bearer_methods_supported: ["header"],
         dpop_signing_alg_values_supported: ALGORITHMS.into(),
         dpop_bound_access_tokens_required: false,
-        resource_name: "Gatewright",
+        resource_name,
         resource_documentation: at("/docs"),
     };
-    Ok(cached(json(&document).into_response()))
+    cached(json(&document).into_response())
 }
 
 fn cached(mut response: Response) -> Response {

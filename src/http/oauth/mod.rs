@@ -31,7 +31,7 @@ pub use browser::Fields;
 pub use consent::consent;
 pub use fault::TokenError;
 pub use introspect::{Introspection, introspect};
-pub use metadata::{ResourceMetadata, ServerMetadata, resource, server};
+pub use metadata::{ResourceMetadata, ServerMetadata, mcp_resource, resource, server};
 pub use register::{Registration, register};
 pub use revoke::revoke;
 pub use sign_in::{form as sign_in_form, second_factor, submit as sign_in};

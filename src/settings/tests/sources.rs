@@ -265,6 +265,21 @@ fn settings_that_need_each_other_come_together() {
 }
 
 #[test]
+fn a_sandbox_is_named_in_full_and_ends_before_the_call_does() {
+    let given =
+        given().flags(&["--gateway-sandbox=python3", "--gateway-sandbox-timeout-seconds=31"]);
+    let (sandbox, timeout) = ("gateway.sandbox", "gateway.sandbox_timeout_seconds");
+    let longer = "is longer than any call of a tool may take";
+    assert_eq!(
+        given.faults(),
+        [
+            fault("flag --gateway-sandbox", sandbox, "`python3` does not begin with `/`"),
+            fault("flag --gateway-sandbox-timeout-seconds", timeout, longer),
+        ]
+    );
+}
+
+#[test]
 fn variables_that_kubernetes_makes_are_no_settings() {
     let links = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP_ADDR"];
     let given = links.iter().fold(given(), |given, it| {
@@ -303,5 +318,8 @@ fn the_file_that_init_writes_says_the_defaults() {
 #[test]
 fn none_of_the_switches_opens_a_door() {
     let switches = KEYS.iter().filter(|it| it.kind == Kind::Switch).map(|it| it.name.as_str());
-    assert_eq!(switches.collect::<Vec<_>>(), ["policy.watch", "risk.trust_proxy_headers"]);
+    assert_eq!(
+        switches.collect::<Vec<_>>(),
+        ["policy.watch", "risk.trust_proxy_headers", "probe.allow_private_networks"]
+    );
 }

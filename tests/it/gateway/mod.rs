@@ -5,6 +5,7 @@ mod builtin;
 mod calls;
 mod holders;
 mod secrets;
+mod vault;
 
 use serde_json::{Value, json};
 

@@ -12,6 +12,7 @@ pub mod factor;
 pub mod holder;
 pub mod mcp_server;
 pub mod openbao;
+pub mod peer;
 pub mod places;
 pub mod policies;
 pub mod postgres;

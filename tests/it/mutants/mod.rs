@@ -184,8 +184,10 @@ async fn damaged_bytes_harm_nobody() {
     let world = World::new().await;
     let before = world.counts().await;
     let mut rng = StdRng::seed_from_u64(7);
+    // Anybody may register, by whatever name the damage makes of theirs.
+    let all = routes().into_iter().filter(|it| it.path != "/api/v1/register/user");
     let samples: Vec<Vec<u8>> =
-        routes().iter().map(|it| world.sample(it.method.as_str(), it.path).bytes()).collect();
+        all.map(|it| world.sample(it.method.as_str(), it.path).bytes()).collect();
     let mut damaged = Vec::new();
     for _ in 0..600 {
         let mut bytes = samples.choose(&mut rng).unwrap().clone();

@@ -189,6 +189,10 @@ impl World {
                 let arguments = json!({ "text": "a", "n": [1, { "m": null }] });
                 json!({ "token": secret("token"), "tool": "translate", "scope": "read", "arguments": arguments })
             }
+            ("POST", "/mcp") => json!({
+                "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                "params": { "name": "translate", "arguments": { "text": "a" } },
+            }),
             ("POST", "/oauth/register") => json!({
                 "client_name": "An app",
                 "redirect_uris": ["https://client.example/callback"],

@@ -1,71 +1,11 @@
 //! Other people's clients: what they ask is answered by a person with a browser, as ever.
 
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::client::Client;
 use crate::harness::documents::Documents;
-use crate::harness::{ADMIN, Browser, Gate, Setup, tools};
-
-/// A script that runs a client, and speaks of it in JSON lines.
-struct Peer {
-    child: Child,
-    output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Peer {
-    fn python(script: &str, arguments: &[&str]) -> Peer {
-        let program = tools().join("venv/bin/python");
-        Peer::start(Command::new(program).arg(path(script)).args(arguments))
-    }
-
-    fn node(script: &str, arguments: &[&str]) -> Peer {
-        let modules = tools().join("node/node_modules");
-        Peer::start(Command::new("node").arg(path(script)).arg(modules).args(arguments))
-    }
-
-    fn start(command: &mut Command) -> Peer {
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = child.spawn().expect("run scripts/test, which installs what this needs");
-        let output = BufReader::new(child.stdout.take().unwrap()).lines();
-        Peer { child, output }
-    }
-
-    fn says(&mut self) -> Value {
-        match self.output.next() {
-            Some(line) => serde_json::from_str(&line.unwrap()).unwrap(),
-            None => {
-                let mut complaint = String::new();
-                let errors = self.child.stderr.take().unwrap();
-                std::io::Read::read_to_string(&mut BufReader::new(errors), &mut complaint).unwrap();
-                panic!("{complaint}")
-            }
-        }
-    }
-
-    /// Lets the admin allow what the client asks for, and gives what came of it.
-    async fn with(mut self, browser: &mut Browser) -> Value {
-        let asks = self.says()["asks"].as_str().unwrap().to_owned();
-        let answer = browser.allow(&asks).await;
-        let mut input = self.child.stdin.take().unwrap();
-        writeln!(input, "{}", json!({ "answer": answer })).unwrap();
-        self.says()
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn path(script: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script)
-}
+use crate::harness::peer::Peer;
+use crate::harness::{ADMIN, Browser, Gate, Setup};
 
 #[tokio::test]
 async fn authlib_gets_a_token_refreshes_and_revokes_it() {
@@ -80,7 +20,7 @@ async fn authlib_gets_a_token_refreshes_and_revokes_it() {
     let machine = [text("client_id"), text("client_secret")];
     let peer =
         Peer::python("code.py", &[&[&*gate.url, id, secret, callback], &machine[..]].concat());
-    let said = peer.with(&mut Browser::at(&gate)).await;
+    let said = peer.with(&gate).await;
     assert_eq!(
         said,
         json!({
@@ -96,8 +36,8 @@ async fn authlib_gets_a_token_refreshes_and_revokes_it() {
 #[tokio::test]
 async fn oauth4webapi_registers_binds_its_token_to_a_key_and_minds_the_issuer() {
     let gate = Gate::start();
-    let peer = Peer::node("code.mjs", &[&gate.url, "https://client.example/callback"]);
-    let said = peer.with(&mut Browser::at(&gate)).await;
+    let peer = Peer::node("node", "code.mjs", &[&gate.url, "https://client.example/callback"]);
+    let said = peer.with(&gate).await;
     assert_eq!(
         said,
         json!({
@@ -114,7 +54,7 @@ async fn oauth4webapi_registers_binds_its_token_to_a_key_and_minds_the_issuer() 
 async fn the_mcp_sdk_finds_its_way_from_a_refusal_to_a_token() {
     let gate = Gate::start();
     let peer = Peer::python("mcp_client.py", &[&gate.url, "http://localhost:3030/callback"]);
-    let said = peer.with(&mut Browser::at(&gate)).await;
+    let said = peer.with(&gate).await;
     assert_eq!((&said["name"], &said["again"]), (&json!(ADMIN), &json!(ADMIN)));
     assert_eq!(said["scopes"], json!(["read:profile", "read:public"]), "as the metadata says");
     assert_eq!(
@@ -160,8 +100,7 @@ async fn the_mcp_sdk_needs_no_registration_where_a_document_tells_of_it() {
         assert!(page.text.contains(told), "{told}: {}", page.text);
     }
     let answer = browser.submit(&page.form("/oauth/consent").with("decision", "allow")).await;
-    let mut input = peer.child.stdin.take().unwrap();
-    writeln!(input, "{}", json!({ "answer": answer.onward().unwrap() })).unwrap();
+    peer.told(&answer.onward().unwrap());
     let said = peer.says();
     assert_eq!((&said["name"], &said["client_id"]), (&json!(ADMIN), &json!(id)));
     let seen = said["seen"].to_string();

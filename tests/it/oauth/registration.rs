@@ -126,7 +126,7 @@ async fn the_metadata_tells_of_what_is_there_and_of_nothing_else() {
     let resource = anyone.get("/.well-known/oauth-protected-resource").await.expect(200);
     assert_eq!(resource["resource"], gate.url);
     assert_eq!(resource["authorization_servers"], json!([gate.url]));
-    anyone.get("/.well-known/oauth-protected-resource/mcp").await.problem(404, "not_found");
+    anyone.get("/.well-known/oauth-protected-resource/api").await.problem(404, "not_found");
     let refused = anyone.get("/api/v1/auth/me").await;
     refused.problem(401, "unauthenticated");
     let challenge = refused.headers["www-authenticate"].to_str().unwrap();

@@ -67,7 +67,7 @@ async fn a_tool_that_changed_is_out_of_use_until_somebody_accepts_it() {
     assert_eq!(accepted["description"], change["after"]);
     assert_ne!(accepted["digest"], before["digest"]);
     let found = publisher.act(&path(&made, "/reprobe")).await.expect(200);
-    assert_eq!((&found["quarantined"], &found["added"]), (&Value::Null, &Value::Null));
+    assert_eq!((&found["quarantined"], &found["added"]), (&json!([]), &json!([])));
     let versions = publisher.get(&path(&forecast, "/versions")).await.expect(200);
     assert_eq!(versions["items"].as_array().unwrap().len(), 2);
     assert_eq!(versions["items"][1]["digest"], before["digest"]);

@@ -14,14 +14,15 @@ use crate::harness::{Answer, Gate};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server, the processes of the code that it runs, and the answer that is yet to come.
-struct Busy {
-    gate: Gate,
-    outer: u32,
-    inner: u32,
-    answer: JoinHandle<Answer>,
+pub struct Busy {
+    pub gate: Gate,
+    pub outer: u32,
+    pub inner: u32,
+    pub answer: JoinHandle<Answer>,
 }
 
-async fn busy() -> Busy {
+/// Begins a run that lasts.
+pub async fn busy() -> Busy {
     let setup = setup().with("gateway.sandbox_timeout_seconds", "25");
     let (gate, agent, path) = scene(setup).await;
     let code = "import time\nwhile True: time.sleep(1)";

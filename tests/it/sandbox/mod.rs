@@ -7,6 +7,7 @@ mod host;
 mod limits;
 mod neighbours;
 mod ordinary;
+mod seen;
 mod tool;
 
 use gatewright::authz::Warrant;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::{BadJws, BadKey, BadProof, Dpop, PublicKey, Refused};
 use super::*;
-use crate::authn::Request;
+use crate::authn::{Request, Service};
 
 const NOW: i64 = 1_562_262_616;
 const TOKEN: &str = "an access token";
@@ -41,7 +41,8 @@ fn read(dpop: &Dpop, proof: &str, token: Option<&str>, now: i64) -> Result<Strin
 }
 
 fn request(headers: &HeaderMap) -> Request<'_> {
-    Request { headers, method: &Method::POST, path: "/token", server: None }
+    let (method, service) = (&Method::POST, Service::Api);
+    Request { headers, method, path: "/token", service, server: None }
 }
 
 /// RFC 9449 sections 4.1 and 7.1.
@@ -60,12 +61,9 @@ fn the_proofs_of_the_rfc_are_sound() {
     let server = "https://resource.example.org".parse().unwrap();
     let resource = Dpop::new(server, &SigningKey::from_bytes(&[9; 32]), NOW);
     let headers = HeaderMap::from_iter([("dpop".parse().unwrap(), at_resource.parse().unwrap())]);
-    let request = Request {
-        headers: &headers,
-        method: &Method::GET,
-        path: "/protectedresource",
-        server: None,
-    };
+    let path = "/protectedresource";
+    let (method, service) = (&Method::GET, Service::Api);
+    let request = Request { headers: &headers, method, path, service, server: None };
     let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
     let proof = resource.read(request, Some(token), NOW).unwrap().unwrap();
     assert!(proof.is_by(THUMBPRINT));

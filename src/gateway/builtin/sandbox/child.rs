@@ -14,7 +14,7 @@ use super::exec::COMMAND;
 use super::wire::{Job, Layer, OrRefuse as _, Refusal, Report};
 
 /// Who runs the code where the server is root: nobody, on every Linux.
-const NOBODY: u32 = 65_534;
+pub const NOBODY: u32 = 65_534;
 /// The processes of the sandbox say three short things.
 const REPORTS_BYTES_MAX: u64 = 65_536;
 
@@ -112,9 +112,13 @@ impl Running {
 
 /// Lets a command run as nobody where this server is root.
 pub fn lowered(command: &mut Command) {
-    if nix::unistd::geteuid().is_root() {
+    if is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
 }
 
 /// The namespaces of this process.

@@ -35,7 +35,7 @@ pub enum Stage {
     Outer,
     /// Sets up the rest and becomes the interpreter.
     Inner {
-        /// Process id of the outer one.
+        /// Process id of the outer one, as `/proc` tells it.
         parent: u32,
     },
 }

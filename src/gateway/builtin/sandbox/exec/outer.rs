@@ -1,5 +1,6 @@
 //! The first process: leaves the server's namespaces, starts the second, and waits for its end.
 
+use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
@@ -21,9 +22,11 @@ pub fn run() -> Result<Ended, Refusal> {
     namespaces::leave()?;
     privileges::hand_down()?;
     let mut inner = Command::new("/proc/self/exe");
-    let me = std::process::id().to_string();
+    // The id that this `/proc` knows, which may be that of another namespace.
+    let me = fs::read_link("/proc/self").or_refuse(OF, "reading /proc/self")?;
     let mut inner = inner
-        .args([COMMAND, "inner", &me])
+        .args([COMMAND, "inner"])
+        .arg(me)
         .env_clear()
         .spawn()
         .or_refuse(OF, "starting the second process")?;

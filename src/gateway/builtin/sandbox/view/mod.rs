@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::child::lowered;
+use super::child::{NOBODY, is_root, lowered};
 use super::wire::{Layer, OrRefuse as _, Refusal, View, ensure};
 
 const PROBE: &str = include_str!("probe.py");
@@ -27,7 +27,8 @@ pub async fn look(python: &Path) -> Result<View, Refusal> {
     lowered(&mut command);
     command.args(["-I", "-S", "-B", "-c", PROBE]).env_clear().current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let doing = format!("`{}`", python.display());
+    let whose = if is_root() { format!(" as user {NOBODY}") } else { String::new() };
+    let doing = format!("running `{}`{whose}", python.display());
     let mut child = command.spawn().or_refuse(OF, &doing)?;
     let (mut told, mut complaint) = (Vec::new(), Vec::new());
     let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
@@ -42,5 +43,5 @@ pub async fn look(python: &Path) -> Result<View, Refusal> {
     let status = timeout(TIME_MAX, ending).await.or_refuse(OF, &doing)?.or_refuse(OF, &doing)?;
     let complaint = String::from_utf8_lossy(&complaint);
     ensure(OF, status.success(), &format!("{doing}: {status}: {}", complaint.trim()))?;
-    serde_json::from_slice(&told).or_refuse(OF, &format!("{doing} is no Python"))
+    serde_json::from_slice(&told).or_refuse(OF, &format!("`{}` is no Python", python.display()))
 }

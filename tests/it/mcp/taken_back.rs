@@ -1,0 +1,123 @@
+//! Calls that their clients do not want any more.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Old, Scene, message};
+use crate::harness::mcp_server::McpServer;
+use crate::harness::send;
+
+impl Scene {
+    /// The entries of calls that have ended, once there are so many.
+    async fn ended(&self, count: usize) -> Vec<Value> {
+        for _ in 0..200 {
+            let entries = self.entries("tool.result").await;
+            if entries.len() >= count {
+                return entries;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("fewer than {count} calls have ended");
+    }
+
+    /// Waits until so many calls have reached what stands behind the gate.
+    async fn reached(&self, count: usize) {
+        for _ in 0..200 {
+            if self.upstream.calls() >= count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("fewer than {count} calls have arrived");
+    }
+}
+
+fn take_back(id: i64) -> Value {
+    message(None, "notifications/cancelled", &json!({ "requestId": id, "reason": "no more" }))
+}
+
+#[tokio::test]
+async fn an_older_client_takes_its_own_calls_back_and_no_others() {
+    let scene = Scene::open().await;
+    scene.add("slow", "/never", &json!({})).await;
+    let old = Old::begin(&scene.mcp.caller).await;
+    let twin = Old::begin(&scene.mcp.caller).await;
+    let params = json!({ "name": "slow", "arguments": {} });
+    let call = old.ask(5, "tools/call", &params);
+    let others = async {
+        scene.reached(1).await;
+        // The same number, asked again, would make it unclear which of the two is meant.
+        let again = old.ask(5, "tools/call", &params).await.expect(200);
+        assert_eq!(again["error"]["code"], -32600, "{again}");
+        for (client, id) in [(&twin, 5), (&old, 6)] {
+            assert_eq!(send(client.request(&take_back(id))).await.status, 202);
+        }
+        let sessionless = scene.mcp.raw(&take_back(5)).header("mcp-protocol-version", super::OLD);
+        assert_eq!(send(sessionless).await.status, 202);
+        assert_eq!(scene.entries("tool.result").await, [json!(0); 0], "it is still under way");
+        assert_eq!(send(old.request(&take_back(5))).await.status, 202);
+    };
+    let (answer, ()) = tokio::join!(call, others);
+    let result = answer.expect(200)["result"].clone();
+    assert_eq!(result["structuredContent"]["code"], "cancelled", "{result}");
+    let [ended] = &scene.ended(1).await[..] else { panic!("more than one") };
+    assert_eq!(
+        (&ended["outcome"], &ended["details"]["failure"]),
+        (&json!("failed"), &json!("cancelled"))
+    );
+    assert_eq!(scene.upstream.calls(), 1, "nothing is sent again");
+}
+
+#[tokio::test]
+async fn who_goes_away_in_the_new_era_takes_the_call_back() {
+    let scene = Scene::open().await;
+    scene.add("slow", "/never", &json!({})).await;
+    let params = json!({ "name": "slow", "arguments": {}, "_meta": { "progressToken": 1 } });
+    let call = scene.mcp.request("tools/call", &params).send();
+    tokio::select! {
+        answer = call => panic!("{answer:?}"),
+        () = scene.reached(1) => {}
+    }
+    let [ended] = &scene.ended(1).await[..] else { panic!("more than one") };
+    assert_eq!(
+        (&ended["outcome"], &ended["details"]["failure"]),
+        (&json!("failed"), &json!("cancelled"))
+    );
+    // In the older one the way may have broken, and the answer is wanted all the same.
+    let old = Old::begin(&scene.mcp.caller).await;
+    scene.add("quick", "/", &json!({})).await;
+    let params = json!({ "name": "quick", "arguments": {} });
+    let request = message(Some(9), "tools/call", &params);
+    tokio::select! {
+        biased;
+        _ = old.request(&request).send() => {}
+        () = scene.reached(2) => {}
+    }
+    assert_eq!(scene.ended(2).await[0]["outcome"], "success");
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_taken_back_from_the_server_behind_too() {
+    let scene = Scene::open().await;
+    let mut station = McpServer::start("streamable");
+    let server = json!({
+        "tool_type": "remote", "name": "weather", "server_url": station.url,
+        "scopes": ["use"], "required_scopes": ["agent:calc"],
+    });
+    scene.admin.post("/api/v1/tools", &server).await.expect(201);
+    let params = json!({ "name": "weather__sleep", "arguments": { "seconds": 25 } });
+    station.heard();
+    let call = scene.mcp.request("tools/call", &params).send();
+    let arrived = async {
+        while !station.heard().iter().any(|it| it["mcp-method"] == "tools/call") {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    };
+    tokio::select! {
+        answer = call => panic!("{answer:?}"),
+        () = arrived => {}
+    }
+    let [ended] = &scene.ended(1).await[..] else { panic!("more than one") };
+    assert_eq!(ended["details"]["failure"], "cancelled", "{ended}");
+}
