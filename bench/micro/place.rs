@@ -91,6 +91,7 @@ impl Inhabited {
             headers: &headers,
             method: &Method::POST,
             path: TOKEN,
+            server: None,
             service: Service::Api,
         };
         let proof = self.place.authn.key_proof(request).unwrap();
@@ -230,7 +231,7 @@ fn rules() -> TokenRules {
 
 /// A request with these headers, as [`origin`] tells of it.
 pub fn request(headers: &HeaderMap) -> Request<'_> {
-    Request { headers, method: &Method::GET, path: PATH, service: Service::Api }
+    Request { headers, method: &Method::GET, path: PATH, server: None, service: Service::Api }
 }
 
 fn bearer(token: &str) -> HeaderMap {
