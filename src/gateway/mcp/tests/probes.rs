@@ -175,14 +175,14 @@ async fn a_hostile_answer_ends_within_the_limits() {
                 Says::Forever(
                     STREAM,
                     String::new(),
-                    "data: {\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n\n".into(),
+                    "data: {\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n\n".repeat(100),
                 )
             }),
             "too_large",
         ),
         (
             "comments without end",
-            Box::new(|_| Says::Forever(STREAM, String::new(), ": ping\n\n".into())),
+            Box::new(|_| Says::Forever(STREAM, String::new(), ": ping\n\n".repeat(500))),
             "too_large",
         ),
         (
