@@ -14,6 +14,7 @@ mod docs;
 pub mod door;
 mod factors;
 mod health;
+mod import;
 mod invoke;
 mod list;
 mod mandates;

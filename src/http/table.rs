@@ -9,11 +9,11 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    account, agent_actions, agents, api_keys, audit, credentials, docs, factors, health, invoke,
-    mandates, mcp, oauth, passkeys, probes, session, tools, users, versions, well_known,
+    account, agent_actions, agents, api_keys, audit, credentials, docs, factors, health, import,
+    invoke, mandates, mcp, oauth, passkeys, probes, session, tools, users, versions, well_known,
 };
 use crate::authn::oauth::{MCP, MCP_METADATA, RESOURCE_METADATA};
-use crate::registry::{NewTool, ProbeView, ToolPatch};
+use crate::registry::{ImportBody, NewTool, ProbeView, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
     ("page_size", "1 to 200, 50 by default."),
@@ -545,6 +545,11 @@ fn registry() -> Vec<Route> {
             .takes::<agent_actions::ExecuteBody>()
             .gives::<agent_actions::ExecuteAnswer>()
             .patient(),
+        Route::guarded(Method::POST, "/api/v1/tools/import", import::parse, import::import)
+            .about("Register a tool for each operation of an OpenAPI 3 document, or none at all")
+            .takes::<ImportBody>()
+            .with_status(201)
+            .gives::<import::ImportAnswer>(),
         Route::guarded(
             Method::POST,
             "/api/v1/tools/remote/test-connection",
