@@ -273,6 +273,7 @@ impl Things {
                 samples::mandate(&self.agent, "calculators", &["evaluate"])
             }
             "POST /api/v1/tools" => samples::calculate("another"),
+            "POST /api/v1/tools/import" => samples::api("imported"),
             "POST /api/v1/tools/remote/test-connection" => {
                 json!({ "server_url": "https://127.0.0.1/mcp" })
             }
