@@ -3,6 +3,7 @@
 //! This room knows paths, names and values, and nothing of tools. Values are sealed in the store or
 //! kept in Vault; what is written takes effect together with the caller's own commit.
 
+mod folder;
 mod health;
 mod leases;
 mod path;
@@ -76,7 +77,10 @@ impl Secrets {
         clock: Clock,
     ) -> anyhow::Result<Secrets> {
         let ca_file = settings.outbound.ca_file.as_deref();
-        let vault = Vault::open(&settings.vault, ca_file, clock.clone())?;
+        let vault = match Vault::open(&settings.vault, ca_file, clock.clone())? {
+            Some(it) => Some(it.within(&folder::of_store(&*db, &ledger, &clock).await?)),
+            None => None,
+        };
         let file = &settings.secrets.master_key_file;
         let needed = vault.is_none() || file.exists() || sealed::is_used(&*db).await?;
         let sealed = match needed {
@@ -146,11 +150,6 @@ impl Secrets {
     /// What forgets all values of a tool, users' own among them, for the commit that deletes it.
     pub fn forget_tool(&self, _: &Warrant, tool: Uuid) -> Vec<Statement> {
         record::forget_tool(tool, self.clock.micros())
-    }
-
-    /// What forgets all values of a user, for the commit that deletes the user.
-    pub fn forget_user(&self, _: &Warrant, user: Uuid) -> Vec<Statement> {
-        record::forget_user(user, self.clock.micros())
     }
 
     /// What forgets the values at a path.

@@ -134,30 +134,13 @@ pub fn insert(
 
 /// What forgets everything that is kept for a tool, users' own included.
 pub fn forget_tool(tool: Uuid, now: i64) -> Vec<Statement> {
-    forget(
+    let leave = Statement::new(
         "INSERT INTO secret_leftovers (place, left_at)
          SELECT path || '/' || write_id, CAST($2 AS BIGINT) FROM secrets
          WHERE tool_id = $1 AND write_id IS NOT NULL",
-        "DELETE FROM secrets WHERE tool_id = $1",
-        tool,
-        now,
-    )
-}
-
-/// What forgets everything that is kept for a user, with any tool.
-pub fn forget_user(user: Uuid, now: i64) -> Vec<Statement> {
-    forget(
-        "INSERT INTO secret_leftovers (place, left_at)
-         SELECT path || '/' || write_id, CAST($2 AS BIGINT) FROM secrets
-         WHERE user_id = $1 AND write_id IS NOT NULL",
-        "DELETE FROM secrets WHERE user_id = $1",
-        user,
-        now,
-    )
-}
-
-fn forget(leave: &'static str, delete: &'static str, of: Uuid, now: i64) -> Vec<Statement> {
-    vec![Statement::new(leave).bind(of).bind(now), Statement::new(delete).bind(of)]
+    );
+    let delete = Statement::new("DELETE FROM secrets WHERE tool_id = $1");
+    vec![leave.bind(tool).bind(now), delete.bind(tool)]
 }
 
 fn listed(names: &BTreeSet<SecretName>) -> String {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Secrets;
 use super::leases::returned;
-use super::vault::Vault;
+use super::vault::{Failure, Vault};
 use crate::Result;
 use crate::authz::Warrant;
 use crate::store::Statement;
@@ -74,14 +74,20 @@ impl Secrets {
         }
         let warrant = Warrant::system("sweep_leases", &self.clock);
         let (mut statements, mut ended, mut expired) = (Vec::new(), Vec::new(), Vec::new());
+        let mut down = None;
         for row in &rows {
-            let (lease, ends_at) = (row.uuid(0)?, row.int(3)?);
-            match vault.revoke(&warrant, row.text(1)?).await {
+            let (lease, over) = (row.uuid(0)?, row.int(3)? < now);
+            let revoked = match &down {
+                None => vault.revoke(&warrant, row.text(1)?).await,
+                Some(failure) => Err(Failure::clone(failure)),
+            };
+            match revoked {
                 Ok(()) => ended.push(lease.to_string()),
-                Err(_) if ends_at < now => expired.push(lease.to_string()),
+                Err(_) if over => expired.push(lease.to_string()),
                 Err(failure) => {
                     let path = row.text(2)?;
                     tracing::warn!(%lease, path, %failure, "a lease is not given back yet");
+                    down = Some(failure).filter(Failure::is_general);
                     continue;
                 }
             }
@@ -112,26 +118,21 @@ impl Secrets {
             return Ok(0);
         }
         let warrant = Warrant::system("sweep_secrets", &self.clock);
-        let mut gone = Vec::new();
-        for row in &rows {
-            let place = row.text(0)?;
-            match vault.remove(&warrant, place).await {
-                Ok(()) => gone.push(place),
-                Err(failure) => tracing::warn!(place, %failure, "a leftover stays in Vault"),
-            }
-        }
+        let places = rows.iter().map(|it| it.text(0).map(str::to_owned));
+        let gone = removed(vault, &warrant, places.collect::<Result<_, _>>()?).await;
         if gone.is_empty() {
             return Ok(0);
         }
-        let delete =
-            |it: &&str| Statement::new("DELETE FROM secret_leftovers WHERE place = $1").bind(*it);
-        let statements = gone.iter().map(delete).collect();
-        warrant.note("places", gone.clone());
+        let delete = |it: &String| {
+            Statement::new("DELETE FROM secret_leftovers WHERE place = $1").bind(it.as_str())
+        };
+        let (count, statements) = (gone.len(), gone.iter().map(delete).collect());
+        warrant.note("places", gone);
         self.ledger.commit(&warrant, statements).await?;
-        Ok(gone.len())
+        Ok(count)
     }
 
-    /// Deletes from Vault what was written for commits that never came; how much.
+    /// Deletes from Vault what was written for commits that never came.
     ///
     /// # Errors
     /// The store does not answer.
@@ -152,13 +153,8 @@ impl Secrets {
         let known: HashSet<&str> = rows.iter().map(|it| it.text(0)).collect::<Result<_, _>>()?;
         let before = self.clock.micros() - QUIET_MICROS;
         let is_lost = |it: &String| !known.contains(&**it) && is_write_before(it, before);
-        let mut gone = Vec::new();
-        for place in places.into_iter().filter(is_lost) {
-            match vault.remove(&warrant, &place).await {
-                Ok(()) => gone.push(place),
-                Err(failure) => tracing::warn!(place, %failure, "a lost write stays in Vault"),
-            }
-        }
+        let lost = places.into_iter().filter(is_lost).collect();
+        let gone = removed(vault, &warrant, lost).await;
         if gone.is_empty() {
             return Ok(());
         }
@@ -182,6 +178,23 @@ impl Secrets {
             tracing::warn!(%error, "leases were given back and stand as if they were not");
         }
     }
+}
+
+/// Removes places from Vault, while it answers; those that are gone.
+async fn removed(vault: &Vault, warrant: &Warrant, places: Vec<String>) -> Vec<String> {
+    let mut gone = Vec::new();
+    for place in places {
+        match vault.remove(warrant, &place).await {
+            Ok(()) => gone.push(place),
+            Err(failure) => {
+                tracing::warn!(place, %failure, "what nothing refers to stays in Vault");
+                if failure.is_general() {
+                    break;
+                }
+            }
+        }
+    }
+    gone
 }
 
 /// Whether a place in Vault is a write of ours from before that instant (microseconds): its last part

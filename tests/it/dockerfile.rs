@@ -157,8 +157,8 @@ fn the_image_s_settings_load_and_write_to_its_volume_alone() {
     let settings = Settings::load(&args, [], folder.path()).unwrap();
     let state = of_image("VOLUME").rest;
     let (auth, credentials) = (&settings.auth, &settings.credentials);
-    let audit = &settings.audit;
-    for file in [&auth.key_file, &auth.factors_key_file, &credentials.key_file, &audit.key_file] {
+    let (audit, secrets) = (&settings.audit.key_file, &settings.secrets.master_key_file);
+    for file in [&auth.key_file, &auth.factors_key_file, &credentials.key_file, audit, secrets] {
         assert!(file.starts_with(&state), "{}", file.display());
     }
     assert!(format!("{:?}", settings.database.url).starts_with(&format!("sqlite:{state}/")));

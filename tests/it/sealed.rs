@@ -176,6 +176,22 @@ async fn a_rotation_that_stopped_half_way_is_gone_on_with() {
     }
 }
 
+#[tokio::test]
+async fn of_two_rotations_at_once_one_waits_for_a_better_time() {
+    let (setup, room) = with_secret().await;
+    let file = setup.folder.path().join("secrets.key");
+    let before = lines(&file);
+    let other = fs::File::open(setup.folder.path()).unwrap();
+    other.lock().unwrap();
+    let refused = rotate(&setup);
+    assert!(!refused.status.success());
+    assert!(said(&refused).contains("another rotation is under way"), "{}", said(&refused));
+    assert_eq!(lines(&file), before);
+    assert_eq!(room.read(tool(1)).await.unwrap(), pairs(&[("key", CANARY)]));
+    drop(other);
+    assert!(rotate(&setup).status.success());
+}
+
 const MASTERS: &str = "SELECT DISTINCT master FROM secrets";
 
 #[tokio::test]

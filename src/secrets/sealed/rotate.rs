@@ -1,6 +1,11 @@
 //! A new master key: the file holds both until every data key is wrapped by the new one. A crash at
 //! any point leaves what opens, and the next rotation goes on where this one stopped.
 
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::Context as _;
+
 use super::keys::{MasterKey, MasterKeys};
 use super::{Sealed, name_master, named_master, wrapped_otherwise};
 use crate::audit::Ledger;
@@ -24,6 +29,7 @@ impl Sealed {
     /// Makes a new master key and has it wrap every data key; the old one is taken out of the file
     /// at the end. Servers that run on this file read it again when they need to.
     pub async fn rotate(&self, ledger: &Ledger, clock: &Clock) -> anyhow::Result<Rotated> {
+        let _turn = self.turn()?;
         let keys = MasterKeys::load(&self.file)?;
         let resumed = !keys.older().is_empty();
         let keys = if resumed { keys } else { keys.under(MasterKey::generate()?) };
@@ -54,6 +60,14 @@ impl Sealed {
         keys.replace(&self.file)?;
         self.keys.store(keys.into());
         Ok(Rotated { to, records, resumed })
+    }
+
+    /// Of two rotations at once, each would put its own new key over the other's.
+    fn turn(&self) -> anyhow::Result<File> {
+        let folder = self.file.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = File::open(folder.unwrap_or(Path::new(".")))?;
+        folder.try_lock().context("another rotation is under way")?;
+        Ok(folder)
     }
 
     #[expect(clippy::disallowed_methods, reason = "whoever can run it on the host may")]

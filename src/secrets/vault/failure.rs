@@ -44,6 +44,22 @@ impl Failure {
         }
     }
 
+    /// Whether the next call would fail like this one, whatever it is for.
+    pub fn is_general(&self) -> bool {
+        match self {
+            Failure::Unreachable(_)
+            | Failure::TimedOut
+            | Failure::Sealed
+            | Failure::Uninitialized
+            | Failure::NotSignedIn(_) => true,
+            Failure::Refused
+            | Failure::Absent
+            | Failure::Status(_)
+            | Failure::Unreadable
+            | Failure::NotLeased => false,
+        }
+    }
+
     /// The outcome of a call, as a label of its metric.
     pub fn outcome(&self) -> &'static str {
         match self {

@@ -50,7 +50,8 @@ pub struct Vault {
     door: Door,
     identity: Identity,
     mount: VaultPath,
-    prefix: VaultPath,
+    /// Our own, below the prefix.
+    folder: String,
     leasable: Vec<VaultPath>,
     session: ArcSwapOption<Session>,
     /// Whoever signs in; the others wait for what comes of it.
@@ -80,12 +81,17 @@ impl Vault {
             door: Door { http, url, namespace: settings.namespace.clone().map(String::from) },
             identity,
             mount: settings.mount.clone(),
-            prefix: settings.prefix.clone(),
+            folder: settings.prefix.to_string(),
             leasable: settings.lease_paths.clone(),
             session: ArcSwapOption::empty(),
             turn: Mutex::new(()),
             clock,
         }))
+    }
+
+    /// The same, keeping to this folder below the prefix.
+    pub fn within(self, folder: &str) -> Vault {
+        Vault { folder: format!("{}/{folder}", self.folder), ..self }
     }
 
     /// The values of one write.
@@ -204,7 +210,7 @@ impl Vault {
     }
 
     fn full(&self, place: &str) -> String {
-        format!("{}/{place}", self.prefix).trim_end_matches('/').to_owned()
+        format!("{}/{place}", self.folder).trim_end_matches('/').to_owned()
     }
 
     /// Does one thing, signed in; once more with a new sign-in, where Vault has ended the old one.

@@ -4,6 +4,7 @@ mod issuers;
 mod production;
 mod secrets;
 mod sources;
+mod vault;
 
 use std::fs;
 

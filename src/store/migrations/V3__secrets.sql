@@ -18,7 +18,6 @@ CREATE TABLE secrets (
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX secrets_tool ON secrets (tool_id);
-CREATE INDEX secrets_user ON secrets (user_id);
 CREATE INDEX secrets_master ON secrets (master);
 
 -- Which master key wraps what is sealed from now on: one row, empty until the first seal.
@@ -27,6 +26,13 @@ CREATE TABLE secret_master (
     master TEXT NOT NULL
 );
 INSERT INTO secret_master (id, master) VALUES (1, '');
+
+-- This store's own folder in Vault: one row, empty until there is a Vault.
+CREATE TABLE secret_folder (
+    id     BIGINT PRIMARY KEY,
+    folder TEXT NOT NULL
+);
+INSERT INTO secret_folder (id, folder) VALUES (1, '');
 
 -- Places in Vault that nothing refers to any more, until they are deleted there.
 CREATE TABLE secret_leftovers (

@@ -99,7 +99,7 @@ async fn calls_that_need_vault_wait_for_it_and_others_go_on() {
     let told = scene.call(&needy).await.expect(200)["result"]["body"].clone();
     assert_eq!(told["headers"]["authorization"], "Bearer ********");
     assert_eq!(scene.upstream.last()["headers"]["authorization"], format!("Bearer {SECRET}"));
-    assert_eq!(scene.bao.list("secret/metadata/gatewright/tools").await.len(), 1);
+    assert_eq!(scene.bao.list("secret/metadata/gatewright").await.len(), 1);
 
     scene.bao.seal().await;
     let calls = scene.upstream.calls();

@@ -111,6 +111,12 @@ impl Room {
         names.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(" ")
     }
 
+    /// Its folder in Vault, as Vault's paths of metadata name it.
+    pub async fn folder(&self) -> String {
+        let rows = self.db.query("SELECT folder FROM secret_folder", vec![]).await.unwrap();
+        format!("secret/metadata/gatewright/{}", rows[0].text(0).unwrap())
+    }
+
     pub async fn count(&self, sql: &'static str) -> i64 {
         self.db.query(sql, vec![]).await.unwrap()[0].int(0).unwrap()
     }
