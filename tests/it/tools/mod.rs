@@ -2,6 +2,7 @@
 
 mod behind;
 mod clients;
+mod encrypted;
 mod refusals;
 mod starting;
 
