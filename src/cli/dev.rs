@@ -3,7 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ use crate::policy::Bundle;
 use crate::settings::{DatabaseUrl, Settings};
 
 const ADMIN: &str = "admin";
+/// What runs code for agents, on a host that has it.
+const PYTHON: &str = "/usr/bin/python3";
 
 #[derive(Debug, Args)]
 pub struct DevArgs {
@@ -119,6 +121,7 @@ fn settings(listen: SocketAddr, folder: &Path, password: &SecretString) -> Setti
     settings.audit.key_file = folder.join("audit.key");
     settings.auth.bootstrap_admin_username = Some(ADMIN.to_owned());
     settings.auth.bootstrap_admin_password = Some(password.clone());
+    settings.gateway.sandbox = Some(PathBuf::from(PYTHON)).filter(|it| it.is_file());
     // The policies are those of the binary; there are no files to watch.
     settings.policy.watch = false;
     settings

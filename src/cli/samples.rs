@@ -47,6 +47,7 @@ impl Seats {
         let start = async |seat, name: &str, provider: Arc<dyn Provider>| {
             let options = Options {
                 hosts: Vec::new(),
+                public_url: None,
                 tls: None,
                 gateway: gateway.clone(),
                 ca_file: None,

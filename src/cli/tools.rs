@@ -17,7 +17,7 @@ use super::token::fetch;
 use crate::clock::Clock;
 use crate::log;
 use crate::net::tls::{Clients, Files};
-use crate::settings::{Log, LogFormat, LogLevel};
+use crate::settings::{Log, LogFormat, LogLevel, Origin};
 use crate::tools::calculator::Calculator;
 use crate::tools::records::{Format, Records, load};
 use crate::tools::{Options, Provider, Seat, ToolServer};
@@ -69,7 +69,10 @@ pub struct Serving {
     /// The issuer that credentials must name; without it, the one that the keys come with
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// A name that the server answers to, beside its address and this machine's own
+    /// Where callers reach the server, without path; at its address, where it is not said
+    #[arg(long, value_name = "URL")]
+    public_url: Option<Origin>,
+    /// A name that the server answers to, beside that URL's, its address and this machine's own
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
     /// Certificate chain, PEM: serve TLS
@@ -95,6 +98,7 @@ impl Serving {
         });
         Options {
             hosts: self.hosts,
+            public_url: self.public_url,
             tls,
             gateway: self.gateway,
             ca_file: self.ca_file,

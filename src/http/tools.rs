@@ -69,7 +69,8 @@ pub const FILTERS: &[(&str, &str)] = &[
     ("tag", "Only tools with this tag."),
     ("scope", "Only tools that offer or require this scope."),
     ("owner", "Only tools of this user."),
-    ("q", "Part of a name, display name, description or tag, without regard to case."),
+    ("server", "Only tools of this MCP server."),
+    ("q", "Words of a name, display name, description or tag; what fits best comes first."),
     ("page_size", "1 to 200, 50 by default."),
     ("page_token", "`next_page_token` of the page before."),
     ("page", "The number of the page, from 1, instead of a token."),
@@ -135,15 +136,17 @@ pub fn parse_list(call: &Call) -> Result<ListTools> {
     }
     let list = ListTools {
         tool_type: query.word("tool_type"),
+        server: query.parsed("server", "the id of a server"),
         risk_level: query.word("risk_level"),
         is_active: query.parsed("is_active", "`true` or `false`"),
         tag: query.text("tag").map(str::to_owned),
         scope: query.text("scope").map(str::to_owned),
         owner: query.parsed("owner", "the id of a user"),
         q: query.text("q").map(str::to_owned),
-        after: query.text("page_token").map(str::to_owned),
+        after: query.parsed("page_token", "a token from the page before"),
         skip: number.saturating_sub(1).saturating_mul(page_size),
         page_size,
+        scores: Default::default(),
     };
     query.end()?;
     Ok(list)

@@ -1,12 +1,15 @@
 //! What can be asked of the registry.
 
-use std::sync::Arc;
+use std::cmp::Ordering;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
 use super::connection::{Remote, ToolType};
 use super::definition::{Definition, RiskLevel};
 use super::draft::ToolPatch;
+use super::search::Scores;
 use super::servers::acceptable;
 use super::tool::Tool;
 use crate::authz::facts::Particulars;
@@ -137,19 +140,59 @@ fn on_a_server(tool: &Arc<Tool>) -> Result<()> {
 #[derive(Debug, Default)]
 pub struct ListTools {
     pub tool_type: Option<ToolType>,
+    /// Only tools of this server.
+    pub server: Option<Uuid>,
     pub risk_level: Option<RiskLevel>,
     pub is_active: Option<bool>,
     pub tag: Option<String>,
     /// A scope that the tool offers or requires.
     pub scope: Option<String>,
     pub owner: Option<Uuid>,
-    /// Part of the name, display name, description or a tag, without regard to case.
+    /// Words of a name, display name, description or tag; the tools that fit best come first.
     pub q: Option<String>,
-    /// The name behind which the page begins.
-    pub after: Option<String>,
+    /// Behind which the page begins.
+    pub after: Option<Place>,
     /// How many of the visible ones come before the page, for callers that count in pages.
     pub skip: usize,
     pub page_size: usize,
+    /// How well tools fit `q`, once it was looked for.
+    pub scores: OnceLock<Scores>,
+}
+
+/// A place in a list of tools: by name, or where they are ranked, by rank and then by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    rank: f64,
+    name_key: String,
+}
+
+/// Between a rank and a name.
+const RANK_END: char = '~';
+
+impl FromStr for Place {
+    type Err = NoPlace;
+
+    fn from_str(token: &str) -> Result<Place, NoPlace> {
+        let Some((rank, name)) = token.split_once(RANK_END) else {
+            return Ok(Place { rank: 0.0, name_key: token.to_owned() });
+        };
+        let bits = u64::from_str_radix(rank, 16).map_err(|_| NoPlace)?;
+        Ok(Place { rank: f64::from_bits(bits), name_key: name.to_owned() })
+    }
+}
+
+/// The text is no place in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoPlace;
+
+impl Place {
+    fn is_before(&self, rank: f64, name_key: &str) -> bool {
+        match rank.total_cmp(&self.rank) {
+            Ordering::Less => true,
+            Ordering::Equal => name_key > self.name_key.as_str(),
+            Ordering::Greater => false,
+        }
+    }
 }
 
 impl Listing for ListTools {
@@ -158,8 +201,19 @@ impl Listing for ListTools {
     type Item = Arc<Tool>;
 
     async fn candidates(&self, world: &World) -> Result<Candidates<Arc<Tool>>> {
-        let mut items = world.registry.catalogue().tools();
-        items.retain(|it| self.matches(it));
+        let catalogue = world.registry.catalogue();
+        let Some(q) = &self.q else {
+            let mut items = catalogue.tools();
+            items.retain(|it| self.matches(it, 0.0));
+            return Ok(Candidates { items, more: false });
+        };
+        let scores = self.scores.get_or_init(|| catalogue.search(q));
+        let found = scores.iter().filter_map(|(id, rank)| Some((catalogue.tool(*id)?, *rank)));
+        let mut found: Vec<_> = found.filter(|(it, rank)| self.matches(it, *rank)).collect();
+        found.sort_unstable_by(|(a, rank_a), (b, rank_b)| {
+            rank_b.total_cmp(rank_a).then_with(|| a.name_key().cmp(b.name_key()))
+        });
+        let items = found.into_iter().map(|(it, _)| it.clone()).collect();
         Ok(Candidates { items, more: false })
     }
 
@@ -176,15 +230,20 @@ impl Listing for ListTools {
     }
 
     fn token_after(&self, item: &Arc<Tool>) -> String {
-        item.name_key().to_owned()
+        let rank = self.scores.get().and_then(|it| it.get(&item.id));
+        match rank {
+            Some(rank) => format!("{:x}{RANK_END}{}", rank.to_bits(), item.name_key()),
+            None => item.name_key().to_owned(),
+        }
     }
 }
 
 impl ListTools {
-    fn matches(&self, tool: &Tool) -> bool {
+    fn matches(&self, tool: &Tool, rank: f64) -> bool {
         let it = &tool.definition;
-        self.after.as_deref().is_none_or(|after| tool.name_key() > after)
+        self.after.as_ref().is_none_or(|after| after.is_before(rank, tool.name_key()))
             && self.tool_type.is_none_or(|want| it.connection.tool_type() == want)
+            && self.server.is_none_or(|want| it.connection.server() == Some(want))
             && self.risk_level.is_none_or(|want| it.risk_level == want)
             && self.is_active.is_none_or(|want| tool.is_active() == want)
             && self.owner.is_none_or(|want| tool.owner == want)
@@ -193,13 +252,5 @@ impl ListTools {
                 .scope
                 .as_ref()
                 .is_none_or(|want| it.scopes.contains(want) || it.required_scopes.contains(want))
-            && self.q.as_deref().is_none_or(|q| mentions(it, &q.to_lowercase()))
     }
-}
-
-fn mentions(it: &Definition, q: &str) -> bool {
-    [&it.name, &it.display_name, &it.description]
-        .into_iter()
-        .chain(&it.tags)
-        .any(|text| text.to_lowercase().contains(q))
 }

@@ -55,19 +55,29 @@ impl Index {
         self.length -= self.lengths.remove(&id).unwrap_or_default();
     }
 
-    /// The tools that have any of these words, or words that begin like them.
+    /// The tools that have all of these words, or words that begin like them; where no tool has all,
+    /// those that have any.
     pub fn search(&self, asked: &str) -> Scores {
-        let mut scores = Scores::new();
         let mut words = BTreeMap::new();
         collect(asked, 1.0, &mut words);
-        for word in words.keys().take(ASKED_MAX) {
-            for (found, tools) in self.words.range(word.clone()..).take(PREFIXES_MAX) {
-                if !found.starts_with(word.as_str()) {
-                    break;
-                }
-                let weight = if found == word { 1.0 } else { PREFIX_WEIGHT };
-                self.score(tools, weight, &mut scores);
-            }
+        let words: Vec<Scores> = words.keys().take(ASKED_MAX).map(|it| self.word(it)).collect();
+        let mut sums: std::collections::HashMap<Uuid, (usize, f64)> = Default::default();
+        for (id, score) in words.iter().flatten() {
+            let (count, sum) = sums.entry(*id).or_default();
+            (*count, *sum) = (*count + 1, *sum + score);
+        }
+        let all = words.len();
+        let least = if sums.values().any(|(count, _)| *count == all) { all } else { 1 };
+        let fits = sums.into_iter().filter(|(_, (count, _))| *count >= least);
+        fits.map(|(id, (_, sum))| (id, sum)).collect()
+    }
+
+    fn word(&self, word: &str) -> Scores {
+        let mut scores = Scores::new();
+        let from = self.words.range(word.to_owned()..).take(PREFIXES_MAX);
+        for (found, tools) in from.take_while(|(found, _)| found.starts_with(word)) {
+            let weight = if found == word { 1.0 } else { PREFIX_WEIGHT };
+            self.score(tools, weight, &mut scores);
         }
         scores
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -21,6 +21,7 @@ use super::gateway::Gateway;
 use super::mcp::{Admitted, Server};
 use super::message::Message;
 use super::refused::{Refused, Reply};
+use super::shown::Shown;
 use crate::net::Peer;
 use crate::net::body::{BoxError, Late};
 use crate::net::host::{Hosts, Origins};
@@ -112,8 +113,8 @@ impl Inner {
     async fn mcp(&self, mut parts: Parts, body: Bytes, id: Uuid) -> Result<Reply, Refused> {
         let bytes = match Message::read(body) {
             Message::Call { call, bytes } if self.offers(&call.tool) => {
-                let token = bearer(&parts.headers).ok_or(Refused::NoCredential)?;
-                let verified = self.gateway.admit(token, &call, caller(&parts))?;
+                let shown = Shown::by(&parts).ok_or(Refused::NoCredential)?;
+                let verified = self.gateway.admit(&shown, &call, caller(&parts))?;
                 tracing::info!(
                     request = %id,
                     tool = call.tool,
@@ -163,14 +164,6 @@ where
         }
     })?;
     Ok(body.to_bytes())
-}
-
-/// The one token that a request carries.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Where the call comes from; nowhere in particular when the listener did not say.

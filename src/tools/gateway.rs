@@ -3,16 +3,23 @@
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use ed25519_dalek::SigningKey;
 use jiff::SignedDuration;
+use rand::TryRngCore as _;
+use rand::rngs::OsRng;
+use zeroize::Zeroizing;
 
 use super::message::Call;
 use super::refused::Refused;
+use super::shown::Shown;
+use crate::authn::proofs::Dpop;
 use crate::clock::Clock;
 use crate::credentials::verify::feed::{CheckedPage, FeedError};
 use crate::credentials::verify::keys::BadKey;
 use crate::credentials::verify::{
     KeysDocument, Reason, Refusal, Request, RevocationList, Revocations, Verified, Verifier,
 };
+use crate::settings::Origin;
 
 /// What a credential must be good for.
 #[derive(Clone, Debug)]
@@ -24,10 +31,13 @@ pub(super) struct Terms {
     /// Who must have issued it; whoever publishes the keys, where it is not said.
     pub(super) issuer: Option<String>,
     pub(super) max_feed_age: SignedDuration,
+    /// Where callers reach the server: what proofs of keys are made for.
+    pub(super) url: Origin,
 }
 
 pub(super) struct Gateway {
     pub(super) terms: Terms,
+    dpop: Dpop,
     clock: Clock,
     known: RwLock<Known>,
 }
@@ -39,14 +49,23 @@ struct Known {
 }
 
 impl Gateway {
-    pub(super) fn new(terms: Terms, clock: Clock) -> Gateway {
-        Gateway { terms, clock, known: RwLock::default() }
+    /// Knows nothing yet, and admits nothing.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub(super) fn new(terms: Terms, clock: Clock) -> anyhow::Result<Gateway> {
+        // It makes nonces, which need not outlive the process.
+        let mut seed = Zeroizing::new([0; 32]);
+        OsRng.try_fill_bytes(&mut *seed)?;
+        let key = SigningKey::from_bytes(&seed);
+        let dpop = Dpop::new(terms.url.clone(), &key, clock.now().as_second());
+        Ok(Gateway { terms, dpop, clock, known: RwLock::default() })
     }
 
-    /// Whether this token admits the call, coming from this address, now.
+    /// Whether what was shown admits the call, coming from this address, now.
     pub(super) fn admit(
         &self,
-        token: &str,
+        shown: &Shown<'_>,
         call: &Call,
         from: IpAddr,
     ) -> Result<Verified, Refused> {
@@ -54,16 +73,23 @@ impl Gateway {
         let (_, verifier) = known.keys.as_ref().ok_or(Refused::NoKeys)?;
         let verifier = verifier.clone().tool(&self.tool(&call.tool), None);
         let (first, others) = self.terms.scopes.split_first().ok_or(Refused::NoKeys)?;
-        let request = Request::new(first).from_address(from).arguments(&call.arguments)?;
-        let revoked = Revocations::Listed(&known.revoked);
-        let verified = verifier.verify(token, &request, revoked, self.clock.now())?;
-        match others.iter().find(|it| !verified.scopes.contains(*it)) {
-            None => Ok(verified),
-            Some(missing) => {
-                let detail = format!("the credential does not grant `{missing}`");
-                Err(Refusal::new(Reason::Scope, detail).of(&verified.credential_id).into())
-            }
+        let now = self.clock.now();
+        let signed = verifier.open(shown.token, now)?;
+        let proof = shown.proof(&self.dpop, &signed, now.as_second())?;
+        let mut request = Request::new(first).from_address(from).arguments(&call.arguments)?;
+        if let Some((holder, _)) = &proof {
+            request = request.holder_proved(*holder);
         }
+        let revoked = Revocations::Listed(&known.revoked);
+        let verified = verifier.admit(&signed, &request, revoked, now)?;
+        if let Some(missing) = others.iter().find(|it| !verified.scopes.contains(*it)) {
+            let detail = format!("the credential does not grant `{missing}`");
+            return Err(Refusal::new(Reason::Scope, detail).of(&verified.credential_id).into());
+        }
+        if let Some((_, proof)) = proof {
+            self.dpop.spend(proof, now.as_second())?;
+        }
+        Ok(verified)
     }
 
     /// The name that Gatewright knows a tool by.

@@ -10,6 +10,7 @@ mod message;
 pub mod records;
 mod refused;
 mod server;
+mod shown;
 
 use rmcp::model::Tool;
 use serde_json::Value;

@@ -2,13 +2,14 @@
 //! credential that will not do the challenge of RFC 6750.
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::authn::proofs::{ALGORITHMS, BadProof};
 use crate::credentials::verify::request::ArgumentError;
 use crate::credentials::verify::{Reason, Refusal};
 
@@ -16,6 +17,7 @@ pub(super) type Reply = Response<BoxBody<Bytes, std::convert::Infallible>>;
 
 /// How long to wait for what could not be verified now, in seconds.
 const RETRY_SECONDS: &str = "2";
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
@@ -39,6 +41,9 @@ pub(super) enum Refused {
     NoKeys,
     #[error(transparent)]
     Credential(#[from] Refusal),
+    /// The proof of the key that the credential is bound to.
+    #[error(transparent)]
+    Proof(BadProof),
 }
 
 impl Refused {
@@ -50,7 +55,7 @@ impl Refused {
             Refused::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refused::Late => StatusCode::REQUEST_TIMEOUT,
             Refused::BrokenOff => StatusCode::BAD_REQUEST,
-            Refused::NoCredential => StatusCode::UNAUTHORIZED,
+            Refused::NoCredential | Refused::Proof(_) => StatusCode::UNAUTHORIZED,
             Refused::Arguments(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refused::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
             Refused::Credential(it) => refusal_status(it.reason),
@@ -70,6 +75,7 @@ impl Refused {
             Refused::Arguments(_) => "invalid",
             Refused::NoKeys => "unavailable",
             Refused::Credential(it) => it.reason.as_str(),
+            Refused::Proof(it) => it.code(),
         }
     }
 
@@ -107,14 +113,31 @@ impl Refused {
         if let Some(it) = self.challenge(realm, scopes) {
             headers.insert(header::WWW_AUTHENTICATE, it);
         }
+        if let Refused::Proof(BadProof::Nonce { fresh }) = self
+            && let Ok(nonce) = HeaderValue::from_str(fresh)
+        {
+            headers.insert(DPOP_NONCE, nonce);
+        }
         reply
     }
 
-    /// RFC 6750 section 3: the error is named only where a credential was sent.
+    /// RFC 6750 section 3: the error is named only where a credential was sent. RFC 9449 section
+    /// 7.1: whoever has to prove a key is told the algorithms.
     fn challenge(&self, realm: &str, scopes: &[String]) -> Option<HeaderValue> {
+        let proving = |error: &str, detail: &str| {
+            let (detail, algorithms) = (quotable(detail), ALGORITHMS.join(" "));
+            format!(
+                "DPoP realm=\"{realm}\", error=\"{error}\", error_description=\"{detail}\", \
+                 algs=\"{algorithms}\""
+            )
+        };
         let realm = format!("Bearer realm=\"{realm}\"");
         let text = match self {
             Refused::NoCredential => realm,
+            Refused::Proof(it) => proving(it.code(), &it.to_string()),
+            Refused::Credential(it) if it.reason == Reason::Holder => {
+                proving("invalid_token", &it.to_string())
+            }
             Refused::Credential(it) => {
                 let error = match refusal_status(it.reason) {
                     StatusCode::UNAUTHORIZED => "error=\"invalid_token\"".to_owned(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use anyhow::Context as _;
+use http::uri::Scheme;
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -23,13 +24,15 @@ use crate::net::host::{Hosts, Origins};
 use crate::net::outbound::Outbound;
 use crate::net::tls::{Acceptor, Files, LOOK_EVERY};
 use crate::net::{self, Limits};
-use crate::settings;
+use crate::settings::{self, Origin};
 
 /// How a tool server is run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Names that it answers to, beside its address and this machine's own.
     pub hosts: Vec<String>,
+    /// Where callers reach it; at its address, where it is not said.
+    pub public_url: Option<Origin>,
     pub tls: Option<Files>,
     /// The Gatewright whose credentials are good.
     pub gateway: Url,
@@ -81,6 +84,7 @@ impl ToolServer {
         clock: Clock,
     ) -> anyhow::Result<ToolServer> {
         let hosts = hosts(&options, address)?;
+        let scheme = if options.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let tls = options.tls.map(Acceptor::open).transpose()?.map(Arc::new);
         anyhow::ensure!(!options.scopes.is_empty(), "name a scope that a credential must grant");
         let terms = Terms {
@@ -88,8 +92,9 @@ impl ToolServer {
             scopes: options.scopes,
             issuer: options.issuer,
             max_feed_age: options.max_feed_age,
+            url: options.public_url.unwrap_or_else(|| Origin::of_listener(&scheme, address)),
         };
-        let gateway = Arc::new(Gateway::new(terms, clock.clone()));
+        let gateway = Arc::new(Gateway::new(terms, clock.clone())?);
         let calls = settings::Outbound { ca_file: options.ca_file, internal_origins: Vec::new() };
         let outbound = Outbound::new(&calls, clock.clone())?;
         let follower = Follower::new(gateway.clone(), &options.gateway, outbound, clock.clone())?;
@@ -121,6 +126,7 @@ impl ToolServer {
 /// The names it answers to: those it was told, its address, and this machine's own.
 fn hosts(options: &Options, address: SocketAddr) -> anyhow::Result<Hosts> {
     let mut names = options.hosts.clone();
+    names.extend(options.public_url.as_ref().map(|it| it.host().to_owned()));
     let everywhere = address.ip().is_unspecified();
     if !everywhere {
         names.push(address.to_string());

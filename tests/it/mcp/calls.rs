@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Mcp, Old, Scene, token_for_mcp, token_of_person};
 use crate::harness::client::Client;
+use crate::harness::mcp_server::McpServer;
 use crate::harness::{PASSWORD, samples, send};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -164,4 +165,68 @@ async fn a_client_of_oauth_is_challenged_for_the_scopes_that_a_call_lacks() {
     let answer = send(Mcp::of(&narrow).request("tools/call", &params)).await;
     let refused = answer.expect(200)["result"].clone();
     assert_eq!(refused["structuredContent"]["fix"][0]["kind"], "scopes", "{refused}");
+}
+
+#[tokio::test]
+async fn what_a_server_answers_passes_as_it_came_with_its_progress_before_it() {
+    let scene = Scene::open().await;
+    let mut station = McpServer::start("streamable");
+    let server = json!({
+        "tool_type": "remote", "name": "weather", "server_url": station.url,
+        "scopes": ["use"], "required_scopes": ["agent:calc"],
+    });
+    scene.admin.post("/api/v1/tools", &server).await.expect(201);
+    let names: Vec<String> = scene.mcp.list().await["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(
+        names.contains(&"weather__add".into()) && !names.contains(&"weather".into()),
+        "{names:?}"
+    );
+
+    let sum = scene.mcp.call("weather__add", &json!({ "a": 2, "b": 3 })).await;
+    assert_eq!((&sum["structuredContent"]["result"], &sum["isError"]), (&json!(5), &json!(false)));
+    assert_eq!(sum["content"], json!([{ "type": "text", "text": "5" }]));
+    assert!(sum["_meta"]["gatewright/decision_id"].is_string(), "{sum}");
+    let failed = scene.mcp.call("weather__fail", &json!({})).await;
+    assert_eq!(failed["isError"], true);
+    assert_eq!(failed["content"][0]["text"], "Error executing tool fail", "{failed}");
+    // Whose server it is, is ours to say of this hop.
+    assert!(!failed.to_string().contains("weather-station"), "{failed}");
+
+    // Events, of which the last is the answer, in both eras.
+    let params = json!({ "name": "weather__count_up", "_meta": { "progressToken": "mine" } });
+    let old = Old::begin(&scene.mcp.caller).await;
+    let asked = super::message(Some(3), "tools/call", &params);
+    for request in [scene.mcp.request("tools/call", &params), old.request(&asked)] {
+        let answer = send(request).await;
+        assert_eq!(answer.headers["content-type"], "text/event-stream");
+        assert_eq!(answer.headers["x-accel-buffering"], "no");
+        let events: Vec<Value> = answer
+            .text
+            .lines()
+            .filter_map(|it| serde_json::from_str(it.strip_prefix("data:")?).ok())
+            .collect();
+        let (last, before) = events.split_last().unwrap();
+        assert_eq!(last["result"]["content"][0]["text"], "counted", "{}", answer.text);
+        assert!(!before.is_empty());
+        for report in before {
+            assert_eq!(report["method"], "notifications/progress");
+            assert_eq!(report["params"]["progressToken"], "mine");
+        }
+    }
+    // Without a token nothing is reported, and the answer is one message.
+    let params = json!({ "name": "weather__count_up" });
+    let answer = send(scene.mcp.request("tools/call", &params)).await;
+    assert_eq!(answer.expect(200)["result"]["content"][0]["text"], "counted");
+
+    // The caller's own token goes no further than here; its trace does.
+    station.heard();
+    let meta = json!({ "traceparent": TRACE, "com.example/own": 1 });
+    scene.mcp.call_with("weather__add", &json!({ "a": 1, "b": 1 }), &meta).await;
+    let heard = json!(station.heard()).to_string();
+    assert!(!heard.contains(scene.mcp.caller.token.as_deref().unwrap()), "{heard}");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Old, Scene, message};
+use crate::harness::mcp_server::McpServer;
 use crate::harness::send;
 
 impl Scene {
@@ -94,4 +95,29 @@ async fn who_goes_away_in_the_new_era_takes_the_call_back() {
         () = scene.reached(2) => {}
     }
     assert_eq!(scene.ended(2).await[0]["outcome"], "success");
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_taken_back_from_the_server_behind_too() {
+    let scene = Scene::open().await;
+    let mut station = McpServer::start("streamable");
+    let server = json!({
+        "tool_type": "remote", "name": "weather", "server_url": station.url,
+        "scopes": ["use"], "required_scopes": ["agent:calc"],
+    });
+    scene.admin.post("/api/v1/tools", &server).await.expect(201);
+    let params = json!({ "name": "weather__sleep", "arguments": { "seconds": 25 } });
+    station.heard();
+    let call = scene.mcp.request("tools/call", &params).send();
+    let arrived = async {
+        while !station.heard().iter().any(|it| it["mcp-method"] == "tools/call") {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    };
+    tokio::select! {
+        answer = call => panic!("{answer:?}"),
+        () = arrived => {}
+    }
+    let [ended] = &scene.ended(1).await[..] else { panic!("more than one") };
+    assert_eq!(ended["details"]["failure"], "cancelled", "{ended}");
 }

@@ -46,7 +46,7 @@ async fn a_list_is_filtered_by_what_it_is_asked_for_and_by_nothing_else() {
         ("scope=agent:calc", numbered(&|_| true)),
         (&format!("owner={}", owner.as_str().unwrap()), numbered(&|it| it % 4 == 0)),
         ("q=%C3%A4pfel", numbered(&|it| it == 7)),
-        ("q=%25", numbered(&|it| it == 7)),
+        ("q=%25", vec![]),
         ("q=TOOL_1&tag=even&risk_level=medium", numbered(&|it| it == 10)),
     ];
     for (query, expected) in table {
@@ -182,4 +182,49 @@ async fn agents_are_shown_the_tools_their_tokens_can_satisfy() {
     ] {
         assert_eq!(names(&caller.get(TOOLS).await.expect(200)), expected);
     }
+}
+
+#[tokio::test]
+async fn what_fits_a_question_best_comes_first_on_every_page() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    for (name, description, tags) in [
+        ("weather_forecast", "Tells the weather of the coming days.", json!(["outdoors"])),
+        ("tide_table", "High and low water, whatever the weather.", json!(["outdoors"])),
+        ("sendMail", "Sends a letter.", json!(["weather"])),
+        ("translate", "Turns one language into another.", json!([])),
+    ] {
+        let mut tool = samples::translate(name);
+        (tool["description"], tool["tags"]) = (json!(description), tags);
+        admin.post("/api/v1/tools", &tool).await.expect(201);
+    }
+    let ranked = ["weather_forecast", "sendMail", "tide_table"];
+    let all = admin.get("/api/v1/tools?q=weather").await.expect(200);
+    assert_eq!(names(&all), ranked);
+    let (mut walked, mut token) = (Vec::new(), String::new());
+    for _ in 0..ranked.len() {
+        let path = format!("/api/v1/tools?q=weather&page_size=1&page_token={token}");
+        let page = admin.get(&path).await.expect(200);
+        walked.extend(names(&page).into_iter().map(str::to_owned));
+        token = page["next_page_token"].as_str().unwrap().to_owned();
+    }
+    assert_eq!((walked, token.as_str()), (ranked.map(str::to_owned).into(), ""));
+    for (path, expected) in [
+        ("q=mail", &["sendMail"][..]),
+        ("q=WEATHER%20days", &ranked[..1]),
+        ("q=weather%20for%20sailing", &ranked),
+        ("q=transl", &["translate"]),
+        ("q=weather&tag=outdoors", &["weather_forecast", "tide_table"]),
+        ("q=nowhere", &[]),
+    ] {
+        let page = admin.get(&format!("/api/v1/tools?{path}")).await.expect(200);
+        let mut found = names(&page);
+        found.truncate(expected.len().max(1));
+        assert_eq!(found, expected, "{path}");
+    }
+    let renamed = admin.get("/api/v1/tools?q=mail").await.expect(200)["items"][0].clone();
+    let path = format!("/api/v1/tools/{}", renamed["id"].as_str().unwrap());
+    admin.patch(&path, &json!({ "name": "post", "description": "" })).await.expect(200);
+    assert!(names(&admin.get("/api/v1/tools?q=mail").await.expect(200)).is_empty());
+    assert_eq!(names(&admin.get("/api/v1/tools?q=post").await.expect(200)), ["post"]);
 }

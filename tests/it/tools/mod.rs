@@ -1,5 +1,6 @@
 //! Tool servers of this binary: real processes, real credentials, other people's clients.
 
+mod behind;
 mod clients;
 mod refusals;
 mod starting;

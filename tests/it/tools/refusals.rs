@@ -8,8 +8,9 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::{ToolServer, credential, gate};
+use crate::harness::holder::with_proof;
 use crate::harness::server::signal;
-use crate::harness::{Answer, Caller, send};
+use crate::harness::{Answer, Caller, Holder, send};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -79,6 +80,43 @@ async fn a_call_needs_a_credential_for_this_tool_these_scopes_and_these_argument
     let wide: Vec<u32> = (0..600).collect();
     let wide = server.call(Some(&token), "calculate", json!({ "expression": wide })).await;
     refused(&wide, 422, "invalid");
+}
+
+#[tokio::test]
+async fn a_bound_credential_takes_a_proof_of_its_key_and_each_proof_once() {
+    let (gate, agent) = gate().await;
+    let server = ToolServer::calculator(&gate);
+    let (holder, other) = (Holder::ed25519(7), Holder::ed25519(8));
+    let ask = json!({
+        "tool": "calculator__calculate", "scopes": ["call"], "holder_key": holder.thumbprint(),
+    });
+    let issued = agent.post("/api/v1/credentials", &ask).await.expect(201);
+    let token = issued["credential"]["token"].as_str().unwrap();
+    let unproved = server.calculate(Some(token), "6*7").await;
+    unproved.problem(401, "holder");
+    let challenge = unproved.headers[header::WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(challenge.starts_with("DPoP ") && challenge.contains("algs="), "{challenge}");
+
+    let url = format!("{}/mcp", server.url);
+    let proof = |by: &Holder, url: &str, change: Value| by.proof("POST", url, Some(token), &change);
+    let shown = |proof: &str| {
+        let params = json!({ "name": "calculate", "arguments": { "expression": "6*7" } });
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let anyone = Caller::new(&server.url, None);
+        let request = with_proof(&anyone, Method::POST, "/mcp", token, proof);
+        send(request.header("accept", "application/json, text/event-stream").json(&call))
+    };
+    let good = proof(&holder, &url, json!({}));
+    shown(&good).await.expect(200);
+    shown(&good).await.problem(401, "invalid_dpop_proof");
+    shown(&proof(&other, &url, json!({}))).await.problem(401, "holder");
+    let elsewhere = proof(&holder, &format!("{}/mcp", gate.url), json!({}));
+    shown(&elsewhere).await.problem(401, "invalid_dpop_proof");
+    shown(&proof(&holder, &url, json!({ "ath": "x" }))).await.problem(401, "invalid_dpop_proof");
+    let stale = shown(&proof(&holder, &url, json!({ "nonce": "made up" }))).await;
+    stale.problem(401, "use_dpop_nonce");
+    let nonce = stale.headers["dpop-nonce"].to_str().unwrap();
+    shown(&proof(&holder, &url, json!({ "nonce": nonce }))).await.expect(200);
 }
 
 #[tokio::test]
