@@ -29,7 +29,6 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/refresh",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/oauth-protected-resource",
-    "GET /.well-known/oauth-protected-resource/mcp",
     "POST /oauth/register",
     "POST /oauth/token",
     "POST /oauth/revoke",
@@ -51,6 +50,7 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/mfa/passkey",
     "POST /api/v1/auth/mfa/passkey/finish",
     "POST /api/v1/register/user",
+    "GET /.well-known/oauth-protected-resource/mcp",
 ];
 
 /// Routes that ask themselves, because what is asked stands in the body; and what they ask.
