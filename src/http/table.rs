@@ -149,9 +149,6 @@ fn authorization_server() -> Vec<Route> {
         Route::public(Method::GET, RESOURCE_METADATA, oauth::resource)
             .about("Which authorization server gives tokens for this API (RFC 9728)")
             .gives::<oauth::ResourceMetadata>(),
-        Route::public(Method::GET, MCP_METADATA, oauth::mcp_resource)
-            .about("Which authorization server gives tokens for the MCP server (RFC 9728)")
-            .gives::<oauth::ResourceMetadata>(),
         Route::public(Method::POST, "/oauth/register", oauth::register)
             .about("Register an OAuth client (RFC 7591)")
             .takes::<serde_json::Value>()
@@ -671,6 +668,9 @@ fn mcp_server() -> Vec<Route> {
             .gives::<serde_json::Value>()
             .of_mcp()
             .patient(),
+        Route::public(Method::GET, MCP_METADATA, oauth::mcp_resource)
+            .about("Which authorization server gives tokens for the MCP server (RFC 9728)")
+            .gives::<oauth::ResourceMetadata>(),
     ]
 }
 
