@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
+use crate::approvals::{self, Approvals};
 use crate::audit::checkpoint::Signer;
 use crate::audit::query::Audit;
 use crate::audit::{Ledger, verify};
@@ -63,6 +64,7 @@ pub struct App {
     pub actions: Actions,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
+    pub approvals: Arc<Approvals>,
     pub secrets: Arc<Secrets>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
@@ -103,8 +105,9 @@ impl App {
         let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone())
             .await
             .context("reading where the audit stands")?;
-        let world = world(settings, &db, &ledger, &clock).await?;
-        let World { directory, registry, credentials, api_keys } = world.clone();
+        let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
+        let world = world(settings, (&db, &ledger, &outbound), &clock).await?;
+        let World { directory, registry, credentials, api_keys, approvals } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
         let secrets = Arc::new(secrets);
@@ -118,7 +121,6 @@ impl App {
             &access_key,
         )
         .await?;
-        let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let oauth =
             OAuth::new(settings, db.clone(), ledger.clone(), outbound.clone(), clock.clone());
         let quota = Quota::load(&*db, clock.micros()).await?;
@@ -155,6 +157,7 @@ impl App {
             history: History::new(db.clone()),
             actions: settings.actions.clone(),
             api_keys,
+            approvals,
             secrets,
             factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
@@ -286,8 +289,7 @@ async fn factors(
 
 async fn world(
     settings: &Settings,
-    db: &Arc<dyn Database>,
-    ledger: &Ledger,
+    (db, ledger, outbound): (&Arc<dyn Database>, &Ledger, &Arc<Outbound>),
     clock: &Clock,
 ) -> anyhow::Result<World> {
     let credentials = Credentials::new(
@@ -298,11 +300,22 @@ async fn world(
         clock.clone(),
     );
     let directory = Directory::load(db.clone(), ledger.clone(), clock.clone()).await?;
+    let directory = Arc::new(directory);
+    let api_keys = Arc::new(ApiKeys::load(&**db, ledger.clone(), clock.clone()).await?);
+    let parts = approvals::Parts {
+        db: db.clone(),
+        ledger: ledger.clone(),
+        directory: directory.clone(),
+        api_keys: api_keys.clone(),
+        outbound: outbound.clone(),
+        clock: clock.clone(),
+    };
     Ok(World {
-        directory: Arc::new(directory),
+        approvals: Arc::new(Approvals::new(settings, parts)),
+        directory,
         registry: Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?),
         credentials: Arc::new(credentials),
-        api_keys: Arc::new(ApiKeys::load(&**db, ledger.clone(), clock.clone()).await?),
+        api_keys,
     })
 }
 

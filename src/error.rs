@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::approvals::access_request;
 use crate::authn::NotHolder;
 use crate::authn::factors::Means;
 use crate::authn::proofs::BadAssertion;
@@ -79,6 +80,9 @@ pub enum Error {
         "this call was begun, and whether it was done is unknown; look before you call again with a new `Idempotency-Key`"
     )]
     OutcomeUnknown,
+    /// A request at the access-request endpoint that its profile has words for.
+    #[error("{}", .0.detail())]
+    AccessRequest(access_request::Fault),
     /// A bug. The caller is told the request's id and nothing else.
     #[error("internal error")]
     Internal(#[source] anyhow::Error),
@@ -184,6 +188,7 @@ impl Error {
             Error::MethodNotAllowed { .. } => 405,
             Error::RequestTimeout => 408,
             Error::Conflict(_) | Error::OutcomeUnknown => 409,
+            Error::AccessRequest(it) => it.status(),
             Error::PreconditionFailed => 412,
             Error::TooLarge { .. } => 413,
             Error::UnsupportedMediaType { .. } => 415,
@@ -220,6 +225,7 @@ impl Error {
             Error::TooMany { .. } => "too_many",
             Error::Upstream(it) => it.kind.code(),
             Error::OutcomeUnknown => "outcome_unknown",
+            Error::AccessRequest(it) => it.code(),
             Error::Internal(_) => "internal",
             Error::Unavailable { .. } => "unavailable",
         }
@@ -248,6 +254,7 @@ impl Error {
             Error::TooMany { .. } => "Too many attempts",
             Error::Upstream(_) => "The tool gave no result",
             Error::OutcomeUnknown => "The outcome is unknown",
+            Error::AccessRequest(_) => "The request for access is not acceptable",
             Error::Internal(_) => "Internal error",
             Error::Unavailable { .. } => "Something that is needed is down",
         }
@@ -336,6 +343,7 @@ mod tests {
                 "upstream_timeout",
             ),
             (Error::OutcomeUnknown, 409, "outcome_unknown"),
+            (Error::AccessRequest(access_request::Fault::UnknownTask), 404, "unknown_task"),
             (Error::internal(""), 500, "internal"),
             (Error::Unavailable { what: "" }, 503, "unavailable"),
         ];

@@ -9,6 +9,7 @@ use super::facts::Particulars;
 use super::world::World;
 use crate::Result;
 use crate::audit::Target;
+use crate::authn::Caller;
 
 /// Something a caller asks to do, before anyone has decided on it.
 pub trait Action: fmt::Debug + Send + Sync + 'static {
@@ -18,6 +19,9 @@ pub trait Action: fmt::Debug + Send + Sync + 'static {
     const EVENT: &'static str;
 
     type Resource: Resource;
+
+    /// Takes note of who asks, and in whose name, before anything is looked for.
+    fn asked_by(&mut self, _: &Caller, _: Option<&Behalf>) {}
 
     /// Finds what is acted on; none is a refusal that tells nothing.
     fn find(&self, world: &World) -> impl Future<Output = Result<Option<Self::Resource>>> + Send;

@@ -177,11 +177,16 @@ impl Doctor<'_> {
         let principal = self.party.caller.principal();
         let id = principal.id().to_string();
         let is_agent = principal.kind().entity_kind() == Kind::Agent;
+        let chain = self.party.behalf.map_or_else(Vec::new, |it| it.chain().to_vec());
+        let chain = chain.iter().map(ToString::to_string).chain(is_agent.then(|| id.clone()));
+        let user = self.party.behalf.map(|it| it.user().to_string());
         Some(Approval {
             id: "supposed".into(),
             state: ApprovalState::Approved,
             agent: is_agent.then(|| id.clone()),
-            user: (!is_agent).then_some(id),
+            chain: chain.collect(),
+            user: if is_agent { user } else { Some(id) },
+            parties: Default::default(),
             tool: self.question.resource.uid().id().unescaped().to_owned(),
             digest: call.digest.clone(),
             approved_by: Default::default(),

@@ -91,6 +91,7 @@ impl Authz {
         if let Some(it) = &behalf {
             action.fit(it);
         }
+        action.asked_by(&caller, behalf.as_deref());
         let party = Party { caller: &caller, behalf: behalf.as_deref() };
         let Some(resource) = action.find(&self.world).await? else {
             return Err(self.absent(party, A::NAME, A::EVENT).await);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::approvals::Approvals;
 use crate::authn::api_keys::ApiKeys;
 use crate::credentials::Credentials;
 use crate::directory::Directory;
@@ -14,4 +15,5 @@ pub struct World {
     pub registry: Arc<Registry>,
     pub credentials: Arc<Credentials>,
     pub api_keys: Arc<ApiKeys>,
+    pub approvals: Arc<Approvals>,
 }

@@ -112,6 +112,11 @@ impl Api {
         }
     }
 
+    /// Whether a table is asked for, not JSON.
+    pub fn is_for_people(&self) -> bool {
+        self.output == Output::Table
+    }
+
     /// Members as a table of these fields, or as JSON.
     pub fn show_all(&self, members: &[Value], fields: &[&str]) {
         match self.output {

@@ -1,6 +1,7 @@
 //! The command line: `gatewright …`.
 
 mod api;
+mod approval;
 mod audit;
 mod client;
 mod demo;
@@ -75,6 +76,8 @@ enum Command {
     Tools(tools::ToolsCommand),
     /// Make, list, rotate and revoke API keys
     Key(key::KeyArgs),
+    /// List calls that wait for a person, and decide them
+    Approval(approval::ApprovalArgs),
     /// Rotate the key that secrets are sealed with; for the host's operator
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -143,6 +146,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(command) => token::run(command, &clock).await,
         Command::Tools(command) => tools::run(command, clock).await,
         Command::Key(args) => Ok(key::run(args).await),
+        Command::Approval(args) => Ok(approval::run(args).await),
         Command::Secrets(command) => secrets::run(command, clock).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,

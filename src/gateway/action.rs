@@ -9,15 +9,16 @@ use uuid::Uuid;
 
 use super::upstream::Along;
 use crate::Result;
+use crate::authn::Caller;
 use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
 use crate::authz::quota::NOTHING_USED;
-use crate::authz::{Action, Resource, Use, View, World};
+use crate::authz::{Action, Behalf, Resource, Use, View, World};
 use crate::credentials::{Presented, ToolRef};
 use crate::error::Error;
 use crate::registry::{Connection, Tool};
 
 /// Calling a tool with arguments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct InvokeTool {
     pub tool: ToolRef,
     pub arguments: Value,
@@ -29,8 +30,20 @@ pub struct InvokeTool {
     pub along: Along,
     /// The user in whose name it is asked for; what the access token says, when left out.
     pub on_behalf_of: Option<Uuid>,
+    /// The approval that the call uses up.
+    pub approval_id: Option<Uuid>,
+    /// Who asks, which is noted when it is authorized.
+    pub asker: Option<Asker>,
     /// The credential that the caller showed in the place of an access token: it must admit the call.
     pub presented: Option<Presented>,
+}
+
+/// Whose call it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    principal: Uuid,
+    /// Whom it acts for, when not for itself.
+    user: Option<Uuid>,
 }
 
 /// The tool that is called: a server that has one tool stands for that one.
@@ -63,10 +76,27 @@ impl Called {
 }
 
 impl InvokeTool {
-    /// SHA-256 over action, tool, pinned definition, canonical arguments (RFC 8785) and scopes: what
-    /// an approval is bound to.
+    /// A call and nothing besides: unconfirmed, in the caller's own name, to be made once.
+    pub fn new(tool: ToolRef, arguments: Value) -> InvokeTool {
+        InvokeTool {
+            tool,
+            arguments,
+            confirmed: false,
+            idempotency_key: None,
+            along: Along::default(),
+            on_behalf_of: None,
+            approval_id: None,
+            presented: None,
+            asker: None,
+        }
+    }
+
+    /// SHA-256 over who asks and for whom, action, tool, pinned definition, canonical arguments
+    /// (RFC 8785) and scopes: what an approval is bound to.
     pub fn digest(&self, tool: &Tool) -> String {
         let said = json!({
+            "principal": self.asker.map(|it| it.principal),
+            "on_behalf_of": self.asker.and_then(|it| it.user),
             "action": Self::NAME,
             "tool": tool.id,
             "tool_digest": tool.digest(),
@@ -99,8 +129,18 @@ impl Action for InvokeTool {
     const EVENT: &'static str = "tool.invoke";
     type Resource = Called;
 
+    fn asked_by(&mut self, caller: &Caller, behalf: Option<&Behalf>) {
+        let principal = caller.principal().id();
+        self.asker = Some(Asker { principal, user: behalf.map(Behalf::user) });
+    }
+
     async fn find(&self, world: &World) -> Result<Option<Called>> {
-        Ok(Called::find(&self.tool, world))
+        let Some(mut called) = Called::find(&self.tool, world) else { return Ok(None) };
+        if let (Some(id), Some(asker)) = (self.approval_id, self.asker) {
+            let approval = world.approvals.of(asker.principal, id).await?;
+            called.approval = approval.map(|it| it.facts());
+        }
+        Ok(Some(called))
     }
 
     fn check(&self, called: &Called, world: &World) -> Result<()> {

@@ -11,6 +11,7 @@ use super::calls::{self, Known, Sent};
 use super::failure::Failure;
 use super::proof::not_ready;
 use super::upstream::{Answered, Outgoing};
+use crate::approvals::{Consumption, RequestApproval, consumed};
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::{Behalf, Permit, Use, Warrant};
@@ -114,6 +115,19 @@ impl Gateway {
         self.end(&result, end, also, ending).await
     }
 
+    /// What became of a call that was made already, under the same idempotency key, with an approval
+    /// that it used up; none where there was no such call.
+    ///
+    /// # Errors
+    /// As [`Gateway::invoke`], where the key is known.
+    pub async fn recall(&self, permit: &Permit<RequestApproval>) -> Result<Option<Invoked>> {
+        let (call, called) = (&permit.action().call, permit.resource());
+        match self.known(permit.caller(), call, &called.tool).await? {
+            Known::Answered(kept) => replay(permit.warrant(), kept).map(Some),
+            Known::Nothing => Ok(None),
+        }
+    }
+
     /// Writes down that the call is about to be made, and with it the credential that it is to
     /// carry, or the intent to lease something for it.
     async fn begin(
@@ -144,8 +158,36 @@ impl Gateway {
             }
             _ => {}
         }
-        self.ledger.commit(warrant, statements).await?;
+        let used = self.used_approval(id, by.0, action, called);
+        let uses_approval = used.is_some();
+        statements.extend(used);
+        self.ledger.commit(warrant, statements).await.map_err(|error| match error {
+            Error::Conflict(_) if uses_approval => Error::Conflict(
+                "the approval has been used or has ended, or the tool was changed since".into(),
+            ),
+            other => other,
+        })?;
         Ok(begun)
+    }
+
+    /// What marks the approval as used that the call was decided with.
+    fn used_approval(
+        &self,
+        call: Uuid,
+        caller: &Caller,
+        action: &InvokeTool,
+        called: &Called,
+    ) -> Option<Statement> {
+        let digest = action.digest(&called.tool);
+        let by = Consumption {
+            call,
+            principal: caller.principal().id(),
+            digest: &digest,
+            tool: &called.tool,
+            server: called.server.as_deref(),
+            now: self.clock.micros(),
+        };
+        consumed(called.approval.as_ref()?, by)
     }
 
     async fn leased(

@@ -30,7 +30,7 @@ use crate::store::Database;
 use machine_token::MachineTokens;
 
 pub use account::{ConnectAccount, DisconnectAccount};
-pub use action::{Called, InvokeTool};
+pub use action::{Asker, Called, InvokeTool};
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
 pub use prober::Prober;

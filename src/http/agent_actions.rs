@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use warp::reply::{Reply as _, Response};
 
+use super::approvals::{self, ApprovalView};
 use super::call::Call;
-use super::invoke::{self, InvokeAnswer};
+use super::invoke::{self, Decided, InvokeAnswer};
 use super::list::Page;
 use super::problem::{self, Problem};
 use super::route::settle;
@@ -84,6 +85,9 @@ pub struct ExecuteBody {
     confirm_consequential: bool,
     /// For agents: the id of the user to act for, by the newest mandate that holds.
     on_behalf_of: Option<Uuid>,
+    /// Approvals that persons gave for these very calls, by the names of their actions.
+    #[serde(default)]
+    approvals: BTreeMap<String, Uuid>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -109,6 +113,9 @@ struct ActionAnswer {
     answer: Option<InvokeAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
+    /// What it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<ApprovalView>,
 }
 
 #[derive(Clone, Copy, Serialize, JsonSchema)]
@@ -120,6 +127,8 @@ enum Status {
     Denied,
     /// It was called in vain, or could not be called.
     Failed,
+    /// A person decides: ask again with the approval's id in `approvals`.
+    Awaiting,
 }
 
 /// One of the actions, for this caller.
@@ -170,7 +179,7 @@ pub async fn execute(app: Arc<App>, caller: Caller, call: Call) -> Result<Respon
     let asked = parse(&call, &app.actions)?;
     let doing = asked.into_iter().map(async |(name, action)| {
         let done = invoke::decided(&app, caller.clone(), action).await;
-        (name, ActionAnswer::of(done, &caller.origin().id))
+        (name, ActionAnswer::of(&app, done, &caller.origin().id))
     });
     let actions = join_all(doing).await.into_iter().collect();
     let actor = caller.principal().actor();
@@ -183,14 +192,14 @@ fn parse(call: &Call, tools: &Actions) -> Result<Vec<(String, InvokeTool)>> {
     let body: ExecuteBody = call.json()?;
     let (key, trace) = (invoke::idempotency_key(call)?, invoke::trace(call));
     let invoke = |action: &str, tool: &str, arguments: Value| InvokeTool {
-        tool: ToolRef::Name(tool.to_owned()),
-        arguments,
         confirmed: body.confirm_consequential,
         // No key that a caller may send has a space in it.
         idempotency_key: key.as_ref().map(|it| format!("{it} {action}")),
         along: Along { trace: trace.clone(), ..Along::default() },
         on_behalf_of: body.on_behalf_of,
         presented: call.presented.clone(),
+        approval_id: body.approvals.get(action).copied(),
+        ..InvokeTool::new(ToolRef::Name(tool.to_owned()), arguments)
     };
     let given = [
         &body.web_query,
@@ -214,7 +223,12 @@ fn parse(call: &Call, tools: &Actions) -> Result<Vec<(String, InvokeTool)>> {
         }
         asked.push((name.clone(), invoke(name, name, Value::Object(arguments.clone()))));
     }
+    let stray = body.approvals.keys().find(|it| asked.iter().all(|(name, _)| name != *it));
     Error::check([
+        stray.map(|it| FieldFault {
+            pointer: format!("/approvals/{it}"),
+            detail: "is the name of no action of this request".to_owned(),
+        }),
         asked.is_empty().then(|| fault("names no action")),
         (asked.len() > ACTIONS_MAX).then(|| fault("names more actions than may be asked at once")),
     ])?;
@@ -226,11 +240,17 @@ fn fault(detail: &str) -> FieldFault {
 }
 
 impl ActionAnswer {
-    fn of(done: Result<crate::gateway::Invoked>, request_id: &str) -> ActionAnswer {
+    fn of(app: &App, done: Result<Decided>, request_id: &str) -> ActionAnswer {
+        let none =
+            ActionAnswer { status: Status::Failed, answer: None, problem: None, approval: None };
         match done {
-            Ok(it) => {
+            Ok(Decided::Made(it)) => {
                 let status = if it.answered.is_error { Status::Failed } else { Status::Success };
-                ActionAnswer { status, answer: Some(invoke::answer(it)), problem: None }
+                ActionAnswer { status, answer: Some(invoke::answer(*it)), ..none }
+            }
+            Ok(Decided::Awaiting(it)) => {
+                let approval = Some(approvals::whole(app, &it.approval));
+                ActionAnswer { status: Status::Awaiting, approval, ..none }
             }
             Err(error) => {
                 let status = match error {
@@ -238,7 +258,7 @@ impl ActionAnswer {
                     _ => Status::Failed,
                 };
                 let problem = Some(problem::document(error, request_id));
-                ActionAnswer { status, answer: None, problem }
+                ActionAnswer { status, problem, ..none }
             }
         }
     }
@@ -264,15 +284,7 @@ impl Offered {
 }
 
 fn unasked(tool: &str) -> InvokeTool {
-    InvokeTool {
-        tool: ToolRef::Name(tool.to_owned()),
-        arguments: json!({}),
-        confirmed: true,
-        idempotency_key: None,
-        along: Along::default(),
-        on_behalf_of: None,
-        presented: None,
-    }
+    InvokeTool { confirmed: true, ..InvokeTool::new(ToolRef::Name(tool.to_owned()), json!({})) }
 }
 
 impl crate::authz::Resource for Offered {

@@ -10,7 +10,10 @@ use serde_json::Value;
 use uuid::Uuid;
 use warp::reply::{Reply as _, Response, json};
 
+use super::approvals;
 use super::call::Call;
+use super::route::Answer;
+use crate::approvals::{Awaiting, Instead};
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::Permit;
@@ -31,6 +34,8 @@ pub struct InvokeBody {
     confirm_consequential: bool,
     /// For agents: the id of the user to act for, by the newest mandate that holds.
     on_behalf_of: Option<Uuid>,
+    /// The approval that a person gave for this very call, which uses it up.
+    approval_id: Option<Uuid>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -60,13 +65,13 @@ pub fn parse_invoke(call: &Call) -> Result<InvokeTool> {
         return Err(Error::field("/arguments", "must be an object"));
     }
     Ok(InvokeTool {
-        tool: ToolRef::Id(call.id("tool")?),
-        arguments: body.arguments,
         confirmed: body.confirm_consequential,
         idempotency_key: idempotency_key(call)?,
         along: Along { trace: trace(call), ..Along::default() },
         on_behalf_of: body.on_behalf_of,
+        approval_id: body.approval_id,
         presented: call.presented.clone(),
+        ..InvokeTool::new(ToolRef::Id(call.id("tool")?), body.arguments)
     })
 }
 
@@ -102,12 +107,37 @@ pub async fn invoke(app: Arc<App>, permit: Permit<InvokeTool>) -> Result<Respons
     Ok(json(&answer(invoked)).into_response())
 }
 
+/// A call that is refused for want of a person's yes waits for it.
+pub fn instead(app: Arc<App>, caller: Caller, call: InvokeTool, refused: Error) -> Answer {
+    Box::pin(async move {
+        match app.instead(caller, call, refused).await? {
+            Instead::Answered(invoked) => Ok(json(&answer(*invoked)).into_response()),
+            Instead::Awaiting(it) => Ok(approvals::awaited(&app, &it)),
+        }
+    })
+}
+
+/// What a call came to.
+pub enum Decided {
+    Made(Box<Invoked>),
+    /// A person is asked.
+    Awaiting(Awaiting),
+}
+
 /// Decides on a call and makes it, for those who find out in a body what is asked.
 ///
 /// # Errors
 /// What a guarded route would answer.
-pub async fn decided(app: &App, caller: Caller, action: InvokeTool) -> Result<Invoked> {
-    let permit = app.authz.authorize(caller, action).await?;
+pub async fn decided(app: &App, caller: Caller, action: InvokeTool) -> Result<Decided> {
+    let permit = match app.authz.authorize(caller.clone(), action.clone()).await {
+        Ok(permit) => permit,
+        Err(refused) => {
+            return Ok(match app.instead(caller, action, refused).await? {
+                Instead::Answered(invoked) => Decided::Made(invoked),
+                Instead::Awaiting(it) => Decided::Awaiting(it),
+            });
+        }
+    };
     let record = permit.warrant().record().clone();
     // A decision is written down whatever becomes of its call.
     let invoked = AssertUnwindSafe(app.gateway.invoke(permit)).catch_unwind().await;
@@ -117,7 +147,7 @@ pub async fn decided(app: &App, caller: Caller, action: InvokeTool) -> Result<In
     });
     let outcome = if invoked.is_ok() { Outcome::Success } else { Outcome::Failed };
     app.authz.settle(&record, outcome).await?;
-    invoked
+    invoked.map(Box::new).map(Decided::Made)
 }
 
 pub fn answer(it: Invoked) -> InvokeAnswer {

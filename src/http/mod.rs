@@ -1,9 +1,12 @@
 //! The API: a table of routes behind one warp filter.
 
+mod access_requests;
 mod account;
 mod agent_actions;
 mod agents;
 mod api_keys;
+mod approval_events;
+mod approvals;
 mod audit;
 mod call;
 mod challenge;

@@ -129,6 +129,7 @@ fn describe(error: Error, request_id: &str) -> (Problem, Vec<(header::HeaderName
             problem.risk = Some(rating.risk);
             problem.risk_reasons = Some(rating.reasons);
         }
+        Error::AccessRequest(fault) => problem.kind = fault.kind(),
         Error::Invalid(faults) => problem.errors = Some(faults),
         Error::NotAdmitted { reason, .. } => {
             problem.reason = Some(reason);

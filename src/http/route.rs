@@ -31,7 +31,8 @@ pub struct Route {
     serve: Serve,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
+/// What comes of a request, in time.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 type Serve = Box<dyn Fn(Arc<App>, Call) -> Answer + Send + Sync>;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,15 +76,16 @@ impl Route {
     }
 
     /// The same, for a caller that may show a credential for one tool in the place of an access
-    /// token.
+    /// token. Who is refused is answered by `instead`, which gets what was asked and the error.
     pub fn guarded_for_holders<A, Act, Fut>(
         method: Method,
         path: &'static str,
         parse: fn(&Call) -> Result<A>,
         act: Act,
+        instead: fn(Arc<App>, Caller, A, Error) -> Answer,
     ) -> Route
     where
-        A: Action,
+        A: Action + Clone,
         Act: Fn(Arc<App>, Permit<A>) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
     {
@@ -97,7 +99,12 @@ impl Route {
                     }
                     None => app.identify(call.request(), call.origin.clone())?,
                 };
-                decide_and_act(app, caller, call, parse, act).await
+                expect_query(&call)?;
+                let action = parse(&call)?;
+                match app.authz.authorize(caller.clone(), action.clone()).await {
+                    Ok(permit) => acted(app, permit, act).await,
+                    Err(refused) => instead(app, caller, action, refused).await,
+                }
             })
         };
         Route { serve: Box::new(serve), ..Route::guarded(method, path, parse, act) }
@@ -266,6 +273,16 @@ where
 {
     expect_query(&call)?;
     let permit = app.authz.authorize(caller, parse(&call)?).await?;
+    acted(app, permit, act).await
+}
+
+/// What comes of an act that was allowed.
+async fn acted<A, Act, Fut>(app: Arc<App>, permit: Permit<A>, act: Act) -> Result<Response>
+where
+    A: Action,
+    Act: Fn(Arc<App>, Permit<A>) -> Fut,
+    Fut: Future<Output = Result<Response>>,
+{
     let record = permit.warrant().record().clone();
     // A decision is written down whatever becomes of its act.
     let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;

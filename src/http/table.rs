@@ -9,9 +9,9 @@ use super::credentials::{
 use super::list::Page;
 use super::route::Route;
 use super::{
-    account, agent_actions, agents, api_keys, audit, credentials, docs, factors, forward_auth,
-    health, invoke, mandates, mcp, oauth, passkeys, probes, session, tools, users, versions,
-    well_known,
+    access_requests, account, agent_actions, agents, api_keys, approvals, audit, credentials, docs,
+    factors, forward_auth, health, invoke, mandates, mcp, oauth, passkeys, probes, session, tools,
+    users, versions, well_known,
 };
 use crate::authn::oauth::{MCP, MCP_METADATA, RESOURCE_METADATA};
 use crate::registry::{NewTool, ProbeView, ToolPatch};
@@ -36,6 +36,8 @@ pub fn routes() -> Vec<Route> {
         ("Tools", registry()),
         ("MCP", mcp_server()),
         ("Credentials", vending()),
+        ("Approvals", human_in_the_loop()),
+        ("Access requests", requests_for_access()),
         ("Audit", auditing()),
     ];
     let filed = |(tag, routes): (&'static str, Vec<Route>)| {
@@ -533,10 +535,12 @@ fn registry() -> Vec<Route> {
             "/api/v1/tools/{tool}/invoke",
             invoke::parse_invoke,
             invoke::invoke,
+            invoke::instead,
         )
         .about("Call a tool through the gateway, which holds its secrets")
         .takes::<invoke::InvokeBody>()
         .gives::<invoke::InvokeAnswer>()
+        .or_gives::<approvals::AwaitingAnswer>(202)
         .patient(),
         Route::identified(Method::GET, "/api/v1/agent/actions", agent_actions::list)
             .about("The actions of agents, which tool each is, and whether the caller may use it")
@@ -703,6 +707,76 @@ fn vending() -> Vec<Route> {
             .asks(forward_auth::ASKS)
     }));
     routes
+}
+
+fn human_in_the_loop() -> Vec<Route> {
+    vec![
+        Route::listed("/api/v1/approvals", approvals::parse_list, approvals::list)
+            .about("The approvals you may see, newest first, without the arguments of their calls")
+            .gives::<Page<approvals::ApprovalView>>()
+            .asks(approvals::FILTERS),
+        Route::identified(Method::GET, "/api/v1/approvals/events", approvals::follow)
+            .about("Approvals that you may see, as they come and change (server-sent events)")
+            .gives_text("text/event-stream"),
+        Route::guarded(
+            Method::GET,
+            "/api/v1/approvals/{approval}",
+            approvals::parse_show,
+            approvals::get,
+        )
+        .about("One approval, with the arguments of the call")
+        .gives::<approvals::ApprovalView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/approvals/{approval}/approve",
+            approvals::parse_approve,
+            approvals::decide,
+        )
+        .about("Say yes to exactly this call, once; needs a second factor proven just now")
+        .takes::<approvals::DecisionBody>()
+        .gives::<approvals::ApprovalView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/approvals/{approval}/deny",
+            approvals::parse_deny,
+            approvals::decide,
+        )
+        .about("Say no; needs a second factor proven just now")
+        .takes::<approvals::DecisionBody>()
+        .gives::<approvals::ApprovalView>(),
+        Route::guarded(
+            Method::POST,
+            "/api/v1/approvals/{approval}/cancel",
+            approvals::parse_cancel,
+            approvals::cancel,
+        )
+        .about("Take back what you asked for, or what is asked for you")
+        .takes::<approvals::DecisionBody>()
+        .gives::<approvals::ApprovalView>(),
+    ]
+}
+
+/// OpenID AuthZEN Access Request and Approval Profile, Draft 1.
+fn requests_for_access() -> Vec<Route> {
+    vec![
+        Route::identified(Method::POST, "/access/v1/requests", access_requests::create)
+            .about("Request access that was refused for want of a person's yes")
+            .takes::<access_requests::SubmissionBody>()
+            .with_status(202)
+            .gives::<access_requests::TaskAnswer>()
+            .or_gives::<access_requests::TaskAnswer>(201),
+        Route::identified(Method::GET, "/access/v1/requests/{approval}", access_requests::get)
+            .about("How far a request for access has come")
+            .gives::<access_requests::TaskAnswer>(),
+        Route::identified(
+            Method::POST,
+            "/access/v1/requests/{approval}/cancel",
+            access_requests::cancel,
+        )
+        .about("Take a request for access back")
+        .takes::<access_requests::CancellationBody>()
+        .gives::<access_requests::TaskAnswer>(),
+    ]
 }
 
 fn auditing() -> Vec<Route> {

@@ -1,6 +1,7 @@
 //! What the operator decides: one type, read from defaults, a TOML file, `.env`, the environment
 //! and flags, later ones winning, with every fault told at once.
 
+mod approvals;
 mod args;
 mod audit;
 mod auth;
@@ -37,6 +38,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub use self::approvals::Approvals;
 pub use self::args::SettingsArgs;
 pub use self::audit::Audit;
 pub use self::auth::Auth;
@@ -91,6 +93,7 @@ pub struct Settings {
     pub outbound: Outbound,
     pub probe: Probe,
     pub gateway: Gateway,
+    pub approvals: Approvals,
     pub actions: Actions,
     pub audit: Audit,
     pub log: Log,
@@ -180,6 +183,7 @@ impl Default for Settings {
             outbound: Outbound::default(),
             probe: Probe::default(),
             gateway: Gateway::default(),
+            approvals: Approvals::default(),
             actions: Actions::default(),
             audit: Audit::default(),
             log: Log::default(),

@@ -8,8 +8,10 @@ use super::faults::Source;
 use super::production;
 use super::sources::Gathered;
 use super::{Settings, VaultPath};
+use crate::approvals::signing_key;
 use crate::net::outbound::{Reach, Unfit};
 
+const SIGNING_BYTES_MIN: usize = 24;
 const TOKEN_BYTES_MIN: usize = 32;
 const TOKEN_DIFFERENT_MIN: usize = 10;
 
@@ -20,6 +22,7 @@ pub fn apply(settings: &Settings, all: &mut Gathered, cwd: &Path) {
     rules.lives();
     rules.resources();
     rules.bootstrap_token();
+    rules.webhook();
     rules.listeners();
     rules.services();
     rules.sandbox();
@@ -63,6 +66,8 @@ impl Rules<'_> {
             ("auth.bootstrap_admin_username", "auth.bootstrap_admin_password"),
             ("auth.bootstrap_admin_password", "auth.bootstrap_admin_username"),
             ("auth.tokens_principal", "auth.tokens_file"),
+            ("approvals.webhook_url", "approvals.webhook_secret"),
+            ("approvals.webhook_secret", "approvals.webhook_url"),
             ("tls.cert_file", "tls.key_file"),
             ("tls.key_file", "tls.cert_file"),
             ("tls.client_ca_file", "tls.cert_file"),
@@ -114,6 +119,25 @@ impl Rules<'_> {
         if !token.bytes().all(|it| it.is_ascii_graphic()) {
             let fix = "make one with `openssl rand -hex 32`";
             self.refuse("auth.bootstrap_token", "does not fit into a header", fix);
+        }
+    }
+
+    fn webhook(&mut self) {
+        let approvals = &self.settings.approvals;
+        if let Some(Err(unfit)) =
+            approvals.webhook_url.as_ref().map(|it| Reach::Configured.check(it))
+        {
+            let fix = "name an https address, or one of this machine";
+            self.refuse("approvals.webhook_url", format!("cannot be called: {unfit}"), fix);
+        }
+        let key = approvals.webhook_secret.as_ref().map(signing_key);
+        if key.is_some_and(|it| it.is_none_or(|it| it.expose_secret().len() < SIGNING_BYTES_MIN)) {
+            let problem = format!("is shorter than {SIGNING_BYTES_MIN} bytes, or not Base64");
+            self.refuse(
+                "approvals.webhook_secret",
+                problem,
+                "make one with `openssl rand -hex 32`",
+            );
         }
     }
 

@@ -11,6 +11,7 @@
 mod access_tokens;
 mod agent_actions;
 mod api_keys;
+mod approvals;
 mod attacks;
 mod attacks_identity;
 mod audit;

@@ -198,6 +198,7 @@ async fn every_answer_is_as_the_document_says() {
     vending(&mut witness, &admin, &agent, &tool).await;
     calls(&mut witness, &admin).await;
     servers(&mut witness, &admin).await;
+    human_in_the_loop(&gate, &mut witness).await;
     delegation(&gate, &mut witness, &agent).await;
     audit(&gate, &mut witness, &admin).await;
     endings(&gate, &mut witness, &admin, &tool).await;
@@ -493,6 +494,46 @@ async fn calls(witness: &mut Witness, admin: &Caller) {
     }
     let template = "/api/v1/tools/{tool}/account";
     witness.saw("delete", template, &admin.delete(&format!("{one}/account")).await);
+}
+
+async fn human_in_the_loop(gate: &Gate, witness: &mut Witness) {
+    let erin = gate.user_with_factor("erin", "tool_publisher").await;
+    let risky = samples::risky("pay", "https://pay.example/");
+    let tool = erin.post("/api/v1/tools", &risky).await.expect(201)["id"].clone();
+    let tool = tool.as_str().unwrap();
+    let (asks, agent) = gate.agent("poly", "translator").await;
+    let invoke = format!("/api/v1/tools/{tool}/invoke");
+    let mut waiting = Vec::new();
+    for n in 0..4 {
+        let answer = agent.post(&invoke, &json!({ "arguments": { "n": n } })).await;
+        waiting.push(witness.saw("post", "/api/v1/tools/{tool}/invoke", &answer));
+    }
+    let list = "/api/v1/approvals";
+    let one = |n: usize| format!("{list}/{}", waiting[n]["approval"]["id"].as_str().unwrap());
+    witness.saw("get", list, &agent.get(list).await);
+    witness.saw("get", &format!("{list}/{{approval}}"), &agent.get(&one(0)).await);
+    for (n, by, verb) in [(0, &erin, "approve"), (1, &erin, "deny"), (2, &agent, "cancel")] {
+        let answer = by.post(&format!("{}/{verb}", one(n)), &json!({ "reason": "so" })).await;
+        witness.saw("post", &format!("{list}/{{approval}}/{verb}"), &answer);
+    }
+    let events = erin.request(Method::GET, "/api/v1/approvals/events").send().await.unwrap();
+    let (status, headers) = (events.status(), events.headers().clone());
+    let begun = Answer { status, headers, text: String::new() };
+    witness.saw("get", "/api/v1/approvals/events", &begun);
+
+    let path = "/access/v1/requests";
+    let refusal = waiting[3]["decision_id"].as_str().unwrap();
+    let mut request = samples::access_request(asks["client_id"].as_str().unwrap(), tool, refusal);
+    request["context"]["arguments"] = json!({ "n": 3 });
+    let task = witness.saw("post", path, &agent.post(path, &request).await);
+    witness.saw("post", path, &agent.post(path, &json!({})).await);
+    let one = format!("{path}/{}", task["task"]["id"].as_str().unwrap());
+    let template = "/access/v1/requests/{approval}";
+    witness.saw("get", template, &agent.get(&one).await);
+    for _ in 0..2 {
+        let answer = agent.act(&format!("{one}/cancel")).await;
+        witness.saw("post", &format!("{template}/cancel"), &answer);
+    }
 }
 
 async fn delegation(gate: &Gate, witness: &mut Witness, agent: &Caller) {

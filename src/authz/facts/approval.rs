@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use anyhow::Result;
 use cedar_policy::Entity;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::express::{entities, entity, instant, text};
@@ -19,10 +20,16 @@ pub struct Approval {
     pub state: ApprovalState,
     /// Id of the agent that asks, if an agent does.
     pub agent: Option<String>,
-    /// Id of the user who asks, if a user does.
+    /// Id of the user who asks, or is acted for.
     pub user: Option<String>,
+    /// Ids of the agents that the call passes through, the one that asks among them.
+    #[serde(default)]
+    pub chain: BTreeSet<String>,
+    /// Ids of the users on whose side it is asked.
+    #[serde(default)]
+    pub parties: BTreeSet<String>,
     pub tool: String,
-    /// Over action, tool version, canonical arguments and scopes.
+    /// Over principal, action, tool version, canonical arguments and scopes.
     pub digest: String,
     /// Ids of the users who said yes.
     pub approved_by: BTreeSet<String>,
@@ -32,7 +39,7 @@ pub struct Approval {
 }
 
 /// How far an approval has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ApprovalState {
     Pending,
@@ -40,6 +47,7 @@ pub enum ApprovalState {
     Rejected,
     Expired,
     Consumed,
+    Cancelled,
 }
 
 impl Approval {
@@ -50,6 +58,8 @@ impl Approval {
     pub fn entity(&self) -> Result<Entity> {
         let mut attributes = HashMap::from([
             ("state".to_owned(), entity(Kind::ApprovalState, self.state.as_str())),
+            ("chain".to_owned(), entities(Kind::Agent, &self.chain)),
+            ("parties".to_owned(), entities(Kind::User, &self.parties)),
             ("tool".to_owned(), entity(Kind::Tool, &self.tool)),
             ("digest".to_owned(), text(&self.digest)),
             ("approved_by".to_owned(), entities(Kind::User, &self.approved_by)),
@@ -67,6 +77,13 @@ impl Approval {
 }
 
 impl ApprovalState {
+    /// The state that the schema calls `text`.
+    pub fn parse(text: &str) -> Option<ApprovalState> {
+        use ApprovalState::{Approved, Cancelled, Consumed, Expired, Pending, Rejected};
+        let all = [Pending, Approved, Rejected, Expired, Consumed, Cancelled];
+        all.into_iter().find(|it| it.as_str() == text)
+    }
+
     /// The id of the schema's `ApprovalState`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,6 +92,7 @@ impl ApprovalState {
             ApprovalState::Rejected => "rejected",
             ApprovalState::Expired => "expired",
             ApprovalState::Consumed => "consumed",
+            ApprovalState::Cancelled => "cancelled",
         }
     }
 }

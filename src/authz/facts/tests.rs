@@ -58,6 +58,8 @@ fn approval() -> Approval {
         state: ApprovalState::Approved,
         agent: Some("bot".to_owned()),
         user: None,
+        chain: ["bot".to_owned()].into(),
+        parties: ["uma".to_owned()].into(),
         tool: "calc".to_owned(),
         digest: "d1".to_owned(),
         approved_by: ["erin".to_owned()].into(),

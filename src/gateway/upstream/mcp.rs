@@ -97,7 +97,7 @@ fn failure(Failed { failure, ran }: Failed, scrubber: &Scrubber) -> Failure {
 }
 
 /// What a caller that speaks MCP itself may pass on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Along {
     /// `traceparent`, as the caller sent it.
     pub trace: Option<String>,

@@ -5,6 +5,7 @@ use rmcp::model::{CallToolRequestParams, JsonObject};
 use serde_json::Value;
 
 use super::super::invoke::{TRACE_CHARS_MAX, is_idempotency_key};
+use super::approval::{APPROVAL, carried};
 use crate::credentials::ToolRef;
 use crate::gateway::{Along, InvokeTool};
 use crate::{Error, Result};
@@ -26,21 +27,23 @@ pub fn invocation(
     trace_header: Option<String>,
 ) -> Result<InvokeTool> {
     let trace = meta.remove(TRACE).and_then(|it| it.as_str().map(str::to_owned)).or(trace_header);
-    let asked = InvokeTool {
-        tool: ToolRef::Name(params.name.into_owned()),
-        arguments: Value::Object(params.arguments.unwrap_or_default()),
+    let tool = ToolRef::Name(params.name.into_owned());
+    let arguments = Value::Object(params.arguments.unwrap_or_default());
+    let mut asked = InvokeTool {
         confirmed: confirmed(meta.remove(CONFIRM))?,
         idempotency_key: idempotency_key(meta.remove(KEY))?,
         on_behalf_of: on_behalf_of(meta.remove(ON_BEHALF_OF))?,
-        presented: None,
-        along: Along { trace: trace.filter(|it| it.len() <= TRACE_CHARS_MAX), ..Along::default() },
+        approval_id: carried(meta.remove(APPROVAL), params.request_state)?,
+        ..InvokeTool::new(tool, arguments)
     };
     // A key with a typing error must not become no key.
     if let Some(name) = meta.keys().find(|it| it.starts_with(OURS)) {
         let name: String = name.chars().take(60).collect();
         return Err(Error::field(&pointer(&name), "is not a key of this request"));
     }
-    Ok(InvokeTool { along: Along { meta, ..asked.along }, ..asked })
+    let trace = trace.filter(|it| it.len() <= TRACE_CHARS_MAX);
+    asked.along = Along { trace, meta, ..Along::default() };
+    Ok(asked)
 }
 
 fn confirmed(value: Option<Value>) -> Result<bool> {

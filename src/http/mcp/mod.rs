@@ -5,6 +5,7 @@
 //! is. Nothing is kept between two requests: an `Mcp-Session-Id` only tells one client's request ids
 //! from another's, so there is no session to be taken over or to be left behind.
 
+mod approval;
 mod arguments;
 mod call;
 mod listing;

@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 use warp::http::HeaderValue;
 
 use super::super::call::Call;
-use super::super::invoke::decided;
+use super::super::invoke::{Decided, decided};
 use super::super::route::settle;
+use super::approval::{self, Way};
 use super::arguments::invocation;
 use super::call::{Shape, result};
 use super::listing::{self, ListCallable};
@@ -27,7 +28,7 @@ use super::refusal::{Refusal, refusal};
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::Listing as _;
-use crate::authz::facts::Particulars;
+use crate::authz::facts::{ApprovalState, Particulars};
 use crate::gateway::InvokeTool;
 use crate::{App, Result};
 
@@ -87,11 +88,23 @@ impl Server {
         Ok(listing::page(&visible))
     }
 
-    /// Calls the tool on the way that all calls go.
-    async fn call(&self, action: InvokeTool) -> Result<CallToolResult> {
+    /// Calls the tool on the way that all calls go. An approval that waits to be used by this very
+    /// call is used by it, for not every client can name one.
+    async fn call(&self, mut action: InvokeTool, way: Way) -> Result<CallToolResponse> {
         let shape = Shape::of(action.tool.find(self.app.authz.world()).as_deref());
-        let invoked = decided(&self.app, self.caller.clone(), action).await?;
-        Ok(result(shape, invoked))
+        let decide = async |action| decided(&self.app, self.caller.clone(), action).await;
+        let mut done = decide(action.clone()).await?;
+        if let Decided::Awaiting(it) = &done
+            && action.approval_id.is_none()
+            && it.approval.state == ApprovalState::Approved
+        {
+            action.approval_id = Some(it.approval.id);
+            done = decide(action).await?;
+        }
+        Ok(match done {
+            Decided::Made(invoked) => result(shape, *invoked).into(),
+            Decided::Awaiting(it) => approval::told(&self.app, &it, way),
+        })
     }
 
     /// What came of a call, or the refusal that its model is to read.
@@ -118,10 +131,11 @@ impl Server {
     async fn call_while_wanted(
         &self,
         action: InvokeTool,
+        way: Way,
         answering: &CancellationToken,
-    ) -> Result<CallToolResult> {
+    ) -> Result<CallToolResponse> {
         let cancelled = action.along.cancelled.clone();
-        let mut call = pin!(self.call(action));
+        let mut call = pin!(self.call(action, way));
         tokio::select! {
             called = &mut call => called,
             () = self.nobody_waits(answering) => {
@@ -181,20 +195,22 @@ impl ServerHandler for Server {
             let said = "a request of this id is under way: give every request an id of its own";
             return Err(ErrorData::invalid_request(said, None));
         };
+        let way =
+            Way::of(self.asked.gone.as_ref().and(context.client_capabilities()).as_ref(), &params);
         let RequestContext { meta, peer, ct, .. } = context;
         let reports = meta.get_progress_token().map(|it| Reports::to(peer, it));
         let called = match invocation(params, meta.0.0, self.asked.trace.clone()) {
             Ok(mut action) => {
                 action.along.cancelled = entered.cancelled.clone();
                 action.along.progress = reports.as_ref().map(Reports::sink);
-                self.call_while_wanted(action, &ct).await
+                self.call_while_wanted(action, way, &ct).await
             }
             Err(error) => Err(error),
         };
         if let Some(reports) = reports {
             reports.end(LAST_REPORTS).await;
         }
-        called.or_else(|it| self.told(it)).map(Into::into)
+        called.or_else(|it| self.told(it).map(Into::into))
     }
 
     // There are tools here and nothing else, which rmcp would answer with empty lists.

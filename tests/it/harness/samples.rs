@@ -32,6 +32,31 @@ pub fn calculate(name: &str) -> Value {
     })
 }
 
+/// A high-risk HTTP tool that role `translator` may use with an approval.
+pub fn risky(name: &str, endpoint: &str) -> Value {
+    json!({
+        "tool_type": "http",
+        "name": name,
+        "endpoint": endpoint,
+        "tags": ["translation"],
+        "scopes": ["call"],
+        "required_scopes": ["agent:translate"],
+        "risk_level": "high",
+        "input_schema": { "type": "object" },
+    })
+}
+
+/// A request for access to a tool that was refused to this agent.
+pub fn access_request(agent: &str, tool: &str, refusal: &str) -> Value {
+    json!({
+        "subject": { "type": "agent", "id": agent },
+        "resource": { "type": "tool", "id": tool },
+        "action": { "name": "invoke" },
+        "context": { "arguments": {} },
+        "denial": { "evaluation_id": refusal, "expires_at": "2100-01-01T00:00:00Z" },
+    })
+}
+
 /// What a browser might say it has made; of the right shape, and of nothing.
 pub fn passkey() -> Value {
     let response = json!({ "attestationObject": "oA", "clientDataJSON": "e30" });

@@ -1,5 +1,6 @@
 //! The MCP server: who sees and calls what, in both eras of the protocol.
 
+mod approvals;
 mod attacks;
 mod calls;
 mod conformance;
@@ -35,10 +36,15 @@ impl Mcp {
 
     /// A request of the new era.
     fn request(&self, method: &str, params: &Value) -> RequestBuilder {
+        self.request_of(&json!({}), method, params)
+    }
+
+    /// The same of a client that can do this.
+    fn request_of(&self, can: &Value, method: &str, params: &Value) -> RequestBuilder {
         let mut params = params.clone();
         let meta = params.as_object_mut().unwrap().entry("_meta").or_insert_with(|| json!({}));
         meta["io.modelcontextprotocol/protocolVersion"] = NEW.into();
-        meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        meta["io.modelcontextprotocol/clientCapabilities"] = can.clone();
         let id = self.ids.fetch_add(1, Ordering::SeqCst);
         let request = self.raw(&message(Some(id), method, &params));
         let request = request.header("mcp-protocol-version", NEW).header("mcp-method", method);

@@ -69,7 +69,9 @@ fn mutants(
     spare: Option<&str>,
 ) -> Vec<Request> {
     let mut all = Vec::new();
-    for route in routes() {
+    // What is told as it happens has no end to wait for.
+    let endless = |path: &str| path.ends_with("/events");
+    for route in routes().into_iter().filter(|it| token.is_none() || !endless(it.path)) {
         let slow = route.path.starts_with("/api/v1/auth/") || route.path == "/api/v1/users";
         let slow = slow && route.method == "POST";
         let token = if route.path.ends_with("/logout") { spare } else { token };

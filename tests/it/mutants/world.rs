@@ -56,8 +56,13 @@ impl World {
         let path = format!("/api/v1/users/{}/mandates", uma.id().await);
         let mandate = samples::mandate("lingua", "translation", &["read"]);
         let mandate = uma.post(&path, &mandate).await.expect(201);
+        let risky = samples::risky("pay", "https://pay.example/");
+        let risky = admin.post("/api/v1/tools", &risky).await.expect(201);
+        let path = format!("/api/v1/tools/{}/invoke", text(&risky, "id"));
+        let waiting = agent.post(&path, &json!({ "arguments": {} })).await.expect(202);
         let ids = [
             ("{mandate}", text(&mandate, "id")),
+            ("{approval}", text(&waiting["approval"], "id")),
             ("{key}", text(&key, "id")),
             ("{tool}", text(&tool, "id")),
             ("{user}", text(&user, "id")),
@@ -200,6 +205,14 @@ impl World {
             }),
             ("PUT", "/api/v1/agents/{agent}/keys") => Holder::ed25519(1).jwks("one"),
             ("POST", "/api/v1/agents/{agent}/secret") => json!({ "overlap_seconds": 60 }),
+            ("POST", "/access/v1/requests") => samples::access_request(
+                &self.secrets["client_id"],
+                &self.ids["{tool}"],
+                "019aa111-0000-7000-8000-000000000000",
+            ),
+            ("POST", _) if ["approve", "deny", "cancel"].contains(&last) => {
+                json!({ "reason": "so" })
+            }
             ("GET" | "PUT" | "DELETE", _) => return None,
             _ if WITHOUT_BODY.contains(&last) => return None,
             _ => panic!("say here what a good request for {method} {template} is"),
