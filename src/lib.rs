@@ -19,6 +19,7 @@
 
 #[cfg(feature = "server")]
 pub mod app;
+#[cfg(feature = "server")]
 pub mod approvals;
 #[cfg(feature = "server")]
 pub mod audit;

@@ -17,7 +17,8 @@ const PAGE: usize = 50;
 pub fn measure(open: &Inhabited, closed: &Inhabited, runtime: &Runtime, verdicts: &mut Verdicts) {
     report::heading("Discovery, 10,000 tools, a page of 50, CPU µs");
     report::columns(&["", "least", "median"]);
-    let page = |world: &Inhabited, after: Option<String>| {
+    let page = |world: &Inhabited, after: Option<&str>| {
+        let after = after.map(|it| it.parse().unwrap());
         let list = ListTools { page_size: PAGE, after, ..ListTools::default() };
         let seen = runtime.block_on(world.place.authz.visible(world.agent.clone(), list));
         assert_eq!(seen.unwrap().items().len(), PAGE);
@@ -25,7 +26,7 @@ pub fn measure(open: &Inhabited, closed: &Inhabited, runtime: &Runtime, verdicts
     let middle = open.tools[open.tools.len() / 2].name_key();
     let measured = alternate(vec![
         Side::new("first page, all are visible", || page(open, None)),
-        Side::new("a page in the middle", || page(open, Some(middle.to_owned()))),
+        Side::new("a page in the middle", || page(open, Some(middle))),
         Side::new("first page, 1 in 100 is visible", || page(closed, None)),
     ]);
     let goal = Some(0.0..=5_000.0);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
+use gatewright::approvals::{self, Approvals};
 use gatewright::audit::Ledger;
 use gatewright::audit::checkpoint::Signer;
 use gatewright::audit::entry::Origin;
@@ -17,9 +18,10 @@ use gatewright::clock::Clock;
 use gatewright::credentials::Credentials;
 use gatewright::credentials::keys::KeyRing;
 use gatewright::directory::{Directory, NewAgent, NewUser, RegisterAgent};
+use gatewright::net::outbound::Outbound;
 use gatewright::policy::Bundle;
 use gatewright::registry::{CreateTool, Decided, Definition, New, NewTool, Registry, State, Tool};
-use gatewright::settings::DatabaseUrl;
+use gatewright::settings::{DatabaseUrl, Settings};
 use gatewright::store::{self, Database};
 use http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::SecretString;
@@ -89,6 +91,7 @@ impl Inhabited {
             headers: &headers,
             method: &Method::POST,
             path: TOKEN,
+            server: None,
             service: Service::Api,
         };
         let proof = self.place.authn.key_proof(request).unwrap();
@@ -105,6 +108,16 @@ impl Place {
         let directory =
             Arc::new(Directory::load(db.clone(), ledger.clone(), clock.clone()).await.unwrap());
         let registry = Arc::new(Registry::load(&*db, ledger.clone(), clock.clone()).await.unwrap());
+        let api_keys = Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await.unwrap());
+        let settings = Settings::default();
+        let parts = approvals::Parts {
+            db: db.clone(),
+            ledger: ledger.clone(),
+            directory: directory.clone(),
+            api_keys: api_keys.clone(),
+            outbound: Arc::new(Outbound::new(&settings.outbound, clock.clone()).unwrap()),
+            clock: clock.clone(),
+        };
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -115,7 +128,8 @@ impl Place {
                 ledger.clone(),
                 clock.clone(),
             )),
-            api_keys: Arc::new(ApiKeys::load(&*db, ledger.clone(), clock.clone()).await.unwrap()),
+            api_keys,
+            approvals: Arc::new(Approvals::new(&settings, parts)),
         };
         let key = SigningKey::from_bytes(&[2; 32]);
         let authn = Authn::load(
@@ -217,7 +231,7 @@ fn rules() -> TokenRules {
 
 /// A request with these headers, as [`origin`] tells of it.
 pub fn request(headers: &HeaderMap) -> Request<'_> {
-    Request { headers, method: &Method::GET, path: PATH, service: Service::Api }
+    Request { headers, method: &Method::GET, path: PATH, server: None, service: Service::Api }
 }
 
 fn bearer(token: &str) -> HeaderMap {

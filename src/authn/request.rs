@@ -4,6 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 use secrecy::SecretString;
 
+use crate::settings::Origin;
 use crate::{Error, Result, Unproven};
 
 /// What is asked for something: a token is given for one of them (RFC 8707).
@@ -25,6 +26,8 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// What it is sent to.
     pub service: Service,
+    /// Where it was sent, when it was not here: somebody else asks about it.
+    pub server: Option<&'a Origin>,
 }
 
 /// How a token is sent: by whoever has it (RFC 6750), or by the holder of its key (RFC 9449).

@@ -2,6 +2,7 @@
 
 pub mod attenuate;
 mod credential;
+mod door;
 mod feed;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -32,6 +33,7 @@ use crate::clock::Clock;
 use crate::store::{Database, Value};
 
 pub use credential::Credential;
+pub use door::PresentCredential;
 pub use introspect::{IntrospectCredential, Validation};
 pub use issue::{ForCall, Issued, RequestCredential, ToolRef, Ttl};
 pub use present::Presented;

@@ -27,6 +27,12 @@ impl Presented {
     }
 }
 
+impl Presented {
+    pub(super) fn signed(&self) -> &Signed {
+        &self.signed
+    }
+}
+
 impl fmt::Debug for Presented {
     /// The id alone: the token is in there.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,7 +101,7 @@ fn refused(refusal: Refusal) -> Error {
 }
 
 /// The token is good, and not for this.
-fn not_admitted(refusal: Refusal) -> Error {
+pub(super) fn not_admitted(refusal: Refusal) -> Error {
     match refusal.reason {
         _ if refusal.could_not_verify() => refused(refusal),
         Reason::Expired | Reason::Revoked => refused(refusal),

@@ -101,7 +101,7 @@ impl Listener {
             return Some(());
         }
         let Listener { headers, method, path, .. } = &*self;
-        let request = Request { headers, method, path, service: Service::Api };
+        let request = Request { headers, method, path, server: None, service: Service::Api };
         self.caller = self.app.identify(request, self.origin.clone()).ok()?;
         Some(())
     }

@@ -48,7 +48,7 @@ impl Call {
     /// What shows who sent it.
     pub fn request(&self) -> Request<'_> {
         let Call { headers, method, path, service, .. } = self;
-        Request { headers, method, path, service: *service }
+        Request { headers, method, path, service: *service, server: None }
     }
 
     /// The value of a brace in the route's path.
@@ -104,6 +104,12 @@ impl Call {
         let page_size = query.page_size();
         query.end()?;
         Ok((after, page_size))
+    }
+
+    /// What stands in the query before `name`. What comes after was written by somebody else.
+    pub fn query_before(&self, name: &str) -> Query<'_> {
+        let ours = self.query.iter().take_while(|(it, _)| it != name);
+        Query { pairs: ours.collect(), faults: Vec::new() }
     }
 
     /// The query, of which nothing may be left unread.

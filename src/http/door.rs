@@ -11,8 +11,8 @@ use tower_service::Service;
 use warp::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use warp::reply::{Reply as _, Response};
 
-use super::problem;
 use super::trace::Trace;
+use super::{forward_auth, problem};
 use crate::clock::Clock;
 use crate::identify::Strangers;
 use crate::net::host::{Hosts, Origins};
@@ -88,6 +88,11 @@ where
 
 impl Rules {
     fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<()> {
+        // Proxies ask under the name, and with the headers, of the request that they ask about. No
+        // page can use that: it is answered for the credential in the request alone.
+        if uri.path() == forward_auth::PATH {
+            return Ok(());
+        }
         if !self.hosts.allows(uri, headers) {
             return Err(Error::WrongHost);
         }

@@ -16,6 +16,7 @@ pub mod distinct;
 mod docs;
 pub mod door;
 mod factors;
+mod forward_auth;
 mod health;
 mod invoke;
 mod list;

@@ -131,7 +131,11 @@ fn describe(error: Error, request_id: &str) -> (Problem, Vec<(header::HeaderName
         }
         Error::AccessRequest(fault) => problem.kind = fault.kind(),
         Error::Invalid(faults) => problem.errors = Some(faults),
-        Error::NotAdmitted { reason, .. } => problem.reason = Some(reason),
+        Error::NotAdmitted { reason, .. } => {
+            problem.reason = Some(reason);
+            let challenge = format!("{REALM}, error=\"insufficient_scope\"");
+            extra.push((header::WWW_AUTHENTICATE, challenge));
+        }
         Error::Upstream(failure) => problem.upstream = failure.said,
         Error::MethodNotAllowed { allow } => extra.push((header::ALLOW, allow)),
         Error::TooMany { retry_after_seconds } => {

@@ -10,8 +10,8 @@ use super::list::Page;
 use super::route::Route;
 use super::{
     access_requests, account, agent_actions, agents, api_keys, approvals, audit, credentials, docs,
-    factors, health, invoke, mandates, mcp, oauth, passkeys, probes, session, tools, users,
-    versions, well_known,
+    factors, forward_auth, health, invoke, mandates, mcp, oauth, passkeys, probes, session, tools,
+    users, versions, well_known,
 };
 use crate::authn::oauth::{MCP, MCP_METADATA, RESOURCE_METADATA};
 use crate::registry::{NewTool, ProbeView, ToolPatch};
@@ -653,7 +653,7 @@ fn mcp_server() -> Vec<Route> {
 }
 
 fn vending() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         Route::guarded(
             Method::POST,
             "/api/v1/tools/{tool}/access",
@@ -698,7 +698,15 @@ fn vending() -> Vec<Route> {
             .about("Verify a credential online; 200 with `valid` for every well-formed question")
             .takes::<ValidateBody>()
             .gives::<ValidateAnswer>(),
-    ]
+    ];
+    // Some proxies ask with the method of the request that they ask about.
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    routes.extend(methods.map(|method| {
+        Route::public(method, forward_auth::PATH, forward_auth::decide)
+            .about("Whether a proxy may let a request through to the tool behind it")
+            .asks(forward_auth::ASKS)
+    }));
+    routes
 }
 
 fn human_in_the_loop() -> Vec<Route> {

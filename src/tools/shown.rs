@@ -28,7 +28,7 @@ impl<'a> Shown<'a> {
             _ => return None,
         };
         let (headers, method, path) = (&parts.headers, &parts.method, parts.uri.path());
-        let request = authn::Request { headers, method, path, service: Service::Mcp };
+        let request = authn::Request { headers, method, path, service: Service::Mcp, server: None };
         Some(Shown { token: token.trim(), is_proved, request })
     }
 

@@ -175,7 +175,7 @@ async fn nobody_can_invent_a_label() {
             Kind::Guarded(action) => Some(action),
             Kind::Identified | Kind::Public => None,
         })
-        .chain(["sign_in", "elevate", "introspect_credential", "hold_scope"])
+        .chain(["sign_in", "elevate", "introspect_credential", "present_credential", "hold_scope"])
         .collect();
     let figures = figures(&gate).await;
     assert!(!figures.contains("invented") && !figures.contains("INVENTED"), "{figures}");

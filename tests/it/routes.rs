@@ -51,6 +51,11 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/mfa/passkey",
     "POST /api/v1/auth/mfa/passkey/finish",
     "POST /api/v1/register/user",
+    "GET /api/v1/forward-auth",
+    "POST /api/v1/forward-auth",
+    "PUT /api/v1/forward-auth",
+    "PATCH /api/v1/forward-auth",
+    "DELETE /api/v1/forward-auth",
 ];
 
 /// Routes that ask themselves, because what is asked stands in the body; and what they ask.
@@ -80,6 +85,7 @@ const ASKED_AT_SIGN_IN: &[&str] = &[
     "register_client",
     "authorize_client",
     "act_for",
+    "present_credential",
 ];
 
 /// What steps of an enrolment ask in place of `enroll_factor`, once there is a factor.

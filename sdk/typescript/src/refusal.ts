@@ -23,8 +23,10 @@ const KNOWN: ReadonlySet<string> = new Set<Reason>([
   'limits', 'feed_stale', 'version', 'issuer', 'digest', 'online_only', 'check',
 ])
 
-/** Reasons for which another credential would be needed, though this one is good. */
-const BOUNDS: ReadonlySet<Reason> = new Set<Reason>(['scope', 'argument', 'check', 'online_only'])
+/** The credential is good, and not for this. */
+const BOUNDS: ReadonlySet<Reason> = new Set<Reason>([
+  'wrong_tool', 'scope', 'argument', 'check', 'online_only',
+])
 
 /** A refused credential. Never carries the token. */
 export class Refusal extends Error {

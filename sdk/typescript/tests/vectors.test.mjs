@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
-const sdk = await import(process.env.GATEWRIGHT_SDK ?? '../dist/index.js')
+const entry = import.meta.resolve(process.env.GATEWRIGHT_SDK ?? '../dist/index.js')
+const sdk = await import(entry)
 const { attenuate, AttenuateError, FeedError, KeySet, Refusal, Request, RevocationList, Verifier } = sdk
 
 const here = new URL('../../../tests/vectors/credentials.json', import.meta.url)
@@ -84,7 +85,7 @@ test('every feed is judged as expected', async (t) => {
 })
 
 test('every narrowing is written as expected', async (t) => {
-  const { biscuit } = await import(new URL('./biscuit.js', import.meta.resolve(process.env.GATEWRIGHT_SDK ?? '../dist/index.js')))
+  const { biscuit } = await import(new URL('./biscuit.js', entry))
   const root = vectors.keys.keys.find((it) => it.key_id === 2).public_key
   const key = biscuit.PublicKey.fromString(root, biscuit.SignatureAlgorithm.Ed25519)
   for (const { name, token, narrowing, expected } of vectors.attenuate) {

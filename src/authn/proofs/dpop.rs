@@ -121,7 +121,8 @@ impl Dpop {
         if claims.text("htm") != Some(request.method.as_str()) {
             return Err(BadProof::Method);
         }
-        if !claims.text("htu").is_some_and(|it| names(it, &self.server, request.path)) {
+        let server = request.server.unwrap_or(&self.server);
+        if !claims.text("htu").is_some_and(|it| names(it, server, request.path)) {
             return Err(BadProof::Url);
         }
         let made_at = claims.seconds("iat").ok_or(BadProof::Time)?;

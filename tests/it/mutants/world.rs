@@ -14,6 +14,7 @@ const WITHOUT_BODY: &[&str] = &[
     "resume",
     "activate",
     "deactivate",
+    "forward-auth",
     "reprobe",
     "accept",
     "rollback",
@@ -94,7 +95,10 @@ impl World {
         Request {
             method: method.to_owned(),
             path: path.join("/"),
-            query: String::new(),
+            query: match template {
+                "/api/v1/forward-auth" => "tool=translate&scope=read".to_owned(),
+                _ => String::new(),
+            },
             headers,
             content: content.map(|(_, it)| it.into_bytes()).unwrap_or_default(),
         }

@@ -45,9 +45,13 @@ class Refusal(Exception):
         """The HTTP status to answer: 503, 401 for a bad credential, 403 for a good one's bounds."""
         if self.could_not_verify:
             return 503
-        if self.reason in (Reason.SCOPE, Reason.ARGUMENT, Reason.CHECK, Reason.ONLINE_ONLY):
-            return 403
-        return 401
+        return 403 if self.reason in _BOUNDS else 401
+
+
+# The credential is good, and not for this.
+_BOUNDS = frozenset(
+    {Reason.WRONG_TOOL, Reason.SCOPE, Reason.ARGUMENT, Reason.CHECK, Reason.ONLINE_ONLY}
+)
 
 
 def malformed(detail: str) -> Refusal:

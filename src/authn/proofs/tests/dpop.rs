@@ -41,7 +41,8 @@ fn read(dpop: &Dpop, proof: &str, token: Option<&str>, now: i64) -> Result<Strin
 }
 
 fn request(headers: &HeaderMap) -> Request<'_> {
-    Request { headers, method: &Method::POST, path: "/token", service: Service::Api }
+    let (method, service) = (&Method::POST, Service::Api);
+    Request { headers, method, path: "/token", service, server: None }
 }
 
 /// RFC 9449 sections 4.1 and 7.1.
@@ -62,7 +63,7 @@ fn the_proofs_of_the_rfc_are_sound() {
     let headers = HeaderMap::from_iter([("dpop".parse().unwrap(), at_resource.parse().unwrap())]);
     let path = "/protectedresource";
     let (method, service) = (&Method::GET, Service::Api);
-    let request = Request { headers: &headers, method, path, service };
+    let request = Request { headers: &headers, method, path, service, server: None };
     let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
     let proof = resource.read(request, Some(token), NOW).unwrap().unwrap();
     assert!(proof.is_by(THUMBPRINT));
