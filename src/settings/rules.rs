@@ -183,7 +183,8 @@ impl Rules<'_> {
             let problem = format!("`{}` does not begin with `/`", python.display());
             self.refuse("gateway.sandbox", problem, "name it as `/usr/bin/python3`");
         }
-        if gateway.sandbox_timeout_seconds > gateway.timeout_seconds {
+        let over = gateway.sandbox_timeout_seconds > gateway.timeout_seconds;
+        if gateway.sandbox.is_some() && over {
             let problem = "is longer than any call of a tool may take";
             let fix = "make it `gateway.timeout_seconds` or less";
             self.refuse("gateway.sandbox_timeout_seconds", problem, fix);
