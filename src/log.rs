@@ -53,6 +53,8 @@ where
     let filter = Targets::new()
         .with_default(others)
         .with_target(env!("CARGO_PKG_NAME"), level)
+        // It warns of whatever a client does wrong, which is the client's to know.
+        .with_target("rmcp", level.min(LevelFilter::ERROR))
         .with_targets(SILENT.map(|it| (it, LevelFilter::OFF)));
     let lines = layer().with_ansi(false).with_timer(OnClock(clock)).with_writer(Lines(out));
     let layer = match settings.format {

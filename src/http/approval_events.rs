@@ -20,6 +20,7 @@ use crate::audit::Outcome;
 use crate::audit::entry::Origin;
 use crate::authn::{Caller, Request, Service};
 use crate::authz::facts::Particulars;
+use crate::authz::{Action as _, TheRegistry};
 use crate::{App, Result};
 
 /// A connection on which nothing is said is taken for dead by what stands in between.
@@ -95,15 +96,28 @@ impl Listener {
         self.caller.session().proof.key.is_some()
     }
 
-    /// Whether what was shown is still good: None ends it.
+    /// Whether what was shown is still good, and lets them listen: None ends it.
     fn look(&mut self) -> Option<()> {
-        if self.is_bound() {
-            return Some(());
+        match self.is_bound() {
+            true => self.expect_unchanged()?,
+            false => {
+                let Listener { headers, method, path, .. } = &*self;
+                let request =
+                    Request { headers, method, path, server: None, service: Service::Api };
+                self.caller = self.app.identify(request, self.origin.clone()).ok()?;
+            }
         }
-        let Listener { headers, method, path, .. } = &*self;
-        let request = Request { headers, method, path, server: None, service: Service::Api };
-        self.caller = self.app.identify(request, self.origin.clone()).ok()?;
-        Some(())
+        let (name, token) = (FollowApprovals::NAME, Particulars::Token);
+        let allowed = self.app.authz.would_allow(&self.caller, name, &TheRegistry, &token);
+        allowed.ok()?.then_some(())
+    }
+
+    /// Whoever showed a proof of a key cannot show it again: they are still who they were as long as
+    /// nothing about them has changed.
+    fn expect_unchanged(&self) -> Option<()> {
+        let before = self.caller.principal();
+        let now = self.app.directory.snapshot().principal(before.kind(), before.id())?;
+        (now.revision() == before.revision()).then_some(())
     }
 
     /// Tells of one approval, if the listener may see it. None where nobody listens any more.

@@ -22,8 +22,11 @@ const AUTH: HeaderName = HeaderName::from_static("x-gatewright-auth");
 const DISABLED: HeaderValue = HeaderValue::from_static("disabled");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, dpop, if-match, x-request-id, traceparent",
+    "authorization, content-type, dpop, if-match, mcp-method, mcp-name, mcp-protocol-version, \
+     mcp-session-id, x-request-id, traceparent",
 );
+/// What pages may read of an answer besides what they always may: an MCP client in one needs these.
+const EXPOSED: HeaderValue = HeaderValue::from_static("mcp-session-id, www-authenticate");
 
 /// A service behind the door.
 #[derive(Clone)]
@@ -132,5 +135,6 @@ fn allow(response: &mut Response, origin: Option<HeaderValue>) {
     let Some(origin) = origin else { return };
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     headers.append(header::VARY, HeaderValue::from_static("origin"));
 }

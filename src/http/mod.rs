@@ -18,6 +18,7 @@ pub mod door;
 mod factors;
 mod forward_auth;
 mod health;
+mod import;
 mod invoke;
 mod list;
 mod mandates;

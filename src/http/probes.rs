@@ -17,7 +17,7 @@ use crate::authz::{Permit, Warrant};
 use crate::gateway::mcp::ListedTool;
 use crate::registry::{
     AcceptTool, Connection, Definition, Effects, Found, ListProbes, ProbeTool, ProbeView, Remote,
-    TestConnection, Tool, ToolPatch, Transport,
+    TestConnection, Tool, ToolPatch, Transport, Unusable,
 };
 use crate::secrets::{Change, SecretPath, Values};
 use crate::{App, Error, Result};
@@ -56,6 +56,12 @@ pub struct FoundView {
 pub struct UnusableView {
     name: String,
     detail: String,
+}
+
+impl UnusableView {
+    pub fn of(it: &Unusable) -> UnusableView {
+        UnusableView { name: it.name.clone(), detail: it.detail.clone() }
+    }
 }
 
 pub fn parse_test(call: &Call) -> Result<TestConnection> {
@@ -170,12 +176,11 @@ fn remote(definition: &Definition) -> Result<&Remote> {
 }
 
 fn view(found: &Found, effects: Effects) -> FoundView {
-    let unusable = effects.unusable.into_iter();
     FoundView {
         probe: ProbeView::from(&found.probed),
         tools: found.tools.clone().filter(|_| found.probed.ok),
         added: effects.added,
         quarantined: effects.quarantined,
-        unusable: unusable.map(|it| UnusableView { name: it.name, detail: it.detail }).collect(),
+        unusable: effects.unusable.iter().map(UnusableView::of).collect(),
     }
 }

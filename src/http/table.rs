@@ -10,11 +10,11 @@ use super::list::Page;
 use super::route::Route;
 use super::{
     access_requests, account, agent_actions, agents, api_keys, approvals, audit, credentials, docs,
-    factors, forward_auth, health, invoke, mandates, mcp, oauth, passkeys, probes, session, tools,
-    users, versions, well_known,
+    factors, forward_auth, health, import, invoke, mandates, mcp, oauth, passkeys, probes, session,
+    tools, users, versions, well_known,
 };
 use crate::authn::oauth::{MCP, MCP_METADATA, RESOURCE_METADATA};
-use crate::registry::{NewTool, ProbeView, ToolPatch};
+use crate::registry::{ImportBody, NewTool, ProbeView, ToolPatch};
 
 const PAGE: &[(&str, &str)] = &[
     ("page_size", "1 to 200, 50 by default."),
@@ -33,7 +33,10 @@ pub fn routes() -> Vec<Route> {
         ("Agents", machines()),
         ("API keys", keys()),
         ("Mandates", delegation()),
-        ("Tools", registry()),
+        (
+            "Tools",
+            [registry(), servers(), versions_of_tools(), calls()].into_iter().flatten().collect(),
+        ),
         ("MCP", mcp_server()),
         ("Credentials", vending()),
         ("Approvals", human_in_the_loop()),
@@ -145,9 +148,6 @@ fn authorization_server() -> Vec<Route> {
             .gives::<oauth::ServerMetadata>(),
         Route::public(Method::GET, RESOURCE_METADATA, oauth::resource)
             .about("Which authorization server gives tokens for this API (RFC 9728)")
-            .gives::<oauth::ResourceMetadata>(),
-        Route::public(Method::GET, MCP_METADATA, oauth::mcp_resource)
-            .about("Which authorization server gives tokens for the MCP server (RFC 9728)")
             .gives::<oauth::ResourceMetadata>(),
         Route::public(Method::POST, "/oauth/register", oauth::register)
             .about("Register an OAuth client (RFC 7591)")
@@ -530,18 +530,6 @@ fn registry() -> Vec<Route> {
         )
         .about("Let a tool be used no more")
         .gives::<tools::ToolView>(),
-        Route::guarded_for_holders(
-            Method::POST,
-            "/api/v1/tools/{tool}/invoke",
-            invoke::parse_invoke,
-            invoke::invoke,
-            invoke::instead,
-        )
-        .about("Call a tool through the gateway, which holds its secrets")
-        .takes::<invoke::InvokeBody>()
-        .gives::<invoke::InvokeAnswer>()
-        .or_gives::<approvals::AwaitingAnswer>(202)
-        .patient(),
         Route::identified(Method::GET, "/api/v1/agent/actions", agent_actions::list)
             .about("The actions of agents, which tool each is, and whether the caller may use it")
             .gives::<Page<agent_actions::ActionView>>(),
@@ -550,6 +538,19 @@ fn registry() -> Vec<Route> {
             .takes::<agent_actions::ExecuteBody>()
             .gives::<agent_actions::ExecuteAnswer>()
             .patient(),
+        Route::guarded(Method::DELETE, "/api/v1/tools/{tool}", tools::parse_delete, tools::delete)
+            .about("Delete a tool and revoke its credentials; needs an elevated token")
+            .with_status(204),
+        Route::guarded(Method::POST, "/api/v1/tools/import", import::parse, import::import)
+            .about("Register a tool for each operation of an OpenAPI 3 document, or none at all")
+            .takes::<ImportBody>()
+            .with_status(201)
+            .gives::<import::ImportAnswer>(),
+    ]
+}
+
+fn servers() -> Vec<Route> {
+    vec![
         Route::guarded(
             Method::POST,
             "/api/v1/tools/remote/test-connection",
@@ -588,6 +589,11 @@ fn registry() -> Vec<Route> {
         )
         .about("Accept what a quarantined tool has become; send `If-Match` to accept what you saw")
         .gives::<tools::ToolView>(),
+    ]
+}
+
+fn versions_of_tools() -> Vec<Route> {
+    vec![
         Route::guarded(
             Method::GET,
             "/api/v1/tools/{tool}/versions",
@@ -617,6 +623,23 @@ fn registry() -> Vec<Route> {
         .about("Make a tool what it was in this version, named or by number")
         .gives::<tools::ToolView>()
         .patient(),
+    ]
+}
+
+fn calls() -> Vec<Route> {
+    vec![
+        Route::guarded_for_holders(
+            Method::POST,
+            "/api/v1/tools/{tool}/invoke",
+            invoke::parse_invoke,
+            invoke::invoke,
+            invoke::instead,
+        )
+        .about("Call a tool through the gateway, which holds its secrets")
+        .takes::<invoke::InvokeBody>()
+        .gives::<invoke::InvokeAnswer>()
+        .or_gives::<approvals::AwaitingAnswer>(202)
+        .patient(),
         Route::guarded(
             Method::PUT,
             "/api/v1/tools/{tool}/account",
@@ -634,13 +657,9 @@ fn registry() -> Vec<Route> {
         )
         .about("Forget what the tool knows you by")
         .with_status(204),
-        Route::guarded(Method::DELETE, "/api/v1/tools/{tool}", tools::parse_delete, tools::delete)
-            .about("Delete a tool and revoke its credentials; needs an elevated token")
-            .with_status(204),
     ]
 }
 
-/// Stateless: there is nothing to be listened to with `GET`, and nothing to `DELETE`.
 fn mcp_server() -> Vec<Route> {
     vec![
         Route::identified(Method::POST, MCP, mcp::serve)
@@ -649,6 +668,9 @@ fn mcp_server() -> Vec<Route> {
             .gives::<serde_json::Value>()
             .of_mcp()
             .patient(),
+        Route::public(Method::GET, MCP_METADATA, oauth::mcp_resource)
+            .about("Which authorization server gives tokens for the MCP server (RFC 9728)")
+            .gives::<oauth::ResourceMetadata>(),
     ]
 }
 

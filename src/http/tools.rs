@@ -113,7 +113,12 @@ pub(super) async fn decide(
 }
 
 /// The state of a tool with this definition: active if the caller could activate it.
-fn state_for(app: &App, caller: &Caller, owner: Uuid, definition: Definition) -> Result<State> {
+pub(super) fn state_for(
+    app: &App,
+    caller: &Caller,
+    owner: Uuid,
+    definition: Definition,
+) -> Result<State> {
     let draft = Arc::new(Tool::new(Uuid::nil(), owner, definition, State::Draft, 0)?);
     let particulars = Particulars::Admin { approval: None };
     let active = app.authz.would_allow(caller, ActivateTool::NAME, &draft, &particulars)?;
@@ -214,7 +219,7 @@ pub(super) fn show(tool: &Tool) -> Response {
     tagged(&view(tool), tool.revision, StatusCode::OK)
 }
 
-fn view(it: &Tool) -> ToolView {
+pub(super) fn view(it: &Tool) -> ToolView {
     ToolView {
         id: it.id,
         definition: it.definition.clone(),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::connection::{Remote, ToolType};
 use super::definition::{Definition, RiskLevel};
 use super::draft::ToolPatch;
+use super::import::Imported;
 use super::search::Scores;
 use super::servers::acceptable;
 use super::tool::Tool;
@@ -27,6 +28,20 @@ pub struct CreateTool {
 impl Action for CreateTool {
     const NAME: &'static str = "register_tool";
     const EVENT: &'static str = "tool.create";
+    type Resource = TheRegistry;
+
+    async fn find(&self, _: &World) -> Result<Option<TheRegistry>> {
+        Ok(Some(TheRegistry))
+    }
+}
+
+/// Registering the tools that a document describes.
+#[derive(Debug)]
+pub struct ImportTools(pub Imported);
+
+impl Action for ImportTools {
+    const NAME: &'static str = "register_tool";
+    const EVENT: &'static str = "tool.import";
     type Resource = TheRegistry;
 
     async fn find(&self, _: &World) -> Result<Option<TheRegistry>> {

@@ -24,21 +24,29 @@ pub struct Unusable {
     pub detail: String,
 }
 
-/// A name for each of these tools of a server: `weather__forecast`. What a name cannot hold becomes
-/// `_`; where that makes two tools one, or the name too long, a piece of a hash tells them apart.
+/// A name for each of these tools of a server: `weather__forecast`.
 pub(super) fn names<'a>(server: &str, listed: &'a [ListedTool]) -> BTreeMap<&'a str, String> {
-    let plain = |it: &ListedTool| format!("{server}{SEPARATOR}{}", worded(&it.name));
+    distinct(&format!("{server}{SEPARATOR}"), listed.iter().map(|it| it.name.as_str()))
+}
+
+/// A name for each of these words behind `prefix`. What a name cannot hold becomes `_`; where that
+/// makes two words one, or the name too long, a piece of a hash tells them apart.
+pub(super) fn distinct<'a>(
+    prefix: &str,
+    words: impl Iterator<Item = &'a str> + Clone,
+) -> BTreeMap<&'a str, String> {
+    let plain = |word: &str| format!("{prefix}{}", worded(word));
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for it in listed {
-        *counts.entry(plain(it).to_lowercase()).or_default() += 1;
+    for word in words.clone() {
+        *counts.entry(plain(word).to_lowercase()).or_default() += 1;
     }
-    let name = |it: &'a ListedTool| {
-        let plain = plain(it);
+    let name = |word: &'a str| {
+        let plain = plain(word);
         let alone = counts.get(&plain.to_lowercase()) == Some(&1);
         let fits = alone && plain.len() <= NAME_CHARS_MAX;
-        (it.name.as_str(), if fits { plain } else { marked(&plain, &it.name) })
+        (word, if fits { plain } else { marked(&plain, word) })
     };
-    listed.iter().map(name).collect()
+    words.map(name).collect()
 }
 
 fn worded(name: &str) -> String {
@@ -116,7 +124,7 @@ fn title(listed: &ListedTool) -> String {
 }
 
 /// A text as a definition may hold it: without control characters, and not too long.
-fn tidy(text: &str) -> String {
+pub(super) fn tidy(text: &str) -> String {
     let plain = |it: char| match it {
         '\n' => Some(it),
         '\t' => Some(' '),

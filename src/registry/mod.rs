@@ -7,6 +7,7 @@ mod definition;
 mod draft;
 mod drift;
 mod effort;
+mod import;
 mod listed;
 mod probed;
 mod reach;
@@ -33,8 +34,9 @@ use draft::complete;
 use servers::Plan;
 
 pub use actions::{
-    AcceptTool, ActivateTool, CreateTool, DeactivateTool, DeleteTool, ListProbes, ListTools,
-    ListVersions, ProbeTool, PublishVersion, RollBackTool, ShowTool, TestConnection, UpdateTool,
+    AcceptTool, ActivateTool, CreateTool, DeactivateTool, DeleteTool, ImportTools, ListProbes,
+    ListTools, ListVersions, ProbeTool, PublishVersion, RollBackTool, ShowTool, TestConnection,
+    UpdateTool,
 };
 pub use catalogue::Catalogue;
 pub use connection::{
@@ -45,6 +47,7 @@ pub(crate) use definition::is_word;
 pub use definition::{Definition, RiskLevel};
 pub use draft::{HEADER, NewTool, ToolPatch};
 pub use drift::Change;
+pub use import::{ImportBody, Imported};
 pub use listed::Unusable;
 pub use probed::{Found, ProbeView, Probed, Quarantine};
 pub(crate) use reach::is_header as is_free_header;
@@ -106,6 +109,31 @@ impl Registry {
             other => other,
         })?;
         self.catalogue().tool(id).cloned().ok_or(Error::NotFound)
+    }
+
+    /// Registers all tools of a document, or none, each in the state that was decided for it and
+    /// with the secrets that are kept for it.
+    pub async fn import(
+        &self,
+        permit: Permit<ImportTools>,
+        decided: Vec<New>,
+    ) -> Result<Vec<Arc<Tool>>> {
+        let (caller, action, _, warrant) = permit.spend();
+        let (owner, now) = (caller.principal().id(), self.clock.micros());
+        let (mut added, mut also) = (Vec::new(), Vec::new());
+        for (definition, New { id, decided }) in action.0.definitions.into_iter().zip(decided) {
+            complete(&definition, &decided.secrets.names)?;
+            let tool = Tool::new(id, owner, definition, decided.state, now)?;
+            let tool = tool.fitted(|it| it.secrets = decided.secrets.names)?;
+            self.free(&tool)?;
+            also.extend(decided.secrets.statements);
+            added.push(tool);
+        }
+        let ids: Vec<Uuid> = added.iter().map(|it| it.id).collect();
+        warrant.note("tools", ids.iter().map(Uuid::to_string).collect::<Vec<_>>());
+        self.write(&warrant, Work { changed: Vec::new(), added, also }).await?;
+        let catalogue = self.catalogue();
+        Ok(ids.iter().filter_map(|id| catalogue.tool(*id).cloned()).collect())
     }
 
     /// Changes a tool. One that is active stays so only if what was decided for the changed tool

@@ -74,9 +74,7 @@ try {
 }
 const reports = []
 const onprogress = (it) => reports.push([it.progress, it.total ?? null, it.message ?? null])
-const slow = tools.some((it) => it.name === 'things__slow')
-  ? await call('things__slow', {}, { onprogress })
-  : null
+const steady = await call('suite__steady', { steps: 4 }, { onprogress })
 const unknown = await call('nothing', {}).then(
   () => null,
   (error) => error.code,
@@ -87,7 +85,7 @@ say({
   orders: JSON.parse(orders.content[0].text).body,
   refused: [refused.isError, refused.structuredContent.fix[0].kind],
   letters: letters.isError ?? false,
-  slow: slow && slow.content[0].text,
+  steady: steady.content[0].text,
   progress: reports,
   unknown,
 })

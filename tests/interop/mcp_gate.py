@@ -46,9 +46,9 @@ async def main(url, redirect_uri, mode):
             orders = await client.call_tool("orders", {"amount": 3}, meta={"com.example/own": 1})
             refused = await client.call_tool("pay", {"amount": 3})
             letters = await client.call_tool("letters", {})
-            slow = None
-            if any(tool.name == "things__slow" for tool in listed.tools):
-                slow = await client.call_tool("things__slow", {}, progress_callback=progress)
+            steady = await client.call_tool(
+                "suite__steady", {"steps": 4}, progress_callback=progress
+            )
             try:
                 await client.call_tool("nothing", {})
                 unknown = None
@@ -60,7 +60,7 @@ async def main(url, redirect_uri, mode):
                 "orders": json.loads(orders.content[0].text)["body"],
                 "refused": [refused.is_error, refused.structured_content["fix"][0]["kind"]],
                 "letters": letters.is_error,
-                "slow": slow and slow.content[0].text,
+                "steady": steady.content[0].text,
                 "progress": reports,
                 "unknown": unknown,
             }

@@ -5,6 +5,7 @@
 Prints its address, and serves until its input ends.
 """
 
+import asyncio
 import base64
 import json
 import socket
@@ -63,6 +64,15 @@ async def test_tool_with_progress(context: Context):
     for step in (0, 50, 100):
         await context.report_progress(step, 100, f"Completed step {step} of 100")
     return "done"
+
+
+@server.tool(structured_output=False)
+async def steady(context: Context, steps: int):
+    """Reports progress, step by step."""
+    for step in range(steps):
+        await context.report_progress(step + 1, steps)
+        await asyncio.sleep(0.05)
+    return "steady"
 
 
 listener = socket.socket()

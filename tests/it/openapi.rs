@@ -439,6 +439,10 @@ async fn registry(witness: &mut Witness, admin: &Caller) -> String {
 }
 
 async fn servers(witness: &mut Witness, admin: &Caller) {
+    let path = "/api/v1/tools/import";
+    for document in [samples::api("imported"), samples::api("imported"), json!({})] {
+        witness.saw("post", path, &admin.post(path, &document).await);
+    }
     let mut station = McpServer::start("streamable");
     let (all, template) = ("/api/v1/tools", "/api/v1/tools/{tool}");
     let test = "/api/v1/tools/remote/test-connection";

@@ -29,7 +29,6 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/refresh",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/oauth-protected-resource",
-    "GET /.well-known/oauth-protected-resource/mcp",
     "POST /oauth/register",
     "POST /oauth/token",
     "POST /oauth/revoke",
@@ -51,6 +50,7 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/mfa/passkey",
     "POST /api/v1/auth/mfa/passkey/finish",
     "POST /api/v1/register/user",
+    "GET /.well-known/oauth-protected-resource/mcp",
     "GET /api/v1/forward-auth",
     "POST /api/v1/forward-auth",
     "PUT /api/v1/forward-auth",
@@ -273,6 +273,7 @@ impl Things {
                 samples::mandate(&self.agent, "calculators", &["evaluate"])
             }
             "POST /api/v1/tools" => samples::calculate("another"),
+            "POST /api/v1/tools/import" => samples::api("imported"),
             "POST /api/v1/tools/remote/test-connection" => {
                 json!({ "server_url": "https://127.0.0.1/mcp" })
             }

@@ -321,6 +321,18 @@ async fn readiness_and_doctor_say_how_vault_stands() {
 }
 
 #[tokio::test]
+async fn over_tls_only_the_named_authority_vouches_for_vault() {
+    let bao = OpenBao::start_with_tls().await;
+    let vault = bao.settings(bao.token_file(&json!({})).await);
+    let stranger = room(vault.clone()).await;
+    assert_unavailable(stranger.stage(tool(1), &[("key", Some("value"))]).await);
+    assert_eq!(stranger.secrets.standing(&warrant()).await, Err("does not answer"));
+    let known = with_secret(settings::Vault { ca_file: Some(bao.authority()), ..vault }).await;
+    assert!(reads(&known).await);
+    assert_eq!(known.secrets.standing(&warrant()).await, Ok(()));
+}
+
+#[tokio::test]
 async fn plain_http_beyond_this_machine_is_refused() {
     let vault = settings::Vault {
         addr: Some("http://vault.example:8200".parse().unwrap()),

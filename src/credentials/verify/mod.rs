@@ -18,7 +18,8 @@ pub mod request;
 mod signed;
 mod token;
 
-#[cfg(all(test, feature = "server"))]
+#[cfg(test)]
+#[cfg(feature = "server")]
 mod tests;
 #[cfg(test)]
 mod vectors;

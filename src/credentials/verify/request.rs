@@ -96,7 +96,8 @@ impl Request {
     }
 
     /// As a verifier would put it that knows nothing of this entry.
-    #[cfg(all(test, feature = "server"))]
+    #[cfg(test)]
+    #[cfg(feature = "server")]
     pub(crate) fn without(mut self, name: &str) -> Request {
         self.context.remove(&key(name));
         self

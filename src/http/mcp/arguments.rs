@@ -30,7 +30,7 @@ pub fn invocation(
     let tool = ToolRef::Name(params.name.into_owned());
     let arguments = Value::Object(params.arguments.unwrap_or_default());
     let mut asked = InvokeTool {
-        confirmed: confirmed(meta.remove(CONFIRM))?,
+        confirmed: confirmed(meta.remove(CONFIRM).as_ref())?,
         idempotency_key: idempotency_key(meta.remove(KEY))?,
         on_behalf_of: on_behalf_of(meta.remove(ON_BEHALF_OF))?,
         approval_id: carried(meta.remove(APPROVAL), params.request_state)?,
@@ -46,10 +46,10 @@ pub fn invocation(
     Ok(asked)
 }
 
-fn confirmed(value: Option<Value>) -> Result<bool> {
+fn confirmed(value: Option<&Value>) -> Result<bool> {
     match value {
         None => Ok(false),
-        Some(Value::Bool(it)) => Ok(it),
+        Some(Value::Bool(it)) => Ok(*it),
         Some(_) => Err(Error::field(&pointer(CONFIRM), "must be true or false")),
     }
 }

@@ -45,7 +45,7 @@ impl Message {
             return Err(invalid("send one message, as a JSON object: batches are not taken").into());
         };
         let id = id(&message)?;
-        let refused = |error| Unreadable { id: id.clone(), error };
+        let refused = |error| Unreadable { id: id.clone(), error: Box::new(error) };
         if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
             return Err(refused(invalid("`jsonrpc` must be `2.0`")));
         }

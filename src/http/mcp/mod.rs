@@ -69,7 +69,7 @@ pub async fn serve(app: Arc<App>, caller: Caller, call: Call) -> Result<Response
     };
     let session = match app.mcp.sessions.of(&call, &caller, &message) {
         Ok(session) => session,
-        Err(session::Unknown) => return Ok(told(StatusCode::NOT_FOUND, no_session(&message))),
+        Err(session::Unknown) => return Ok(told(StatusCode::NOT_FOUND, &no_session(&message))),
     };
     let asked = Arc::new(Asked::new(&call, message.is_stateless, session.clone()));
     let response = speak(&app, &caller, call, asked.clone()).await?;
@@ -125,8 +125,8 @@ async fn answered(response: Spoken) -> Result<Response> {
 }
 
 /// A JSON-RPC error with a status of HTTP.
-fn told(status: StatusCode, error: JsonRpcError) -> Response {
-    warp::reply::with_status(json(&error), status).into_response()
+fn told(status: StatusCode, error: &JsonRpcError) -> Response {
+    warp::reply::with_status(json(error), status).into_response()
 }
 
 fn no_session(message: &Message) -> JsonRpcError {
@@ -137,18 +137,18 @@ fn no_session(message: &Message) -> JsonRpcError {
 /// What a request that cannot be read is told.
 pub struct Unreadable {
     id: Option<RequestId>,
-    error: ErrorData,
+    error: Box<ErrorData>,
 }
 
 impl Unreadable {
     fn refused(self) -> Response {
-        told(StatusCode::BAD_REQUEST, JsonRpcError::new(self.id, self.error))
+        told(StatusCode::BAD_REQUEST, &JsonRpcError::new(self.id, *self.error))
     }
 }
 
 impl From<ErrorData> for Unreadable {
     fn from(error: ErrorData) -> Unreadable {
-        Unreadable { id: None, error }
+        Unreadable { id: None, error: Box::new(error) }
     }
 }
 

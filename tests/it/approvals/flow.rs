@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Scene, decide, path, with};
-use crate::harness::{Answer, Setup, send};
+use crate::harness::{Answer, Setup, samples, send};
 
 #[tokio::test]
 async fn an_agent_asks_a_person_says_yes_and_the_call_is_made_once() {
@@ -223,4 +223,28 @@ async fn whoever_lacks_more_is_told_all_of_it_and_nobody_is_asked() {
     assert!(kinds.contains(&&json!("approval")) && kinds.contains(&&json!("scopes")), "{problem}");
     let page = it.erin.get("/api/v1/approvals").await.expect(200);
     assert_eq!(page["items"], json!([]));
+}
+
+#[tokio::test]
+async fn of_several_actions_one_waits_and_the_others_are_done() {
+    let it = Scene::new().await;
+    let mut plain = samples::risky("plain", &it.upstream.url("/plain"));
+    plain["risk_level"] = json!("low");
+    it.admin.post("/api/v1/tools", &plain).await.expect(201);
+    let execute = "/api/v1/agent/execute";
+    let actions = json!({ "pay": { "amount": 1 }, "plain": {} });
+    let body = json!({ "custom_actions": actions });
+    let done = it.agent.post(execute, &body).await.expect(200)["actions"].clone();
+    assert_eq!(done["plain"]["status"], "success", "{done}");
+    assert_eq!(done["pay"]["status"], "awaiting", "{done}");
+    let approval = &done["pay"]["approval"];
+    decide(&it.erin, approval, "approve").await.expect(200);
+    let approvals = json!({ "pay": approval["id"] });
+    let body = json!({ "custom_actions": { "pay": { "amount": 1 } }, "approvals": approvals });
+    let done = it.agent.post(execute, &body).await.expect(200)["actions"].clone();
+    assert_eq!(done["pay"]["status"], "success", "{done}");
+    assert_eq!(it.upstream.calls(), 2);
+    let stray = json!({ "custom_actions": { "plain": {} }, "approvals": approvals });
+    let problem = it.agent.post(execute, &stray).await.problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/approvals/pay");
 }

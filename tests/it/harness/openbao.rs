@@ -28,6 +28,15 @@ path "database/creds/reader" { capabilities = ["read"] }
 path "secret/data/other" { capabilities = ["read"] }
 "#;
 
+/// How OpenBao names the file of its authority.
+const AUTHORITY: &str = "vault-ca.pem";
+
+#[derive(Clone, Copy, PartialEq)]
+enum Speaks {
+    Plain,
+    Tls,
+}
+
 /// A running server with a KV engine of version 2 at `secret`. Ended when dropped.
 pub struct OpenBao {
     pub url: String,
@@ -41,10 +50,24 @@ pub struct OpenBao {
 impl OpenBao {
     /// With the policy `gatewright`, which allows what Gatewright needs.
     pub async fn start() -> OpenBao {
+        OpenBao::launch(Speaks::Plain).await
+    }
+
+    /// The same behind TLS, with an authority of its own: see [`OpenBao::authority`].
+    pub async fn start_with_tls() -> OpenBao {
+        OpenBao::launch(Speaks::Tls).await
+    }
+
+    async fn launch(speaks: Speaks) -> OpenBao {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let bao = tokio::task::spawn_blocking(launch).await.unwrap();
+        let bao = tokio::task::spawn_blocking(move || launch(speaks)).await.unwrap();
         bao.post("sys/policies/acl/gatewright", &json!({ "policy": POLICY })).await;
         bao
+    }
+
+    /// The certificate of who vouches for it, PEM, where it speaks TLS.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join(AUTHORITY)
     }
 
     /// Asks as root; whatever it is, it must succeed.
@@ -193,13 +216,16 @@ fn program() -> PathBuf {
     found.unwrap()
 }
 
-fn launch() -> OpenBao {
+fn launch(speaks: Speaks) -> OpenBao {
     let folder = tempfile::tempdir().unwrap();
+    let tls = speaks == Speaks::Tls;
     let address = format!("127.0.0.1:{}", free_port());
     let mut keeper = Command::new("bash")
         .args(["-c", include_str!("openbao.sh"), "openbao.sh"])
         .arg(program())
         .arg(&address)
+        .args(tls.then(|| format!("-dev-tls-cert-dir={}", folder.path().display())))
+        .args(tls.then_some("-dev-tls"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -223,6 +249,15 @@ fn launch() -> OpenBao {
     };
     let pid = word("pid ").parse().unwrap();
     let unseal_key = word("Unseal Key:");
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    OpenBao { url: format!("http://{address}"), folder, unseal_key, pid, keeper, http }
+    let http = reqwest::Client::builder().no_proxy();
+    let (scheme, http) = match speaks {
+        Speaks::Plain => ("http", http),
+        Speaks::Tls => {
+            let authority = fs::read(folder.path().join(AUTHORITY)).unwrap();
+            let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+            ("https", http.tls_certs_only([authority]))
+        }
+    };
+    let http = http.build().unwrap();
+    OpenBao { url: format!("{scheme}://{address}"), folder, unseal_key, pid, keeper, http }
 }

@@ -68,3 +68,19 @@ pub fn signed() -> Value {
     let response = json!({ "authenticatorData": "AA", "clientDataJSON": "e30", "signature": "AA" });
     json!({ "id": "AA", "rawId": "AA", "type": "public-key", "response": response })
 }
+
+/// An OpenAPI document of one operation, to import under this name.
+pub fn api(name: &str) -> Value {
+    let id =
+        json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
+    json!({
+        "template": { "name": name, "scopes": ["call"] },
+        "base_url": "https://api.example.com/v1",
+        "document": {
+            "openapi": "3.1.0", "info": { "title": "Orders", "version": "1" },
+            "paths": { "/orders/{id}": { "get": {
+                "operationId": "getOrder", "parameters": [id], "responses": {},
+            } } },
+        },
+    })
+}

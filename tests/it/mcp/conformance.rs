@@ -137,12 +137,7 @@ fn wrong(failed: &BTreeMap<String, Vec<String>>) -> Vec<(&str, &str)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_suite_finds_nothing_wrong_with_what_there_is() {
     let scene = Scene::open().await;
-    let mut behind = Peer::python("mcp_suite_tools.py", &[]);
-    let server = json!({
-        "tool_type": "remote", "name": "suite", "server_url": behind.says()["url"],
-        "scopes": ["use"], "required_scopes": [],
-    });
-    scene.admin.post("/api/v1/tools", &server).await.expect(201);
+    let _behind = scene.suite_tools().await;
     let tools = scene.admin.get("/api/v1/tools?page_size=200").await.expect(200);
     for tool in tools["items"].as_array().unwrap() {
         // The suite knows its tools by names that no server stands before.

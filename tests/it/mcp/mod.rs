@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::harness::browser::query;
 use crate::harness::client::Client;
+use crate::harness::peer::Peer;
 use crate::harness::{ADMIN, Answer, Browser, Caller, Gate, PASSWORD, Setup, Upstream, send};
 
 const NEW: &str = "2026-07-28";
@@ -195,6 +196,18 @@ impl Scene {
     async fn add(&self, name: &str, path: &str, more: &Value) -> Value {
         let tool = tool(name, &self.upstream.url(path), more);
         self.admin.post("/api/v1/tools", &tool).await.expect(201)
+    }
+
+    /// Registers the MCP server with the tools of the conformance suite, as `suite`, for as long as
+    /// it is held.
+    async fn suite_tools(&self) -> Peer {
+        let mut behind = Peer::python("mcp_suite_tools.py", &[]);
+        let server = json!({
+            "tool_type": "remote", "name": "suite", "server_url": behind.says()["url"],
+            "scopes": ["use"], "required_scopes": [],
+        });
+        self.admin.post("/api/v1/tools", &server).await.expect(201);
+        behind
     }
 
     /// What the audit holds of this event, newest first.

@@ -121,3 +121,28 @@ async fn what_was_taken_back_is_taken_back_from_the_server_behind_too() {
     let [ended] = &scene.ended(1).await[..] else { panic!("more than one") };
     assert_eq!(ended["details"]["failure"], "cancelled", "{ended}");
 }
+
+#[tokio::test]
+async fn who_goes_away_from_a_stream_takes_the_call_back_in_the_new_era_alone() {
+    let scene = Scene::open().await;
+    let _behind = scene.suite_tools().await;
+    let params = |steps: u32| {
+        json!({
+            "name": "suite__steady", "arguments": { "steps": steps },
+            "_meta": { "progressToken": "mine" },
+        })
+    };
+    let mut answer = scene.mcp.request("tools/call", &params(600)).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    assert!(answer.chunk().await.unwrap().is_some());
+    drop(answer);
+    let [ended] = &scene.ended(1).await[..] else { panic!("more than one") };
+    assert_eq!(ended["details"]["failure"], "cancelled", "{ended}");
+
+    let old = Old::begin(&scene.mcp.caller).await;
+    let asked = message(Some(1), "tools/call", &params(10));
+    let mut answer = old.request(&asked).send().await.unwrap();
+    assert!(answer.chunk().await.unwrap().is_some());
+    drop(answer);
+    assert_eq!(scene.ended(2).await[0]["outcome"], "success");
+}

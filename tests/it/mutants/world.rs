@@ -168,6 +168,7 @@ impl World {
             ("PATCH", "/api/v1/tools/{tool}") => {
                 json!({ "description": "Another", "tags": ["a"], "cost_per_call": 0.5 })
             }
+            ("POST", "/api/v1/tools/import") => samples::api("imported"),
             ("POST", "/api/v1/tools/remote/test-connection") => {
                 json!({ "server_url": "https://127.0.0.1/mcp", "transport_preference": "auto" })
             }

@@ -3,6 +3,7 @@
 mod changes;
 mod definitions;
 mod discovery;
+mod import;
 
 use std::collections::BTreeSet;
 

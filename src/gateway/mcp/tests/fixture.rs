@@ -161,6 +161,7 @@ pub fn client() -> Client {
     Client::new(Arc::new(outbound(&[])), Clock::system())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test calls on nobody's behalf")]
 pub fn warrant() -> Warrant {
     Warrant::system("test", &Clock::system())
 }
@@ -196,7 +197,7 @@ async fn serve(
         Says::Stalls(headers, start) => {
             let head = format!("HTTP/1.1 200 OK\r\n{headers}connection: close\r\n\r\n{start}");
             stream.write_all(head.as_bytes()).await.ok()?;
-            stream.read(&mut [0]).await.ok()?;
+            stream.read_u8().await.ok()?;
         }
     }
     Some(())

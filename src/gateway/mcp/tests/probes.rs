@@ -164,25 +164,25 @@ async fn no_list_is_longer_than_allowed() {
     }
 }
 
-#[tokio::test]
-async fn a_hostile_answer_ends_within_the_limits() {
-    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
-    type Script = Box<dyn Fn(&Asked) -> Says + Send + Sync>;
-    let cases: Vec<(&str, Script, &str)> = vec![
+type Case = (&'static str, Box<dyn Fn(&Asked) -> Says + Send + Sync>, &'static str);
+
+/// Answers that are too long, or take too long.
+fn endless() -> Vec<Case> {
+    vec![
         (
             "a stream without end",
             Box::new(|_| {
                 Says::Forever(
                     STREAM,
                     String::new(),
-                    "data: {\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n\n".into(),
+                    "data: {\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n\n".repeat(100),
                 )
             }),
             "too_large",
         ),
         (
             "comments without end",
-            Box::new(|_| Says::Forever(STREAM, String::new(), ": ping\n\n".into())),
+            Box::new(|_| Says::Forever(STREAM, String::new(), ": ping\n\n".repeat(500))),
             "too_large",
         ),
         (
@@ -206,6 +206,13 @@ async fn a_hostile_answer_ends_within_the_limits() {
             }),
             "protocol",
         ),
+    ]
+}
+
+/// Answers that are none.
+fn misleading() -> Vec<Case> {
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    vec![
         (
             "an answer to something else",
             Box::new(|_| json(&json!({ "jsonrpc": "2.0", "id": 99, "result": { "tools": [] } }))),
@@ -235,8 +242,12 @@ async fn a_hostile_answer_ends_within_the_limits() {
             }),
             "protocol",
         ),
-    ];
-    for (what, script, expected) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn a_hostile_answer_ends_within_the_limits() {
+    for (what, script, expected) in endless().into_iter().chain(misleading()) {
         let server = Server::modern("tools/list", script).await;
         let mut limits = LIMITS;
         let patience = if expected == "timed_out" { 300 } else { 20_000 };
