@@ -1,6 +1,7 @@
 //! Calls that wait for a person, through every door.
 
 mod access_requests;
+mod actions;
 mod command;
 mod events;
 mod flow;

@@ -1,6 +1,7 @@
 //! A tool server behind TLS.
 
 use std::fs;
+use std::net::SocketAddr;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
@@ -22,18 +23,19 @@ async fn a_tool_server_speaks_tls_where_it_has_a_certificate() {
         &[&words[..], &["--public-url", "https://tools.example"]].concat(),
     );
     let (token, _) = credential(&agent, "calculator__calculate", &["call"]).await;
+    let address: SocketAddr = server.url.strip_prefix("http://").unwrap().parse().unwrap();
     let http = reqwest::Client::builder()
         .no_proxy()
+        .resolve("tools.example", address)
         .tls_certs_only([reqwest::Certificate::from_pem(cert.pem().as_bytes()).unwrap()])
         .build()
         .unwrap();
-    let url = server.url.replace("http://", "https://");
     let params = json!({ "name": "calculate", "arguments": { "expression": "6*7" } });
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-    for host in [None, Some("tools.example")] {
-        let request = http.post(format!("{url}/mcp")).bearer_auth(&token).json(&call);
+    for host in ["127.0.0.1", "tools.example"] {
+        let url = format!("https://{host}:{}/mcp", address.port());
+        let request = http.post(url).bearer_auth(&token).json(&call);
         let request = request.header("accept", "application/json, text/event-stream");
-        let request = host.into_iter().fold(request, |it, host| it.header("host", host));
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200);
         assert!(answer.text().await.unwrap().contains("42"));
