@@ -197,6 +197,7 @@ async fn every_answer_is_as_the_document_says() {
     let tool = registry(&mut witness, &admin).await;
     vending(&mut witness, &admin, &agent, &tool).await;
     calls(&mut witness, &admin).await;
+    mcp(&gate, &mut witness).await;
     servers(&mut witness, &admin).await;
     human_in_the_loop(&gate, &mut witness).await;
     delegation(&gate, &mut witness, &agent).await;
@@ -436,6 +437,25 @@ async fn registry(witness: &mut Witness, admin: &Caller) -> String {
         witness.saw("post", &format!("{template}/{verb}"), &answer);
     }
     id
+}
+
+async fn mcp(gate: &Gate, witness: &mut Witness) {
+    let path = "/.well-known/oauth-protected-resource/mcp";
+    witness.saw("get", path, &gate.anyone().get(path).await);
+    let (agent, _) = gate.agent("talker", "agent").await;
+    let resource = format!("{}/mcp", gate.url);
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", agent["client_id"].as_str().unwrap()),
+        ("client_secret", agent["client_secret"].as_str().unwrap()),
+        ("resource", &resource),
+    ];
+    let token = gate.anyone().form("/oauth/token", &form).await.expect(200);
+    let caller = Caller::new(&gate.url, token["access_token"].as_str());
+    let asked = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let request = caller.request(Method::POST, "/mcp").json(&asked);
+    let request = request.header("accept", "application/json, text/event-stream");
+    witness.saw("post", "/mcp", &send(request).await);
 }
 
 async fn servers(witness: &mut Witness, admin: &Caller) {

@@ -55,7 +55,7 @@ async fn an_older_client_takes_its_own_calls_back_and_no_others() {
         }
         let sessionless = scene.mcp.raw(&take_back(5)).header("mcp-protocol-version", super::OLD);
         assert_eq!(send(sessionless).await.status, 202);
-        assert_eq!(scene.entries("tool.result").await, [json!(0); 0], "it is still under way");
+        assert!(scene.entries("tool.result").await.is_empty(), "it is still under way");
         assert_eq!(send(old.request(&take_back(5))).await.status, 202);
     };
     let (answer, ()) = tokio::join!(call, others);
