@@ -229,10 +229,13 @@ impl Drop for Proxy {
     }
 }
 
+/// What to write in the place of what, in a configuration.
+type Changes = Vec<(String, String)>;
+
 impl Proxy {
     fn start(
         file: &str,
-        changes: &dyn Fn(SocketAddr, &Path) -> Vec<(String, String)>,
+        changes: &dyn Fn(SocketAddr, &Path) -> Changes,
         command: &dyn Fn(&Path) -> Command,
     ) -> Proxy {
         let folder = tempfile::tempdir().unwrap();
