@@ -112,15 +112,7 @@ impl App {
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
         let secrets = Arc::new(secrets);
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
-        let authn = Authn::load(
-            directory.clone(),
-            db.clone(),
-            ledger.clone(),
-            clock.clone(),
-            token_rules(settings),
-            &access_key,
-        )
-        .await?;
+        let authn = authn(settings, (&db, &ledger, &directory), &clock, &access_key).await?;
         let oauth =
             OAuth::new(settings, db.clone(), ledger.clone(), outbound.clone(), clock.clone());
         let quota = Quota::load(&*db, clock.micros()).await?;
@@ -269,6 +261,16 @@ fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing
         tracing::warn!(path = %path.display(), "made a new root key; keep it safe");
     }
     Ok(KeyRing::load(path)?)
+}
+
+async fn authn(
+    settings: &Settings,
+    (db, ledger, directory): (&Arc<dyn Database>, &Ledger, &Arc<Directory>),
+    clock: &Clock,
+    key: &ed25519_dalek::SigningKey,
+) -> Result<Authn> {
+    let (db, ledger, clock) = (db.clone(), ledger.clone(), clock.clone());
+    Authn::load(directory.clone(), db, ledger, clock, token_rules(settings), key).await
 }
 
 async fn factors(

@@ -49,16 +49,16 @@ impl Credentials {
         let signed = match self.verifier()?.open(token, self.clock.now()) {
             Ok(it) => it,
             Err(refusal) if refusal.reason == Reason::Malformed => return Ok(None),
-            Err(refusal) => return Err(refused(refusal)),
+            Err(refusal) => return Err(refused(&refusal)),
         };
-        let unknown = || refused(Refusal::new(Reason::Signature, "it is not on record here"));
+        let unknown = || refused(&Refusal::new(Reason::Signature, "it is not on record here"));
         let id: Uuid = signed.credential_id().parse().map_err(|_| unknown())?;
         let credential = self.find(id).await?.ok_or_else(unknown)?;
         if credential.revoked_at.is_some() {
-            return Err(refused(Refusal::new(Reason::Revoked, "it was revoked")));
+            return Err(refused(&Refusal::new(Reason::Revoked, "it was revoked")));
         }
         if signed.expires_at() <= self.clock.now() {
-            return Err(refused(Refusal::new(Reason::Expired, "it has expired")));
+            return Err(refused(&Refusal::new(Reason::Expired, "it has expired")));
         }
         Ok(Some(Presented { signed: Arc::new(signed), credential }))
     }
@@ -93,7 +93,7 @@ impl Credentials {
 }
 
 /// The token itself is not good: whoever sent it is nobody.
-fn refused(refusal: Refusal) -> Error {
+fn refused(refusal: &Refusal) -> Error {
     match refusal.could_not_verify() {
         true => Error::Unavailable { what: "the time to verify the credential" },
         false => Error::Unauthenticated(crate::Unproven::Credential(refusal.reason)),
@@ -103,8 +103,8 @@ fn refused(refusal: Refusal) -> Error {
 /// The token is good, and not for this.
 pub(super) fn not_admitted(refusal: Refusal) -> Error {
     match refusal.reason {
-        _ if refusal.could_not_verify() => refused(refusal),
-        Reason::Expired | Reason::Revoked => refused(refusal),
+        _ if refusal.could_not_verify() => refused(&refusal),
+        Reason::Expired | Reason::Revoked => refused(&refusal),
         reason => Error::NotAdmitted { reason, detail: refusal.detail },
     }
 }
