@@ -58,9 +58,7 @@ pub struct Gateway {
 
 /// Search engines, by how they are asked: SearXNG with its JSON format switched on, and Brave's API
 /// or one like it.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchKind {
     #[default]
