@@ -125,17 +125,13 @@ impl World {
         (method == "POST").then_some(text)
     }
 
-    fn content(&self, method: &str, template: &str) -> Option<(&'static str, String)> {
-        if let Some(form) = self.form(method, template) {
-            return Some(("application/x-www-form-urlencoded", form));
-        }
-        let last = template.rsplit('/').next().unwrap();
+    /// Requests about who somebody is.
+    fn of_identity(&self, method: &str, template: &str) -> Option<Value> {
         let secret = |it: &str| self.secrets[it].clone();
-        let body = match (method, template) {
+        Some(match (method, template) {
             ("POST", "/api/v1/auth/login") => json!({ "username": ADMIN, "password": PASSWORD }),
             ("POST", "/api/v1/auth/mfa") => json!({ "mfa_token": "gwo_none", "otp": "123456" }),
             ("POST", "/api/v1/auth/factors/totp") => json!({ "name": "phone" }),
-            ("POST", "/api/v1/auth/elevate/passkey") => return None,
             ("POST", "/api/v1/auth/mfa/passkey") => json!({ "mfa_token": "gwo_none" }),
             ("POST", "/api/v1/auth/mfa/passkey/finish") => {
                 json!({ "mfa_token": "gwo_none", "ceremony": "gwo_none", "credential": samples::signed() })
@@ -164,6 +160,20 @@ impl World {
             ("POST", "/api/v1/users/{user}/mandates") => {
                 samples::mandate("lingua", "translation", &["read"])
             }
+            _ => return None,
+        })
+    }
+
+    fn content(&self, method: &str, template: &str) -> Option<(&'static str, String)> {
+        if let Some(form) = self.form(method, template) {
+            return Some(("application/x-www-form-urlencoded", form));
+        }
+        let last = template.rsplit('/').next().unwrap();
+        let secret = |it: &str| self.secrets[it].clone();
+        if let Some(body) = self.of_identity(method, template) {
+            return Some(("application/json", body.to_string()));
+        }
+        let body = match (method, template) {
             ("POST", "/api/v1/tools") => samples::translate("mutant"),
             ("PATCH", "/api/v1/tools/{tool}") => {
                 json!({ "description": "Another", "tags": ["a"], "cost_per_call": 0.5 })
@@ -214,6 +224,7 @@ impl World {
             ("POST", _) if ["approve", "deny", "cancel"].contains(&last) => {
                 json!({ "reason": "so" })
             }
+            ("POST", "/api/v1/auth/elevate/passkey") => return None,
             ("GET" | "PUT" | "DELETE", _) => return None,
             _ if WITHOUT_BODY.contains(&last) => return None,
             _ => panic!("say here what a good request for {method} {template} is"),
