@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  wire            who              may they?                     the act                          memory
-//! http::route  → authn::identify → authz::authorize → Permit<A> → registry | credentials | … → store: one commit
+//! http::route  → authn::identify → authz::authorize → Permit<A> → registry | credentials | gateway → store: one commit
 //!  (parse: A)    (Caller)          (facts → Cedar)    (proof,      (takes the permit by value)    (effect + audit entry
 //!                                                      holds a Warrant)                            + settled reservation)
 //! ```
@@ -60,6 +60,8 @@ pub mod log;
 pub mod metrics;
 #[cfg(feature = "server")]
 pub mod net;
+#[cfg(feature = "server")]
+mod patience;
 #[cfg(feature = "server")]
 pub mod policy;
 #[cfg(feature = "server")]

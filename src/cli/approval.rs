@@ -39,7 +39,7 @@ enum ApprovalCommand {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Say no
+    /// Say no to this call; needs a second factor proven just now
     Deny {
         id: Uuid,
         /// Why; whoever asked can read it

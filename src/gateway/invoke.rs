@@ -16,6 +16,7 @@ use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::{Behalf, Permit, Use, Warrant};
 use crate::error::Error;
+use crate::patience::outside;
 use crate::registry::{Auth, Tool};
 use crate::secrets::{Intent, Lease, LeaseFor};
 use crate::store::Statement;
@@ -96,10 +97,10 @@ impl Gateway {
         let mut also = Vec::new();
         let answered = match self.leased(&result, intent).await {
             Err(failure) => Err(failure),
-            Ok(None) => self.call(&result, outgoing).await,
+            Ok(None) => outside(self.call(&result, outgoing)).await,
             Ok(Some(lease)) => {
                 outgoing.leased = Some(lease.values().clone());
-                let answered = self.call(&result, outgoing).await;
+                let answered = outside(self.call(&result, outgoing)).await;
                 also = self.secrets.give_back(&result, lease).await;
                 answered
             }

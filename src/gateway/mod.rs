@@ -99,11 +99,6 @@ impl Gateway {
             limits,
         })
     }
-
-    /// How long a call of a tool may take.
-    pub fn time_max(&self) -> Duration {
-        self.limits.time_max
-    }
 }
 
 /// Where tools may be.

@@ -14,6 +14,7 @@ use crate::authn::{Caller, ProbeLimits};
 use crate::authz::Warrant;
 use crate::clock::Clock;
 use crate::net::outbound::{Outbound, Reach};
+use crate::patience::outside;
 use crate::registry::{Auth, Found, HEADER, Probed, Remote, Transport};
 use crate::secrets::Values;
 use crate::settings::Settings;
@@ -90,7 +91,7 @@ impl Prober {
     /// Probes a server.
     pub async fn probe(&self, warrant: &Warrant, server: &Remote, secrets: &Values) -> Found {
         let probe = match self.target(server, secrets) {
-            Some(target) => self.client.probe(warrant, &target, self.limits).await,
+            Some(target) => outside(self.client.probe(warrant, &target, self.limits)).await,
             None => Probe::unreadable(),
         };
         let outcome = match &probe.failure {

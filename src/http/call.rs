@@ -15,6 +15,7 @@ use crate::audit::entry::Origin;
 use crate::authn::{Request, Service};
 use crate::credentials::Presented;
 use crate::error::FieldFault;
+use crate::patience::Patience;
 use crate::{Error, Result};
 
 /// Longer than any id, name or phrase; databases bound what they compare.
@@ -23,6 +24,8 @@ pub const PAGE_SIZE_MAX: usize = 200;
 pub const PAGE_SIZE_DEFAULT: usize = 50;
 
 pub struct Call {
+    /// Asked for by what waits for a tool; for work that the route spawns.
+    pub patience: Patience,
     /// What it is sent to.
     pub service: Service,
     /// As it was sent: a route of `GET` is asked with `HEAD` as well.

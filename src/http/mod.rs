@@ -45,6 +45,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use warp::Filter;
@@ -63,10 +64,11 @@ use self::trace::Trace;
 use crate::audit::entry::Origin;
 use crate::net::Peer;
 use crate::net::body::Late;
+use crate::patience::Patience;
 use crate::{App, Error, Result, metrics};
 
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
-/// Nobody waits longer for an answer than this, once the whole request is here.
+/// Nobody waits longer for an answer than this, once the whole request is here; but for a tool.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
 const USER_AGENT_CHARS_MAX: usize = 200;
 
@@ -150,7 +152,9 @@ async fn dispatch(
     let hung_up = CancellationToken::new();
     // Dropped together with this future when the connection is.
     let waiting = hung_up.clone().drop_guard();
+    let patience = Patience::default();
     let call = Call {
+        patience: patience.clone(),
         service: route.service,
         hung_up,
         method: head.method,
@@ -164,13 +168,12 @@ async fn dispatch(
         presented: None,
         credential_ttl_seconds: app.credential_ttl_seconds,
     };
-    let time_max = match route.is_patient {
-        true => app.gateway.time_max() + ANSWER_TIME_MAX,
-        false => ANSWER_TIME_MAX,
-    };
-    let work = async move { route.serve(app, call).await };
-    let work = tokio::spawn(work.instrument(trace.span()));
-    let done = tokio::time::timeout(time_max, work).await;
+    let work = patience.clone().over(async move { route.serve(app, call).await });
+    let mut work = tokio::spawn(work.instrument(trace.span()));
+    let mut done = timeout(ANSWER_TIME_MAX, &mut work).await;
+    while done.is_err() && patience.is_asked_for() {
+        done = timeout(ANSWER_TIME_MAX, &mut work).await;
+    }
     if done.is_ok() {
         waiting.disarm();
     }

@@ -24,8 +24,6 @@ pub struct Route {
     pub kind: Kind,
     /// What the API document says about it.
     pub about: Described,
-    /// Whether its answer may take as long as a tool takes.
-    pub is_patient: bool,
     /// Whom it takes tokens for.
     pub service: Service,
     serve: Serve,
@@ -69,7 +67,6 @@ impl Route {
             path,
             kind: Kind::Guarded(A::NAME),
             about: Described::default(),
-            is_patient: false,
             service: Service::Api,
             serve: Box::new(serve),
         }
@@ -130,7 +127,6 @@ impl Route {
             path,
             kind,
             about: Described::default(),
-            is_patient: false,
             service: Service::Api,
             serve: Box::new(serve),
         }
@@ -154,7 +150,6 @@ impl Route {
             path,
             kind: Kind::Identified,
             about: Described::default(),
-            is_patient: false,
             service: Service::Api,
             serve: Box::new(serve),
         }
@@ -172,16 +167,9 @@ impl Route {
             path,
             kind: Kind::Public,
             about: Described::default(),
-            is_patient: false,
             service: Service::Api,
             serve: Box::new(serve),
         }
-    }
-
-    /// The same, for what waits for a tool.
-    pub fn patient(mut self) -> Route {
-        self.is_patient = true;
-        self
     }
 
     /// The same, for tokens that are given for the MCP server.

@@ -477,6 +477,12 @@ async fn servers(witness: &mut Witness, admin: &Caller) {
     let server = witness.saw("post", all, &admin.post(all, &server).await);
     let one = format!("{all}/{}", server["id"].as_str().unwrap());
     witness.saw("get", template, &admin.get(&one).await);
+    let each = json!({ "requires_per_user_auth": true });
+    witness.saw("patch", template, &admin.patch(&one, &each).await);
+    let account = admin.request(Method::PUT, &format!("{one}/account"));
+    let account = send(account.json(&json!({ "token": "mine" }))).await;
+    account.expect(204);
+    witness.saw("put", &format!("{template}/account"), &account);
     station.tell(&json!({ "describe": "Something else." }));
     let path = format!("{template}/reprobe");
     let found = witness.saw("post", &path, &admin.act(&format!("{one}/reprobe")).await);

@@ -30,6 +30,7 @@ use crate::authn::Caller;
 use crate::authz::Listing as _;
 use crate::authz::facts::{ApprovalState, Particulars};
 use crate::gateway::InvokeTool;
+use crate::patience::Patience;
 use crate::{App, Result};
 
 const INSTRUCTIONS: &str = "Every call is decided by policy and written down. A refusal says why \
@@ -48,6 +49,8 @@ pub struct Asked {
     /// `traceparent` as a header, for clients that do not write it into their message.
     trace: Option<String>,
     session: Option<String>,
+    /// The request's: rmcp answers on tasks of its own.
+    patience: Patience,
     /// Set where a client that is gone has taken its request back by going.
     gone: Option<CancellationToken>,
     step_up: OnceLock<HeaderValue>,
@@ -59,6 +62,7 @@ impl Asked {
             request_id: call.origin.id.clone(),
             trace: call.header("traceparent"),
             session,
+            patience: call.patience.clone(),
             gone: is_stateless.then(|| call.hung_up.clone()),
             step_up: OnceLock::new(),
         }
@@ -92,7 +96,9 @@ impl Server {
     /// call is used by it, for not every client can name one.
     async fn call(&self, mut action: InvokeTool, way: Way) -> Result<CallToolResponse> {
         let shape = Shape::of(action.tool.find(self.app.authz.world()).as_deref());
-        let decide = async |action| decided(&self.app, self.caller.clone(), action).await;
+        let decide = async |action| {
+            self.asked.patience.clone().over(decided(&self.app, self.caller.clone(), action)).await
+        };
         let mut done = decide(action.clone()).await?;
         if let Decided::Awaiting(it) = &done
             && action.approval_id.is_none()

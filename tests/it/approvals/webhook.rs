@@ -74,6 +74,8 @@ async fn a_webhook_that_fails_is_told_again_also_by_the_next_process() {
         move || (hook.calls() >= least).then_some(())
     };
     eventually(calls(1)).await;
+    // What a process dies over is its own for a while.
+    settled(&it).await;
     it.gate.restart();
     eventually(calls(2)).await;
     let heard: Value = serde_json::from_str(hook.last()["body"].as_str().unwrap()).unwrap();

@@ -11,7 +11,7 @@ use super::tool::{scene, setup};
 use crate::harness::server::signal;
 use crate::harness::{Answer, Gate};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server, the processes of the code that it runs, and the answer that is yet to come.
 pub struct Busy {
