@@ -15,7 +15,7 @@ pub struct Patience(Arc<AtomicUsize>);
 impl Patience {
     /// Does the work of the request, which may wait for somebody outside.
     pub async fn over<T>(self, work: impl Future<Output = T>) -> T {
-        OUTSIDE.scope(self.0, work).await
+        OUTSIDE.scope(self.0, Box::pin(work)).await
     }
 
     /// Whether it waits for somebody outside at this moment.
@@ -27,7 +27,8 @@ impl Patience {
 /// Waits for somebody outside. Of work that no request waits for, nobody has to know.
 pub async fn outside<T>(work: impl Future<Output = T>) -> T {
     let _counted = OUTSIDE.try_with(|it| Counted::one_more(it.clone())).ok();
-    work.await
+    // A call is a deep thing: on the heap it takes no stack of whoever waits for it.
+    Box::pin(work).await
 }
 
 /// One more wait; one less when it is dropped, however it ended.

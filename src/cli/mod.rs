@@ -30,6 +30,10 @@ use crate::gateway::builtin::sandbox::{self, Stage};
 use crate::settings::{Settings, SettingsArgs};
 
 /// Decides, by Cedar policy, which agent may use which tool, and vends the Biscuit that proves it.
+/// A call through all layers is deep, most of all where nothing is optimized; what is not used of a
+/// stack costs nothing, and one that is too small ends the process.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
 #[derive(Debug, Parser)]
 #[command(name = "gatewright", version, about)]
 pub struct Cli {
@@ -123,7 +127,11 @@ pub fn run() -> ExitCode {
         Part::Sandbox { stage } => return sandbox::execute(stage),
         Part::Command(it) => it,
     };
-    let done = tokio::runtime::Runtime::new().map_err(anyhow::Error::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build();
+    let done = runtime.map_err(anyhow::Error::from);
     match done.and_then(|it| it.block_on(dispatch(command))) {
         Ok(code) => code,
         Err(error) => {

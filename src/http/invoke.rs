@@ -103,14 +103,14 @@ pub fn is_idempotency_key(text: &str) -> bool {
 }
 
 pub async fn invoke(app: Arc<App>, permit: Permit<InvokeTool>) -> Result<Response> {
-    let invoked = app.gateway.invoke(permit).await?;
+    let invoked = Box::pin(app.gateway.invoke(permit)).await?;
     Ok(json(&answer(invoked)).into_response())
 }
 
 /// A call that is refused for want of a person's yes waits for it.
 pub fn instead(app: Arc<App>, caller: Caller, call: InvokeTool, refused: Error) -> Answer {
     Box::pin(async move {
-        match app.instead(caller, call, refused).await? {
+        match Box::pin(app.instead(caller, call, refused)).await? {
             Instead::Answered(invoked) => Ok(json(&answer(*invoked)).into_response()),
             Instead::Awaiting(it) => Ok(approvals::awaited(&app, &it)),
         }
@@ -129,10 +129,10 @@ pub enum Decided {
 /// # Errors
 /// What a guarded route would answer.
 pub async fn decided(app: &App, caller: Caller, action: InvokeTool) -> Result<Decided> {
-    let permit = match app.authz.authorize(caller.clone(), action.clone()).await {
+    let permit = match Box::pin(app.authz.authorize(caller.clone(), action.clone())).await {
         Ok(permit) => permit,
         Err(refused) => {
-            return Ok(match app.instead(caller, action, refused).await? {
+            return Ok(match Box::pin(app.instead(caller, action, refused)).await? {
                 Instead::Answered(invoked) => Decided::Made(invoked),
                 Instead::Awaiting(it) => Decided::Awaiting(it),
             });
@@ -140,7 +140,7 @@ pub async fn decided(app: &App, caller: Caller, action: InvokeTool) -> Result<De
     };
     let record = permit.warrant().record().clone();
     // A decision is written down whatever becomes of its call.
-    let invoked = AssertUnwindSafe(app.gateway.invoke(permit)).catch_unwind().await;
+    let invoked = AssertUnwindSafe(Box::pin(app.gateway.invoke(permit))).catch_unwind().await;
     let invoked = invoked.unwrap_or_else(|_| {
         ::metrics::counter!(metrics::PANICS).increment(1);
         Err(Error::internal("the call panicked"))

@@ -607,6 +607,15 @@ async fn vending(witness: &mut Witness, admin: &Caller, agent: &Caller, tool: &s
     let by_name = json!({ "tool": "translate", "scopes": ["read"] });
     witness.saw("post", path, &agent.post(path, &by_name).await);
     witness.saw("get", path, &agent.get(path).await);
+    let mut holder = agent.clone();
+    holder.token = access["credential"]["token"].as_str().map(str::to_owned);
+    let (template, asked) =
+        ("/api/v1/forward-auth", "/api/v1/forward-auth?tool=translate&scope=read");
+    for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        let answer = send(holder.request(method.clone(), asked)).await;
+        answer.expect(200);
+        witness.saw(&method.as_str().to_lowercase(), template, &answer);
+    }
     let id = access["credential"]["credential_id"].as_str().unwrap();
     let (template, one) = ("/api/v1/credentials/{credential}", format!("{path}/{id}"));
     witness.saw("get", template, &agent.get(&one).await);

@@ -64,11 +64,13 @@ impl Gateway {
                 unless(&outgoing.along.cancelled, call).await
             }
             (Connection::Remote(it), Some(server)) => match &server.definition.connection {
-                Connection::Remote(of) => self.call_remote(warrant, it, of, outgoing).await,
+                Connection::Remote(of) => {
+                    Box::pin(self.call_remote(warrant, it, of, outgoing)).await
+                }
                 _ => Err(not_here()),
             },
             (Connection::Builtin { builtin }, _) => {
-                self.call_builtin(warrant, *builtin, &outgoing).await
+                Box::pin(self.call_builtin(warrant, *builtin, &outgoing)).await
             }
             (Connection::Remote(_) | Connection::Function, _) => Err(not_here()),
         }

@@ -97,7 +97,8 @@ impl Server {
     async fn call(&self, mut action: InvokeTool, way: Way) -> Result<CallToolResponse> {
         let shape = Shape::of(action.tool.find(self.app.authz.world()).as_deref());
         let decide = async |action| {
-            self.asked.patience.clone().over(decided(&self.app, self.caller.clone(), action)).await
+            let decided = decided(&self.app, self.caller.clone(), action);
+            self.asked.patience.clone().over(decided).await
         };
         let mut done = decide(action.clone()).await?;
         if let Decided::Awaiting(it) = &done
