@@ -152,7 +152,11 @@ impl Gateway {
             Auth::Vault(lease) => {
                 let path = self.secrets.lease_path(&lease.path);
                 let path = path.map_err(|it| Error::Conflict(it.to_string().into()))?;
-                let of = LeaseFor::Call { id, time_max };
+                // Calls with one credential share what is leased for it, until it ends.
+                let of = match action.presented.as_ref().map(|it| &it.credential) {
+                    Some(it) => LeaseFor::Credential { id: it.id, expires_at: it.expires_at },
+                    None => LeaseFor::Call { id, time_max },
+                };
                 let mut intent = self.secrets.intend_lease(warrant, &path, of).await?;
                 statements.append(&mut intent.statements);
                 begun.intent = Some(intent);

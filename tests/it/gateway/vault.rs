@@ -161,3 +161,28 @@ async fn a_call_has_a_leased_password_and_nobody_learns_of_it() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_with_one_credential_share_a_lease_that_ends_with_it() {
+    let scene = Scene::open().await;
+    let vault = json!({
+        "auth_method": "vault", "auth_config": { "path": "database/creds/reader", "basic": true },
+    });
+    let leasing = scene.tool("leasing", &vault).await;
+    let access = leasing.replace("/invoke", "/access");
+    let vended = scene.agent.post(&access, &json!({ "scopes": ["call"] })).await.expect(201);
+    let credential = &vended["credential"];
+    let holder = Caller::new(&scene.gate.url, credential["token"].as_str());
+    let ask = json!({ "arguments": {} });
+    holder.post(&leasing, &ask).await.expect(200);
+    let first = scene.basic();
+    holder.post(&leasing, &ask).await.expect(200);
+    assert_eq!(scene.basic(), first, "the lease of the credential");
+    assert_eq!(scene.bao.leases().await, 1);
+    let id = credential["credential_id"].as_str().unwrap();
+    scene.agent.delete(&format!("/api/v1/credentials/{id}")).await.expect(204);
+    let begun = Instant::now();
+    while scene.bao.leases().await > 0 {
+        assert!(begun.elapsed() < DEADLINE, "the lease outlives its credential");
+    }
+}
