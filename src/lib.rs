@@ -45,6 +45,8 @@ pub mod enrolment;
 #[cfg(feature = "server")]
 mod error;
 #[cfg(feature = "server")]
+mod exact;
+#[cfg(feature = "server")]
 mod federated;
 #[cfg(feature = "server")]
 pub mod gateway;

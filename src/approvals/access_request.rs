@@ -11,6 +11,7 @@ use crate::authn::Caller;
 use crate::authz::Action as _;
 use crate::authz::facts::{Call, Facts, Particulars};
 use crate::credentials::ToolRef;
+use crate::exact::exact_bytes;
 use crate::gateway::InvokeTool;
 use crate::store::Statement;
 use crate::{Error, Result};
@@ -100,8 +101,7 @@ impl RequestKey {
             parts.iter().for_each(|it| hash.update(it));
             hex::encode(hash.finalize())
         };
-        // A JSON value always has a canonical form but for numbers that JSON cannot say.
-        let canonical = serde_json_canonicalizer::to_vec(body).unwrap_or_default();
+        let canonical = exact_bytes(body);
         RequestKey {
             key: hash([caller.principal().id().as_bytes(), key.as_bytes()]),
             body: hash([&canonical, b""]),

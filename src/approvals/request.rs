@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::approval::columns;
 use super::{Approval, Approvals, RequestApproval, RequestKey, micros};
-use crate::authn::{Caller, Via};
+use crate::authn::Caller;
 use crate::authz::facts::ApprovalState;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Behalf, Permit, Warrant};
@@ -72,7 +72,7 @@ impl Approvals {
             principal_id: principal.id(),
             principal_name: principal.name().to_owned(),
             on_behalf_of: behalf.map(Behalf::user),
-            parties: self.parties(caller, behalf, &chain),
+            parties: self.parties((caller, behalf), action, &chain),
             chain,
             tool_id: tool.id,
             tool_name: tool.definition.name.clone(),
@@ -96,11 +96,12 @@ impl Approvals {
     }
 
     /// The people on whose side it is asked: none of them can be the one who says yes. Whoever made
-    /// an API key has its text, and can ask with it as if they were the agent.
+    /// an API key has its text, and can ask with it as if they were the agent: for the approval
+    /// itself, or for the credential that is shown with the call.
     fn parties(
         &self,
-        caller: &Caller,
-        behalf: Option<&Behalf>,
+        (caller, behalf): (&Caller, Option<&Behalf>),
+        action: &RequestApproval,
         chain: &BTreeSet<Uuid>,
     ) -> BTreeSet<Uuid> {
         let known = self.directory.snapshot();
@@ -109,9 +110,10 @@ impl Approvals {
         if let Principal::User(user) = caller.principal() {
             parties.insert(user.id);
         }
-        if let Via::ApiKey(id) = caller.session().proof.via {
-            parties.extend(self.api_keys.snapshot().key(id).map(|it| it.created_by));
-        }
+        let asked_with = action.call.presented.as_ref().and_then(|it| it.credential.session_id);
+        let roots = [caller.session().root(), asked_with].into_iter().flatten();
+        let keys = self.api_keys.snapshot();
+        parties.extend(roots.filter_map(|id| keys.key(id)).map(|it| it.created_by));
         parties
     }
 

@@ -14,6 +14,7 @@ pub struct Shown {
 }
 
 /// Writes out what a screen would not show, or would show elsewhere, and cuts off what is too much.
+/// A backslash is doubled, so that no two texts come out alike, and no name takes another's place.
 pub fn shown(arguments: &Value) -> Shown {
     let mut room = BYTES_MAX;
     let arguments = fit(arguments, &mut room);
@@ -58,9 +59,10 @@ fn spelled(text: &str, room: &mut usize) -> String {
     *room = room.saturating_sub(4);
     for it in text.chars() {
         let before = out.len();
-        match is_deceptive(it) {
-            true => out.extend(it.escape_unicode()),
-            false => out.push(it),
+        match it {
+            '\\' => out.push_str("\\\\"),
+            it if is_deceptive(it) => out.extend(it.escape_unicode()),
+            it => out.push(it),
         }
         let took = out.len() - before;
         if took >= *room {
@@ -75,20 +77,28 @@ fn spelled(text: &str, room: &mut usize) -> String {
 }
 
 /// Control characters but for line ends and tabs; characters that turn the direction of the text,
-/// take no room, or are not meant to be seen.
+/// take no room, are not meant to be seen, or are blank though they count as letters or signs.
 fn is_deceptive(it: char) -> bool {
     (it.is_control() && !matches!(it, '\n' | '\t'))
         || matches!(
             it,
             '\u{ad}'
+                | '\u{34f}'
                 | '\u{61c}'
-                | '\u{180e}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
                 | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                | '\u{3164}'
                 | '\u{fe00}'..='\u{fe0f}'
                 | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
                 | '\u{e0000}'..='\u{e0fff}'
         )
 }
@@ -114,6 +124,38 @@ mod tests {
             "n": 1, "f": 1.5, "t": true, "none": null,
         });
         assert_eq!(shown.arguments, expected);
+    }
+
+    #[test]
+    fn no_two_texts_come_out_alike() {
+        let it = json!({ "to": { "mallory\u{200b}": 1_000_000, "mallory\\u{200b}": 1 } });
+        let shown = shown(&it);
+        assert!(shown.is_complete);
+        let expected = json!({ "to": { "mallory\\u{200b}": 1_000_000, "mallory\\\\u{200b}": 1 } });
+        assert_eq!(shown.arguments, expected);
+        assert_eq!(spelled("C:\\dir\\\\", &mut 100), "C:\\\\dir\\\\\\\\");
+    }
+
+    #[test]
+    fn what_is_blank_is_written_out() {
+        for it in [
+            '\u{34f}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b4}',
+            '\u{17b5}',
+            '\u{180b}',
+            '\u{180f}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{fe00}',
+            '\u{fe0f}',
+            '\u{ffa0}',
+            '\u{e0000}',
+            '\u{e0fff}',
+        ] {
+            assert_eq!(spelled(&it.to_string(), &mut 100), it.escape_unicode().to_string());
+        }
     }
 
     #[test]

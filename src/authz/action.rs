@@ -60,6 +60,15 @@ pub struct Use {
     pub tool: uuid::Uuid,
     /// Millionths of a US dollar.
     pub cost_micros: i64,
+    pub kind: UseKind,
+}
+
+/// What a use of a tool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UseKind {
+    Call,
+    /// A credential counts as a use, and is no call yet.
+    Credential,
 }
 
 /// Something that is acted on, as Cedar sees it.

@@ -35,7 +35,7 @@ use crate::error::Denial;
 use crate::policy::Bundle;
 use crate::{Error, Result, metrics};
 
-pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, View};
+pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
 pub use behalf::Behalf;
 pub use decide::Surroundings;
 pub(crate) use permit::Record;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use super::action::Use;
+use super::action::{Use, UseKind};
 use super::facts::{Particulars, Usage};
 use crate::store::{Database, Result, Statement};
 
@@ -50,7 +50,8 @@ struct Counter {
     last_minute: VecDeque<i64>,
     last_hour_failures: VecDeque<i64>,
     today: i64,
-    ever: i64,
+    /// Calls that were allowed and written down. One that is not decided yet is nobody's past.
+    calls_ever: i64,
 }
 
 /// A use that is counted but not yet decided. Dropping it gives it back.
@@ -70,14 +71,14 @@ impl Quota {
         let quota = Quota::default();
         let ever = db
             .query(
-                "SELECT principal_id, tool_id, CAST(SUM(uses) AS BIGINT) FROM usage
+                "SELECT principal_id, tool_id, CAST(SUM(calls) AS BIGINT) FROM usage
                  GROUP BY principal_id, tool_id",
                 vec![],
             )
             .await?;
         for row in ever {
-            let (principal, tool, uses) = (row.uuid(0)?, row.uuid(1)?, row.int(2)?);
-            quota.with(principal, now, |it| it.tools.entry(tool).or_default().ever = uses);
+            let (principal, tool, calls) = (row.uuid(0)?, row.uuid(1)?, row.int(2)?);
+            quota.with(principal, now, |it| it.tools.entry(tool).or_default().calls_ever = calls);
         }
         let recent = db
             .query(
@@ -164,13 +165,12 @@ impl Account {
         forget(&mut counter.last_hour_failures, now - HOUR);
         counter.last_minute.push_back(now);
         counter.today += 1;
-        counter.ever += 1;
         Usage {
             calls_last_minute: counter.last_minute.len() as u64,
             calls_today: counter.today.unsigned_abs(),
             cost_today_micros: self.spent_micros.unsigned_abs(),
             failures_last_hour: counter.last_hour_failures.len() as u64,
-            calls_ever: counter.ever.unsigned_abs(),
+            calls_ever: counter.calls_ever.unsigned_abs() + 1,
         }
     }
 
@@ -184,7 +184,6 @@ impl Account {
             counter.last_minute.remove(index);
         }
         counter.today -= i64::from(same_day);
-        counter.ever -= 1;
     }
 
     /// Uses of a past minute count as made at its end: rather too long than too short.
@@ -224,21 +223,28 @@ impl Reservation {
     /// What makes the use last beyond this process, for the commit that carries the effect.
     pub fn statements(&self) -> [Statement; 1] {
         [Statement::new(
-            "INSERT INTO usage (principal_id, tool_id, minute, uses, failures, cost_micros)
-             VALUES ($1, $2, $3, 1, 0, $4)
+            "INSERT INTO usage (principal_id, tool_id, minute, uses, failures, cost_micros, calls)
+             VALUES ($1, $2, $3, 1, 0, $4, $5)
              ON CONFLICT (principal_id, tool_id, minute) DO UPDATE
-             SET uses = usage.uses + 1, cost_micros = usage.cost_micros + excluded.cost_micros",
+             SET uses = usage.uses + 1, cost_micros = usage.cost_micros + excluded.cost_micros,
+                 calls = usage.calls + excluded.calls",
         )
         .bind(self.principal)
         .bind(self.it.tool)
         .bind(self.at / MINUTE)
         .bind(self.it.cost_micros)
+        .bind(i64::from(self.it.kind == UseKind::Call))
         .expect_rows(1)]
     }
 
     /// Keeps the use: it was, or may have been, written.
     pub fn settle(mut self) {
         self.settled = true;
+        if self.it.kind == UseKind::Call {
+            let (tool, at) = (self.it.tool, self.at);
+            let count = |it: &mut Account| it.tools.entry(tool).or_default().calls_ever += 1;
+            self.quota.with(self.principal, at, count);
+        }
     }
 }
 
@@ -264,7 +270,7 @@ impl Drop for Reservation {
 mod tests {
     use super::*;
 
-    const USE: Use = Use { tool: Uuid::nil(), cost_micros: 250_000 };
+    const USE: Use = Use { tool: Uuid::nil(), cost_micros: 250_000, kind: UseKind::Call };
 
     #[test]
     fn every_reservation_sees_itself_and_those_before_it() {

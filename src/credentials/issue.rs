@@ -13,7 +13,7 @@ use super::{Credential, Credentials};
 use crate::authn::Caller;
 use crate::authz::facts::{Ask, Particulars};
 use crate::authz::quota::NOTHING_USED;
-use crate::authz::{Action, Behalf, Permit, Use, Warrant, World};
+use crate::authz::{Action, Behalf, Permit, Use, UseKind, Warrant, World};
 use crate::clock::instant;
 use crate::registry::Tool;
 use crate::store::Statement;
@@ -102,7 +102,11 @@ impl Action for RequestCredential {
 
     /// A credential counts as one use: how often it is then shown offline, nobody can count.
     fn use_of(&self, tool: &Arc<Tool>) -> Option<Use> {
-        Some(Use { tool: tool.id, cost_micros: tool.definition.cost_per_call })
+        Some(Use {
+            tool: tool.id,
+            cost_micros: tool.definition.cost_per_call,
+            kind: UseKind::Credential,
+        })
     }
 }
 

@@ -60,6 +60,12 @@ impl Credentials {
         if signed.expires_at() <= self.clock.now() {
             return Err(refused(&Refusal::new(Reason::Expired, "it has expired")));
         }
+        // What Gatewright calls a tool with is for that tool, not for calls back.
+        let own =
+            self.db.query("SELECT 1 FROM calls WHERE id = $1", vec![credential.decision_id.into()]);
+        if !own.await?.is_empty() {
+            return Err(refused(&Refusal::new(Reason::WrongTool, "it was made for one call")));
+        }
         Ok(Some(Presented { signed: Arc::new(signed), credential }))
     }
 

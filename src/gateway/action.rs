@@ -12,9 +12,10 @@ use crate::Result;
 use crate::authn::Caller;
 use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
 use crate::authz::quota::NOTHING_USED;
-use crate::authz::{Action, Behalf, Resource, Use, View, World};
+use crate::authz::{Action, Behalf, Resource, Use, UseKind, View, World};
 use crate::credentials::{Presented, ToolRef};
 use crate::error::Error;
+use crate::exact::exact_bytes;
 use crate::registry::{Connection, Tool};
 
 /// Calling a tool with arguments.
@@ -103,9 +104,7 @@ impl InvokeTool {
             "arguments": self.arguments,
             "scopes": tool.definition.scopes,
         });
-        // A JSON value always has a canonical form but for numbers that JSON cannot say.
-        let canonical = serde_json_canonicalizer::to_vec(&said).unwrap_or_default();
-        format!("sha256:{}", hex::encode(Sha256::digest(canonical)))
+        format!("sha256:{}", hex::encode(Sha256::digest(exact_bytes(&said))))
     }
 
     fn call(&self, tool: &Tool) -> Call {
@@ -179,7 +178,7 @@ impl Action for InvokeTool {
 
     fn use_of(&self, called: &Called) -> Option<Use> {
         let tool = &called.tool;
-        Some(Use { tool: tool.id, cost_micros: tool.definition.cost_per_call })
+        Some(Use { tool: tool.id, cost_micros: tool.definition.cost_per_call, kind: UseKind::Call })
     }
 }
 

@@ -14,7 +14,7 @@ use super::upstream::{Answered, Outgoing};
 use crate::approvals::{Consumption, RequestApproval, consumed};
 use crate::audit::Outcome;
 use crate::authn::Caller;
-use crate::authz::{Behalf, Permit, Use, Warrant};
+use crate::authz::{Behalf, Permit, Use, UseKind, Warrant};
 use crate::error::Error;
 use crate::patience::outside;
 use crate::registry::{Auth, Tool};
@@ -233,7 +233,7 @@ impl Gateway {
         }];
         if failed {
             let refund = if unsent { tool.definition.cost_per_call } else { 0 };
-            let it = Use { tool: tool.id, cost_micros: refund };
+            let it = Use { tool: tool.id, cost_micros: refund, kind: UseKind::Call };
             statements.push(self.quota.failed(caller.principal().id(), it, now));
         }
         statements.extend(also);

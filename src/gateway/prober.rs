@@ -10,13 +10,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::mcp::{Client, Limits, Preference, Probe, Target};
+use super::proof::SECRET_BYTES_MIN;
 use crate::authn::{Caller, ProbeLimits};
 use crate::authz::Warrant;
 use crate::clock::Clock;
 use crate::net::outbound::{Outbound, Reach};
 use crate::patience::outside;
 use crate::registry::{Auth, Found, HEADER, Probed, Remote, Transport};
-use crate::secrets::Values;
+use crate::secrets::{Scrubber, Values};
 use crate::settings::Settings;
 use crate::{Error, Result, metrics};
 
@@ -94,6 +95,11 @@ impl Prober {
             Some(target) => outside(self.client.probe(warrant, &target, self.limits)).await,
             None => Probe::unreadable(),
         };
+        // All that is known of the server, sent or not: none of it is to be kept with the tools.
+        let secrets = secrets.iter().map(|(_, value)| value);
+        let secrets = secrets.filter(|it| it.expose_secret().len() >= SECRET_BYTES_MIN);
+        let scrubber = Scrubber::new(secrets);
+        let probe = probe.scrubbed(&scrubber);
         let outcome = match &probe.failure {
             Some(it) => it.code(),
             None if probe.requires_auth => "requires_auth",

@@ -16,6 +16,9 @@ use crate::directory::Principal;
 use crate::registry::{Auth, Connection, HEADER, KeyIn, KeyPlace};
 use crate::secrets::{Scrubber, SecretPath, Values};
 
+/// What is shorter is taken for no secret.
+pub(super) const SECRET_BYTES_MIN: usize = 6;
+
 /// Headers and query parameters that hold secrets.
 pub(super) struct Proof {
     pub headers: HeaderMap,
@@ -66,7 +69,7 @@ impl Gateway {
                     "the user's own account: store it with PUT /api/v1/tools/{tool}/account",
                 ));
             }
-            draft.set_headers(&values)?;
+            draft.add_headers(&values)?;
             if let Some(token) = values.get("token") {
                 draft.bearer(token)?;
             }
@@ -158,6 +161,17 @@ impl Draft {
         Ok(())
     }
 
+    /// Puts in a user's own headers, where the publisher has set none.
+    fn add_headers(&mut self, values: &Values) -> Result<(), Failure> {
+        for (name, value) in values.iter() {
+            match name.as_str().strip_prefix(HEADER) {
+                Some(header) if !self.headers.contains_key(header) => self.set(header, value)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn set(&mut self, header: &str, value: &SecretString) -> Result<(), Failure> {
         let name = HeaderName::try_from(header).map_err(|_| not_ready("a header's name"))?;
         self.headers.insert(name, hidden(value.expose_secret())?);
@@ -194,7 +208,9 @@ impl Draft {
     }
 
     fn done(self) -> Proof {
-        let scrubber = Scrubber::new(&self.secrets);
+        // A version or a flag in a header is no secret, and stands everywhere.
+        let secrets = self.secrets.iter().filter(|it| it.expose_secret().len() >= SECRET_BYTES_MIN);
+        let scrubber = Scrubber::new(secrets);
         Proof { headers: self.headers, query: self.query, scrubber }
     }
 }

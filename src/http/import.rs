@@ -22,13 +22,14 @@ pub struct ImportAnswer {
     unusable: Vec<UnusableView>,
 }
 
+/// What is asked, and no more: the document is worked on once somebody may import it.
 pub fn parse(call: &Call) -> Result<ImportTools> {
-    call.json::<ImportBody>()?.read().map(ImportTools)
+    call.json::<ImportBody>().map(ImportTools::new)
 }
 
 /// Registers a tool for each operation of an OpenAPI document, or none at all.
 pub async fn import(app: Arc<App>, permit: Permit<ImportTools>) -> Result<Response> {
-    let (caller, imported) = (permit.caller(), &permit.action().0);
+    let (caller, imported) = (permit.caller(), permit.action().imported().await?);
     let owner = caller.principal().id();
     let mut decided = Vec::with_capacity(imported.definitions.len());
     for definition in &imported.definitions {

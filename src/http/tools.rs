@@ -107,8 +107,14 @@ pub(super) async fn decide(
 ) -> Result<Decided> {
     let state = state_for(app, by.0, tool.owner, definition.clone())?;
     leasable(app, definition)?;
+    // Secrets were given for where the tool was; whoever is elsewhere gets none of them.
+    let moved = definition.connection.leads_elsewhere(&tool.definition.connection);
+    let change = if moved { change.alone(&tool.secrets) } else { change };
     let found = probes::look_again(app, by, tool, (definition, &change)).await?;
-    let secrets = app.secrets.stage(by.1, SecretPath::tool(tool.id), change).await?;
+    let mut secrets = app.secrets.stage(by.1, SecretPath::tool(tool.id), change).await?;
+    if moved {
+        secrets.statements.extend(app.secrets.forget_accounts(by.1, tool.id));
+    }
     Ok(Decided { state, found, secrets })
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::connection::{Remote, ToolType};
 use super::definition::{Definition, RiskLevel};
 use super::draft::ToolPatch;
-use super::import::Imported;
+use super::import::{self, ImportBody, Imported};
 use super::search::Scores;
 use super::servers::acceptable;
 use super::tool::Tool;
@@ -37,7 +37,30 @@ impl Action for CreateTool {
 
 /// Registering the tools that a document describes.
 #[derive(Debug)]
-pub struct ImportTools(pub Imported);
+pub struct ImportTools {
+    body: Arc<ImportBody>,
+    /// What comes of the body, once somebody who may import it had it read.
+    imported: tokio::sync::OnceCell<Imported>,
+}
+
+impl ImportTools {
+    pub fn new(body: ImportBody) -> ImportTools {
+        ImportTools { body: Arc::new(body), imported: tokio::sync::OnceCell::new() }
+    }
+
+    /// The tools that the document describes. Finding them is work: not before it is allowed.
+    ///
+    /// # Errors
+    /// The document or the template cannot be used; it takes too long.
+    pub async fn imported(&self) -> Result<&Imported> {
+        self.imported.get_or_try_init(|| import::read(self.body.clone())).await
+    }
+
+    /// The same, if it was found before.
+    pub(super) fn into_imported(self) -> Option<Imported> {
+        self.imported.into_inner()
+    }
+}
 
 impl Action for ImportTools {
     const NAME: &'static str = "register_tool";

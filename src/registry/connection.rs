@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 use uuid::Uuid;
 
 use crate::secrets::MASK;
@@ -209,6 +210,30 @@ impl Connection {
             Connection::Remote(it) => it.member.as_ref(),
             _ => None,
         }
+    }
+
+    /// Whether it leads somewhere that `before` did not: what was kept for those it led to is not
+    /// for whoever is there.
+    pub fn leads_elsewhere(&self, before: &Connection) -> bool {
+        !self.origins().is_subset(&before.origins())
+    }
+
+    /// Whom secrets are sent to.
+    fn origins(&self) -> BTreeSet<String> {
+        let url = match self {
+            Connection::Remote(it) => Some(&it.server_url),
+            Connection::Http(it) => Some(&it.endpoint),
+            Connection::Function | Connection::Builtin { .. } => None,
+        };
+        let token_url = match self.auth() {
+            Auth::Oauth2(it) => Some(&it.token_url),
+            _ => None,
+        };
+        let origin = |it: &String| match Url::parse(it) {
+            Ok(url) => url.origin().ascii_serialization(),
+            Err(_) => it.clone(),
+        };
+        url.into_iter().chain(token_url).map(origin).collect()
     }
 
     /// Whether this stands for a whole MCP server, whose tools are tools of their own.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::connection::Connection;
+use super::connection::{Builtin, Connection};
 use super::{reach, schema};
 use crate::error::FieldFault;
 use crate::{Error, Result};
@@ -133,6 +133,12 @@ impl Definition {
         }
         if !(0..=COST_MICROS_MAX).contains(&self.cost_per_call) {
             fault("/cost_per_call", "must be from 0 to 1000 US dollars".into());
+        }
+        if let Connection::Builtin { builtin: Builtin::SandboxPython } = self.connection {
+            // Whoever registers it must not make less of it than it is: code of an agent's choosing.
+            if !self.consequential {
+                fault("/consequential", "must be true for a tool that runs code".into());
+            }
         }
         for (pointer, detail) in schema::faults(&self.input_schema) {
             fault(&format!("/input_schema{pointer}"), detail);

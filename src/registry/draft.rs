@@ -271,6 +271,10 @@ impl ToolPatch {
             Connection::Function | Connection::Builtin { .. } => {}
             Connection::Remote(it) => {
                 set(&mut it.server_url, &self.server_url);
+                let moved = Connection::Remote(it.clone()).leads_elsewhere(to);
+                if moved {
+                    it.static_headers.clear();
+                }
                 set(&mut it.transport_preference, &self.transport_preference);
                 set(&mut it.requires_per_user_auth, &self.requires_per_user_auth);
                 for (name, value) in self.static_headers.iter().flatten() {

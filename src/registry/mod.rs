@@ -120,8 +120,10 @@ impl Registry {
     ) -> Result<Vec<Arc<Tool>>> {
         let (caller, action, _, warrant) = permit.spend();
         let (owner, now) = (caller.principal().id(), self.clock.micros());
+        let unread = || Error::internal("a document is read before it is imported");
+        let definitions = action.into_imported().ok_or_else(unread)?.definitions;
         let (mut added, mut also) = (Vec::new(), Vec::new());
-        for (definition, New { id, decided }) in action.0.definitions.into_iter().zip(decided) {
+        for (definition, New { id, decided }) in definitions.into_iter().zip(decided) {
             complete(&definition, &decided.secrets.names)?;
             let tool = Tool::new(id, owner, definition, decided.state, now)?;
             let tool = tool.fitted(|it| it.secrets = decided.secrets.names)?;
@@ -302,7 +304,18 @@ impl Registry {
 
     /// Refuses a name that another tool has.
     fn free(&self, tool: &Tool) -> Result<()> {
-        match self.catalogue().named(tool.name_key()) {
+        let catalogue = self.catalogue();
+        // What looks like a tool of a server is one.
+        let server = tool.name_key().split_once("__").and_then(|(it, _)| catalogue.named(it));
+        let of_another = server.is_some_and(|it| {
+            it.definition.connection.is_server()
+                && tool.definition.connection.server() != Some(it.id)
+                && it.owner != tool.owner
+        });
+        match catalogue.named(tool.name_key()) {
+            _ if of_another => {
+                Err(Error::Conflict("names like this are for the tools of a server".into()))
+            }
             Some(it) if it.id != tool.id => Err(taken(&tool.definition.name)),
             _ => Ok(()),
         }

@@ -170,6 +170,11 @@ fn readable(text: &str) -> Result<Url, String> {
 /// # Errors
 /// A sentence for people.
 pub(super) fn template(endpoint: &str) -> Result<BTreeSet<String>, String> {
+    // One spelling: what a parser mends, it may mend into another path than was read here.
+    let plain = endpoint.starts_with("https://") || endpoint.starts_with("http://");
+    if !plain || endpoint.contains('\\') || endpoint.contains(char::is_whitespace) {
+        return Err("must be written plainly, as `https://api.example.com/v1/{id}`".into());
+    }
     let url = readable(&endpoint.replace(['{', '}'], "_"))?;
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -214,6 +219,9 @@ mod tests {
             "https://a.example/x?q={q}",
             "https://u:p@a.example/",
             "ftp://a.example/",
+            "https:a.example/v1/{x}",
+            r"https://a.example/v1\{x}\y",
+            "https://a.example/v1/\t{x}",
             "https://a.example/#x",
             "nothing",
         ] {

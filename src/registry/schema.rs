@@ -92,6 +92,10 @@ pub fn faults_in(validator: &Validator, arguments: &Value) -> Vec<FieldFault> {
 }
 
 fn walk(value: &Value, pointer: &mut String, depth: usize, faults: &mut Vec<(String, String)>) {
+    // Pointers may be long, and nobody reads thousands of them.
+    if faults.len() >= FAULTS_MAX {
+        return;
+    }
     if depth > DEPTH_MAX {
         faults.push((pointer.clone(), format!("is nested deeper than {DEPTH_MAX} levels")));
         return;

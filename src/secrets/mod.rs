@@ -152,6 +152,11 @@ impl Secrets {
         record::forget_tool(tool, self.clock.micros())
     }
 
+    /// What forgets the accounts of all users with a tool, for the commit that moves it elsewhere.
+    pub fn forget_accounts(&self, _: &Warrant, tool: Uuid) -> Vec<Statement> {
+        record::forget_accounts(tool, self.clock.micros())
+    }
+
     /// What forgets the values at a path.
     pub async fn forget(&self, _: &Warrant, path: SecretPath) -> Result<Vec<Statement>> {
         let record = self.record(path).await?;

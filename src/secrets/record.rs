@@ -143,6 +143,17 @@ pub fn forget_tool(tool: Uuid, now: i64) -> Vec<Statement> {
     vec![leave.bind(tool).bind(now), delete.bind(tool)]
 }
 
+/// What forgets the accounts that users have stored with a tool.
+pub fn forget_accounts(tool: Uuid, now: i64) -> Vec<Statement> {
+    let leave = Statement::new(
+        "INSERT INTO secret_leftovers (place, left_at)
+         SELECT path || '/' || write_id, CAST($2 AS BIGINT) FROM secrets
+         WHERE tool_id = $1 AND user_id IS NOT NULL AND write_id IS NOT NULL",
+    );
+    let delete = Statement::new("DELETE FROM secrets WHERE tool_id = $1 AND user_id IS NOT NULL");
+    vec![leave.bind(tool).bind(now), delete.bind(tool)]
+}
+
 fn listed(names: &BTreeSet<SecretName>) -> String {
     let names: serde_json::Value = names.iter().map(SecretName::as_str).collect();
     names.to_string()

@@ -165,6 +165,14 @@ impl Change {
         Ok(())
     }
 
+    /// The same, with every known value removed that is not set anew.
+    pub fn alone(mut self, known: &BTreeSet<SecretName>) -> Change {
+        for name in known.iter().filter(|it| self.set.get(it.as_str()).is_none()) {
+            self.remove.insert(name.clone());
+        }
+        self
+    }
+
     /// Both changes at once; where they touch the same name, `other` wins.
     pub fn and(mut self, other: Change) -> Change {
         for (name, value) in other.set.0 {

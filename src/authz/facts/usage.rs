@@ -20,7 +20,7 @@ pub struct Usage {
     pub cost_today_micros: u64,
     /// Failed calls of this tool by this principal in the last hour.
     pub failures_last_hour: u64,
-    /// Uses of this tool by this principal, ever.
+    /// Calls of this tool by this principal that were ever allowed, and this one.
     pub calls_ever: u64,
 }
 

@@ -14,15 +14,15 @@ use super::failure::Failure;
 use super::headers;
 use super::lifecycle::{self, Begun};
 use super::line::Line;
-use super::session::{Aside, Question, Session};
+use super::session::{Aside, Progress, Question, Session};
 use super::target::{Dialect, Target};
 use crate::authz::Warrant;
+use crate::secrets::Scrubber;
 
 /// What keys of `_meta` begin with that the protocol keeps for itself.
 const RESERVED_META: &str = "io.modelcontextprotocol/";
 
 /// What to call.
-#[derive(Debug)]
 pub struct Call<'a> {
     /// The server's own name of the tool.
     pub name: &'a str,
@@ -34,6 +34,8 @@ pub struct Call<'a> {
     pub meta: JsonObject,
     /// Takes the server's reports about the `progressToken` in `meta`.
     pub progress: Option<mpsc::Sender<ProgressNotificationParam>>,
+    /// Takes out of these reports what the server was shown, where that was anything secret.
+    pub scrubber: Option<&'a Scrubber>,
 }
 
 /// What a tool answered.
@@ -101,7 +103,7 @@ impl Client {
 
 struct Prepared<'a> {
     question: Question<'a>,
-    aside: Aside,
+    aside: Aside<'a>,
 }
 
 fn prepare(call: Call<'_>) -> Result<Prepared<'_>, Failure> {
@@ -118,14 +120,16 @@ fn prepare(call: Call<'_>) -> Result<Prepared<'_>, Failure> {
     params.meta = Some(meta);
     let params = lifecycle::object(&params)?;
     let question = Question { method: "tools/call", params, name: Some(call.name), marked };
-    Ok(Prepared { question, aside: Aside::new(token.zip(call.progress)) })
+    let progress = token.zip(call.progress);
+    let progress = progress.map(|(token, sink)| Progress { token, sink, scrubber: call.scrubber });
+    Ok(Prepared { question, aside: Aside::new(progress) })
 }
 
 async fn ask(
     line: &Line<'_>,
     begun: Begun<'_>,
     question: &Question<'_>,
-    aside: &mut Aside,
+    aside: &mut Aside<'_>,
     cancelled: &CancellationToken,
 ) -> Result<Called, Failed> {
     let mut session = begun.session;

@@ -14,6 +14,7 @@ mod lifecycle;
 mod line;
 mod message;
 mod probe;
+mod scrubbed;
 mod session;
 mod sse;
 mod streamable;

@@ -1,5 +1,6 @@
 //! Asks an MCP server what it is and which tools it has.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use super::budget::{Budget, Limits};
 use super::failure::Failure;
 use super::lifecycle::{self, Begun};
 use super::line::Line;
+use super::scrubbed::scrubbed;
 use super::session::{Aside, Question, Session};
 use super::target::{Dialect, Target};
 use super::{Client, call};
 use crate::authz::Warrant;
+use crate::secrets::Scrubber;
 
 /// Pages of one list; whoever needs more has made them too small, or without end.
 const PAGES_MAX: usize = 100;
@@ -48,6 +51,22 @@ impl Probe {
     pub fn is_ok(&self) -> bool {
         self.failure.is_none()
     }
+
+    /// The same without the values that the server was shown: it is kept, and shown to others.
+    pub fn scrubbed(self, scrubber: &Scrubber) -> Probe {
+        let failure = self.failure.map(|it| match it {
+            Failure::Rpc(error) => scrubbed(&error, scrubber)
+                .map_or(Failure::Protocol("its error says what is secret"), Failure::Rpc),
+            other => other,
+        });
+        Probe {
+            server_info: self.server_info.and_then(|it| scrubbed(&it, scrubber)),
+            resource_metadata: self.resource_metadata.map(|it| scrubber.text(&it).into_owned()),
+            tools: self.tools.into_iter().filter_map(|it| it.scrubbed(scrubber)).collect(),
+            failure,
+            ..self
+        }
+    }
 }
 
 /// A tool as its server describes it.
@@ -64,6 +83,26 @@ pub struct ListedTool {
     /// What the server claims of the tool's effects. Nobody has to believe it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Value>,
+}
+
+impl ListedTool {
+    /// The same without the values. None where its name shows one: by another name its server does
+    /// not know it.
+    fn scrubbed(mut self, scrubber: &Scrubber) -> Option<ListedTool> {
+        if matches!(scrubber.text(&self.name), Cow::Owned(_)) {
+            return None;
+        }
+        for text in [Some(&mut self.description), self.title.as_mut()].into_iter().flatten() {
+            if let Cow::Owned(clean) = scrubber.text(text) {
+                *text = clean;
+            }
+        }
+        let schemas = [Some(&mut self.input_schema), self.output_schema.as_mut()];
+        for value in schemas.into_iter().chain([self.annotations.as_mut()]).flatten() {
+            scrubber.json(value);
+        }
+        Some(self)
+    }
 }
 
 impl Client {

@@ -7,9 +7,11 @@ use tokio::sync::mpsc;
 
 use super::failure::Failure;
 use super::message::{self, Received};
+use super::scrubbed::scrubbed;
 use super::sse::Sse;
 use super::streamable::Streamable;
 use super::target::Dialect;
+use crate::secrets::Scrubber;
 
 /// How many questions of the server are answered while it owes an answer itself.
 const REPLIES_MAX: u32 = 16;
@@ -40,7 +42,7 @@ impl Session<'_> {
     pub async fn ask(
         &mut self,
         question: &Question<'_>,
-        aside: &mut Aside,
+        aside: &mut Aside<'_>,
     ) -> Result<Value, Failure> {
         match self {
             Session::Streamable(it) => it.ask(question, aside).await,
@@ -74,9 +76,18 @@ impl Session<'_> {
 }
 
 /// What a server says while its answer is awaited.
-pub(super) struct Aside {
-    progress: Option<(ProgressToken, mpsc::Sender<ProgressNotificationParam>)>,
+pub(super) struct Aside<'a> {
+    progress: Option<Progress<'a>>,
     replies_left: u32,
+}
+
+/// Where the server's reports about its progress go.
+pub(super) struct Progress<'a> {
+    /// What the reports are about, in the caller's words.
+    pub token: ProgressToken,
+    pub sink: mpsc::Sender<ProgressNotificationParam>,
+    /// Knows what the server was shown, and must not come back with a report.
+    pub scrubber: Option<&'a Scrubber>,
 }
 
 /// What a message means to whoever waits for an answer.
@@ -87,10 +98,8 @@ pub(super) enum Meaning {
     Nothing,
 }
 
-impl Aside {
-    pub fn new(
-        progress: Option<(ProgressToken, mpsc::Sender<ProgressNotificationParam>)>,
-    ) -> Aside {
+impl<'a> Aside<'a> {
+    pub fn new(progress: Option<Progress<'a>>) -> Aside<'a> {
         Aside { progress, replies_left: REPLIES_MAX }
     }
 
@@ -116,16 +125,28 @@ impl Aside {
 
     /// Passes progress on; what nobody takes in time is dropped, since the next report replaces it.
     fn hear(&self, method: &str, params: Value) {
-        let Some((token, sink)) = &self.progress else { return };
+        let Some(progress) = &self.progress else { return };
         if method != "notifications/progress" {
             return;
         }
+        // Full or gone: either way nobody waits for this report.
+        let Ok(place) = progress.sink.try_reserve() else { return };
         if let Ok(it) = serde_json::from_value::<ProgressNotificationParam>(params)
-            && it.progress_token == *token
+            && it.progress_token == progress.token
+            && let Some(it) = progress.fit(it)
         {
-            // Full or gone: either way nobody waits for this report.
-            let _ = sink.try_send(it);
+            place.send(it);
         }
+    }
+}
+
+impl Progress<'_> {
+    /// The report as the caller may have it. The token stays, which is the caller's own.
+    fn fit(&self, report: ProgressNotificationParam) -> Option<ProgressNotificationParam> {
+        let Some(scrubber) = self.scrubber else { return Some(report) };
+        let mut report = scrubbed(&report, scrubber)?;
+        report.progress_token = self.token.clone();
+        Some(report)
     }
 }
 

@@ -53,7 +53,7 @@ impl<'a> Sse<'a> {
     pub async fn ask(
         &mut self,
         question: &Question<'_>,
-        aside: &mut Aside,
+        aside: &mut Aside<'_>,
     ) -> Result<Value, Failure> {
         self.last_id += 1;
         let id = RequestId::Number(self.last_id);

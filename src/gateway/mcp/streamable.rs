@@ -64,7 +64,7 @@ impl<'a> Streamable<'a> {
     pub async fn ask(
         &mut self,
         question: &Question<'_>,
-        aside: &mut Aside,
+        aside: &mut Aside<'_>,
     ) -> Result<Value, Failure> {
         self.last_id += 1;
         let id = RequestId::Number(self.last_id);
@@ -185,7 +185,7 @@ impl<'a> Streamable<'a> {
         &self,
         id: &RequestId,
         incoming: Incoming,
-        aside: &mut Aside,
+        aside: &mut Aside<'_>,
     ) -> Result<Value, Failure> {
         let mut events = Events::new(incoming);
         for _ in 0..=RESUMPTIONS_MAX {

@@ -1,5 +1,7 @@
 //! Tools that are one operation of an HTTP API.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -34,6 +36,9 @@ impl Gateway {
         let proof = self.prove(warrant, outgoing).await?;
         request.headers.extend(proof.headers);
         if let Some((name, value)) = &proof.query {
+            if request.url.query_pairs().any(|(it, _)| it == *name) {
+                return Err(unplaced(name, "stands where the tool's own key goes"));
+            }
             request.url.query_pairs_mut().append_pair(name, value.expose_secret());
         }
         if let Some(trace) = outgoing.along.trace.as_deref().and_then(|it| it.parse().ok()) {
@@ -76,9 +81,14 @@ impl Request {
             HeaderValue::from_static("application/json, text/*;q=0.8, */*;q=0.1"),
         )]);
         let (mut json, mut whole) = (Map::new(), None);
+        let fixed: BTreeSet<String> = url.query_pairs().map(|(it, _)| it.into_owned()).collect();
         for (name, value) in left {
             let otherwise = if tool.method.asks_by_query() { Place::Query } else { Place::Json };
             match tool.argument_in.get(&name).copied().unwrap_or(otherwise) {
+                // What the publisher asks for is not an agent's to ask for again.
+                Place::Query if fixed.contains(&name) => {
+                    return Err(unplaced(&name, "is asked for by the tool itself"));
+                }
                 Place::Query => ask(&mut url, &name, &value),
                 Place::Header => {
                     headers.insert(header(&name)?, header_value(&name, &value)?);

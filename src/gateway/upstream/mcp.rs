@@ -42,6 +42,7 @@ impl Gateway {
             schema: outgoing.called.tool.definition.input_schema.as_object(),
             meta,
             progress: outgoing.along.progress,
+            scrubber: Some(&proof.scrubber),
         };
         let limits = mcp::Limits {
             time_max: outgoing.limits.time_max,

@@ -3,9 +3,16 @@
 mod operation;
 mod resolve;
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 use url::Url;
 
 use self::operation::Operation;
@@ -18,9 +25,18 @@ use crate::secrets::Change;
 use crate::{Error, Result};
 
 const OPERATIONS_MAX: usize = 256;
+/// Documents that are read at a time: each keeps a processor busy.
+const TURNS_MAX: usize = 2;
+/// For a turn, and then for the reading.
+const TIME_MAX: Duration = Duration::from_secs(10);
+/// What is not available when that is not enough.
+const WHAT: &str = "the reader of documents";
+
+/// One count for the whole process: it is the processors that are shared.
+static TURNS: Semaphore = Semaphore::const_new(TURNS_MAX);
 
 /// A document, and what its tools have in common.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportBody {
     /// An OpenAPI document, 3.0 or 3.1, complete in itself.
@@ -32,6 +48,13 @@ pub struct ImportBody {
     pub template: Map<String, Value>,
 }
 
+impl fmt::Debug for ImportBody {
+    /// Nothing of it: the template holds secrets.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ImportBody").finish_non_exhaustive()
+    }
+}
+
 /// What comes of a document.
 #[derive(Debug)]
 pub struct Imported {
@@ -41,17 +64,34 @@ pub struct Imported {
     pub unusable: Vec<Unusable>,
 }
 
+/// The tools that a document describes. They are found on a thread of their own, a few documents at
+/// a time, because schemas take long to compile; a turn ends with its thread, whoever still waits.
+///
+/// # Errors
+/// Those of [`ImportBody::read`], and [`Error::Unavailable`] when it takes too long.
+pub(super) async fn read(body: Arc<ImportBody>) -> Result<Imported> {
+    let late = |_: Elapsed| Error::Unavailable { what: WHAT };
+    let turn = timeout(TIME_MAX, TURNS.acquire()).await.map_err(late)?;
+    let turn = turn.map_err(anyhow::Error::from)?;
+    let reading = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        body.read()
+    });
+    timeout(TIME_MAX, reading).await.map_err(late)?.map_err(anyhow::Error::from)?
+}
+
 impl ImportBody {
     /// The tools that the document describes.
     ///
     /// # Errors
-    /// The document or the template cannot be used at all. An operation that cannot be a tool is
-    /// told, and left out.
-    pub fn read(self) -> Result<Imported> {
+    /// The document or the template cannot be used at all, or takes too long. An operation that
+    /// cannot be a tool is told, and left out.
+    fn read(&self) -> Result<Imported> {
+        let begun = Instant::now();
         let document =
             Document::read(&self.document).map_err(|detail| Error::field("/document", detail))?;
         let base = self.base(&document)?;
-        let (template, secrets) = template(self.template, &base)?;
+        let (template, secrets) = template(self.template.clone(), &base)?;
         let Connection::Http(http) = &template.connection else {
             return Err(Error::field("/template/tool_type", "must be `http`"));
         };
@@ -64,6 +104,10 @@ impl ImportBody {
         let names = distinct(&format!("{}_", template.name), ids.iter().map(String::as_str));
         let (mut definitions, mut unusable) = (Vec::new(), Vec::new());
         for operation in operations {
+            // Nobody waits any more.
+            if begun.elapsed() > TIME_MAX {
+                return Err(Error::Unavailable { what: WHAT });
+            }
             let name = names.get(operation.id.as_str()).cloned().unwrap_or_default();
             match define(&operation, &document, (&base, &http.auth), (&template, name)) {
                 Ok(it) => definitions.push(it),

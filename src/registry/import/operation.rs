@@ -15,7 +15,7 @@ const IGNORED: [&str; 3] = ["accept", "content-type", "authorization"];
 const BODY: &str = "body";
 
 pub(super) struct Operation<'a> {
-    /// Its `operationId`, or else method and path.
+    /// Its `operationId` unless that is too long, or else method and path.
     pub id: String,
     pub path: &'a str,
     pub method: HttpMethod,
@@ -80,6 +80,7 @@ impl Operation<'_> {
         let all = self.common.iter().chain(own.into_iter().flatten());
         let mut found = BTreeMap::new();
         for it in all {
+            document.spend(1, 0)?;
             let it = document.follow(it)?;
             let key = |name: &str| it.get(name).and_then(Value::as_str).unwrap_or_default();
             found.insert((key("name"), key("in")), it);
@@ -95,6 +96,7 @@ impl Operation<'_> {
     ) -> Result<(), String> {
         let text = |key: &str| it.get(key).and_then(Value::as_str).unwrap_or_default();
         let (name, required) = (text("name"), it.get("required") == Some(&Value::Bool(true)));
+        document.spend(0, name.len() + text("description").len())?;
         let place = match text("in") {
             "path" => None,
             "query" if self.method.asks_by_query() => None,

@@ -17,3 +17,6 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_state ON calls (state, give_up_at);
 CREATE INDEX calls_expiry ON calls (expires_at);
+
+-- Of the uses, those that were calls: a credential is a use, too.
+ALTER TABLE usage ADD COLUMN calls BIGINT NOT NULL DEFAULT 0;

@@ -132,6 +132,18 @@ async fn whoever_made_the_key_that_it_was_asked_with_does_not_decide() {
     let invoke = format!("{}/invoke", it.tool_path());
     let asked = by_key.post(&invoke, &json!({ "arguments": {} })).await.expect(202);
     assert_eq!(refused(&elevated, &asked["approval"]).await, json!(["approval.four-eyes"]));
+
+    // Nor where a credential is shown that was asked for with the key.
+    let mut letter = samples::risky("letter", &it.upstream.url("/letter"));
+    (letter["risk_level"], letter["scopes"]) = (json!("medium"), json!(["read"]));
+    let letter = it.admin.post("/api/v1/tools", &letter).await.expect(201);
+    let letter = format!("/api/v1/tools/{}", letter["id"].as_str().unwrap());
+    let ask = json!({ "scopes": ["read"] });
+    let vended = by_key.post(&format!("{letter}/access"), &ask).await.expect(201);
+    let bearer = Caller::new(&it.gate.url, vended["credential"]["token"].as_str());
+    let invoke = format!("{letter}/invoke");
+    let asked = bearer.post(&invoke, &json!({ "arguments": {} })).await.expect(202);
+    assert_eq!(refused(&elevated, &asked["approval"]).await, json!(["approval.four-eyes"]));
 }
 
 #[tokio::test]

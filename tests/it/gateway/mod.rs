@@ -1,6 +1,7 @@
 //! Calls of tools through the gateway.
 
 mod again;
+mod attacks;
 mod builtin;
 mod calls;
 mod holders;

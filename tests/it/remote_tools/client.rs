@@ -40,7 +40,7 @@ fn target(server: &McpServer, known: Option<Dialect>) -> Target {
 
 fn call<'a>(name: &'a str, arguments: &Value) -> Call<'a> {
     let arguments = arguments.as_object().unwrap().clone();
-    Call { name, arguments, schema: None, meta: Map::new(), progress: None }
+    Call { name, arguments, schema: None, meta: Map::new(), progress: None, scrubber: None }
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub async fn busy() -> Busy {
     let setup = setup().with("gateway.sandbox_timeout_seconds", "25");
     let (gate, agent, path) = scene(setup).await;
     let code = "import time\nwhile True: time.sleep(1)";
-    let ask = json!({ "arguments": { "code": code } });
+    let ask = json!({ "arguments": { "code": code }, "confirm_consequential": true });
     let answer = tokio::spawn(async move { agent.post(&path, &ask).await });
     let server = gate.pid();
     let (outer, inner) = eventually(|| {

@@ -8,14 +8,17 @@ use crate::harness::{Caller, Gate, Setup};
 /// A server with a sandbox, and the path that calls it.
 pub async fn scene(setup: Setup) -> (Gate, Caller, String) {
     let gate = setup.start();
-    let tool = json!({
+    let mut tool = json!({
         "tool_type": "builtin", "builtin": "sandbox_python", "name": "sandbox_python",
-        "scopes": ["run"], "required_scopes": ["agent:calc"],
+        "scopes": ["run"],
     });
-    let tool = gate.admin().await.post("/api/v1/tools", &tool).await.expect(201);
-    let (_, agent) = gate.agent("coder", "agent").await;
+    let admin = gate.admin().await;
+    let problem = admin.post("/api/v1/tools", &tool).await.problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/consequential", "{problem}");
+    tool["consequential"] = json!(true);
+    let tool = admin.post("/api/v1/tools", &tool).await.expect(201);
     let path = format!("/api/v1/tools/{}/invoke", tool["id"].as_str().unwrap());
-    (gate, agent, path)
+    (gate, admin, path)
 }
 
 pub fn setup() -> Setup {
@@ -23,11 +26,11 @@ pub fn setup() -> Setup {
 }
 
 fn ask(code: &str) -> Value {
-    json!({ "arguments": { "code": code } })
+    json!({ "arguments": { "code": code }, "confirm_consequential": true })
 }
 
 #[tokio::test]
-async fn an_agent_runs_code() {
+async fn whoever_confirms_it_runs_code() {
     let (gate, agent, path) = scene(setup()).await;
     let answer = agent.post(&path, &ask("print(6 * 7)")).await.expect(200);
     let result = &answer["result"];

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use rmcp::model::ProtocolVersion;
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::*;
 use crate::gateway::mcp::{Call, Called, Dialect, Failed, Ran, Target, Transport};
+use crate::secrets::Scrubber;
 
 fn call(name: &str) -> Call<'_> {
     let arguments = Map::from_iter([("city".to_owned(), json!("Paris"))]);
-    Call { name, arguments, schema: None, meta: Map::new(), progress: None }
+    Call { name, arguments, schema: None, meta: Map::new(), progress: None, scrubber: None }
 }
 
 async fn run(target: &Target, call: Call<'_>) -> Result<Called, Failed> {
@@ -96,6 +98,39 @@ async fn progress_is_passed_on_and_questions_are_declined() {
     let reply = |id: &Value| replies.iter().find(|it| it["id"] == *id && it["method"].is_null());
     assert_eq!(reply(&json!("q")).unwrap()["error"]["code"], -32601);
     assert_eq!(reply(&json!(1)).unwrap()["result"], json!({}));
+}
+
+#[tokio::test]
+async fn progress_says_nothing_of_what_the_server_was_shown() {
+    let server = Server::modern("tools/call", |asked| {
+        let report = |done: Value| {
+            let params = json!({
+                "progressToken": "s3cr3t", "progress": done, "message": "got s3cr3t",
+                "_meta": { "s3cr3t": "Bearer s3cr3t" },
+            });
+            json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params })
+        };
+        let answer = result(asked, &json!({ "content": [] }));
+        let events = [report(json!(1)), report(json!(424_242)), report(json!(3)), answer];
+        stream(&events.map(|it| format!("data: {it}\n\n")).concat())
+    })
+    .await;
+    let (sink, mut reports) = mpsc::channel(10);
+    let meta = Map::from_iter([("progressToken".to_owned(), json!("s3cr3t"))]);
+    let scrubber = Scrubber::new(&["s3cr3t", "424242"].map(SecretString::from));
+    let it = Call { meta, progress: Some(sink), scrubber: Some(&scrubber), ..call("forecast") };
+    run(&server.target(), it).await.unwrap();
+    let mut heard = Vec::new();
+    while let Some(report) = reports.recv().await {
+        heard.push(serde_json::to_value(report).unwrap());
+    }
+    let report = |done: f64| {
+        json!({
+            "progressToken": "s3cr3t", "progress": done, "message": "got ********",
+            "_meta": { "********": "Bearer ********" },
+        })
+    };
+    assert_eq!(heard, [report(1.0), report(3.0)]);
 }
 
 #[tokio::test]

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::fixture::*;
 use crate::gateway::mcp::{Failure, Preference, Transport};
 use crate::net::outbound::Reach;
+use crate::secrets::Scrubber;
 
 fn tool(name: &str) -> Value {
     json!({ "name": name, "inputSchema": { "type": "object" } })
@@ -14,6 +16,51 @@ fn tool(name: &str) -> Value {
 
 fn why(failure: Option<&Failure>) -> String {
     failure.map_or_else(|| "ok".into(), ToString::to_string)
+}
+
+#[tokio::test]
+async fn a_probe_is_kept_without_what_the_server_was_shown() {
+    let scrubber = Scrubber::new(&[SecretString::from("s3cr3t")]);
+    let server = Server::start(|asked| match asked.method() {
+        "initialize" => {
+            let mut answer = initialized(asked);
+            answer["result"]["serverInfo"]["title"] = json!("For s3cr3t");
+            json(&answer)
+        }
+        "notifications/initialized" => status(202),
+        "tools/list" => json(&result(
+            asked,
+            &json!({ "tools": [tool("of_s3cr3t"), {
+                "name": "b",
+                "title": "s3cr3t?",
+                "description": "Got Bearer s3cr3t.",
+                "inputSchema": { "type": "object", "properties": { "s3cr3t": {} } },
+                "outputSchema": { "type": "object", "title": "s3cr3t" },
+                "annotations": { "title": "s3cr3t", "readOnlyHint": true },
+            }] }),
+        )),
+        _ => status(400),
+    })
+    .await;
+    let probe = server.probe().await.scrubbed(&scrubber);
+    assert_eq!(why(probe.failure.as_ref()), "ok");
+    let info = serde_json::to_value(&probe.server_info).unwrap();
+    assert_eq!((&info["name"], &info["title"]), (&json!("old"), &json!("For ********")));
+    let names: Vec<_> = probe.tools.iter().map(|it| &it.name).collect();
+    assert_eq!(names, ["b"]);
+    let kept = serde_json::to_string(&probe.tools).unwrap();
+    assert!(!kept.contains("s3cr3t"), "{kept}");
+    assert_eq!(probe.tools[0].description, "Got Bearer ********.");
+    assert_eq!(probe.tools[0].annotations.as_ref().unwrap()["readOnlyHint"], true);
+
+    let refusing = Server::modern("tools/list", |asked| {
+        let mut refusal = error(asked, -32000);
+        refusal["error"]["message"] = json!("s3cr3t is not good");
+        json(&refusal)
+    })
+    .await;
+    let failure = refusing.probe().await.scrubbed(&scrubber).failure;
+    assert_eq!(why(failure.as_ref()), "the server refuses with error -32000: ******** is not good");
 }
 
 #[tokio::test]
