@@ -96,8 +96,8 @@ impl Approvals {
     }
 
     /// The people on whose side it is asked: none of them can be the one who says yes. Whoever made
-    /// an API key has its text, and can ask with it as if they were the agent: for the approval
-    /// itself, or for the credential that is shown with the call.
+    /// an API key has its text, and can ask with it as if they were the agent, or use what the agent
+    /// asked for: the makers of all keys of the agents count, whichever was asked with.
     fn parties(
         &self,
         (caller, behalf): (&Caller, Option<&Behalf>),
@@ -114,6 +114,8 @@ impl Approvals {
         let roots = [caller.session().root(), asked_with].into_iter().flatten();
         let keys = self.api_keys.snapshot();
         parties.extend(roots.filter_map(|id| keys.key(id)).map(|it| it.created_by));
+        let of_agents = keys.keys().into_iter().filter(|it| chain.contains(&it.principal.id));
+        parties.extend(of_agents.map(|it| it.created_by));
         parties
     }
 

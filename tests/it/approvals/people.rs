@@ -133,6 +133,10 @@ async fn whoever_made_the_key_that_it_was_asked_with_does_not_decide() {
     let asked = by_key.post(&invoke, &json!({ "arguments": {} })).await.expect(202);
     assert_eq!(refused(&elevated, &asked["approval"]).await, json!(["approval.four-eyes"]));
 
+    // Nor where the agent asked by itself: the key could use the yes.
+    let own = it.ask(&json!({ "n": 1 })).await;
+    assert_eq!(refused(&elevated, &own).await, json!(["approval.four-eyes"]));
+
     // Nor where a credential is shown that was asked for with the key.
     let mut letter = samples::risky("letter", &it.upstream.url("/letter"));
     (letter["risk_level"], letter["scopes"]) = (json!("medium"), json!(["read"]));
