@@ -1,6 +1,6 @@
 //! Calls that their clients do not want any more.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -8,28 +8,29 @@ use super::{Old, Scene, message};
 use crate::harness::mcp_server::McpServer;
 use crate::harness::send;
 
+/// Long enough for a busy machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
 impl Scene {
     /// The entries of calls that have ended, once there are so many.
     async fn ended(&self, count: usize) -> Vec<Value> {
-        for _ in 0..200 {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
             let entries = self.entries("tool.result").await;
             if entries.len() >= count {
                 return entries;
             }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            assert!(Instant::now() < deadline, "fewer than {count} calls have ended");
         }
-        panic!("fewer than {count} calls have ended");
     }
 
     /// Waits until so many calls have reached what stands behind the gate.
     async fn reached(&self, count: usize) {
-        for _ in 0..200 {
-            if self.upstream.calls() >= count {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+        let deadline = Instant::now() + DEADLINE;
+        while self.upstream.calls() < count {
+            assert!(Instant::now() < deadline, "fewer than {count} calls have arrived");
+            tokio::task::yield_now().await;
         }
-        panic!("fewer than {count} calls have arrived");
     }
 }
 
@@ -110,8 +111,10 @@ async fn what_was_taken_back_is_taken_back_from_the_server_behind_too() {
     station.heard();
     let call = scene.mcp.request("tools/call", &params).send();
     let arrived = async {
+        let deadline = Instant::now() + DEADLINE;
         while !station.heard().iter().any(|it| it["mcp-method"] == "tools/call") {
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            assert!(Instant::now() < deadline, "the call has not arrived");
+            tokio::task::yield_now().await;
         }
     };
     tokio::select! {
