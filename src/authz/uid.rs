@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
+use serde::Deserialize;
 
 /// The namespace of every type in `schemas/gatewright.cedarschema`.
 pub const NAMESPACE: &str = "Gatewright";
@@ -73,6 +74,21 @@ pub fn action(id: &str) -> EntityUid {
 /// The `Registry`: what is acted on when nothing exists yet, and by sessions.
 pub fn registry() -> EntityUid {
     uid(Kind::Registry, "registry")
+}
+
+/// An entity as people write it: `Agent:bot`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Reference(pub EntityUid);
+
+impl TryFrom<String> for Reference {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Reference, String> {
+        text.split_once(':')
+            .and_then(|(kind, id)| Some(Reference(uid(Kind::named(kind)?, id))))
+            .ok_or_else(|| format!("`{text}` is not like `Agent:bot`"))
+    }
 }
 
 #[expect(clippy::expect_used, reason = "the names are the identifiers of the list above")]

@@ -23,7 +23,7 @@ pub(super) const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Everything in `sources` that is out of bounds.
 pub(super) fn check(sources: &Sources) -> Vec<Fault> {
-    let files = || sources.schema.iter().chain(&sources.policies);
+    let files = || sources.files().map(|(_, file)| file);
     if files().count() > FILES_MAX || files().map(|it| it.text.len()).sum::<usize>() > BYTES_MAX {
         let problem = format!("more than {FILES_MAX} files or {BYTES_MAX} bytes");
         return vec![Fault::whole("policies", problem)];

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::bounds;
 use super::check::{self, ParsedPolicies, ParsedSchema};
 use super::fault::Fault;
+use super::links;
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
@@ -46,20 +47,36 @@ impl Bundle {
         Bundle::from_sources(Sources::read(schema_dir, policy_dir)?)
     }
 
-    /// The bundle that is compiled in, without its decision table: the release proved that.
+    /// The bundle that is compiled in.
     ///
     /// # Errors
     /// None, as the tests show.
     pub fn starter() -> Result<Bundle, Vec<Fault>> {
-        Bundle::from_sources(Sources { tests: None, ..Sources::starter() })
+        Bundle::tested_before(Sources::starter())
     }
 
-    /// Parses, validates, lints, and runs the decision table if there is one. The root tier is
+    /// Parses, validates, lints, and runs the decision tables if there are any. The root tier is
     /// this release's: it joins sources that lack it, and no other is accepted in its place.
     ///
     /// # Errors
     /// Every fault of the first of these steps that finds any.
     pub fn from_sources(sources: Sources) -> Result<Bundle, Vec<Fault>> {
+        Bundle::checked_apart(sources, Bundle::tested)
+    }
+
+    /// The same for sources whose tables held when they were taken for good: these don't run again.
+    ///
+    /// # Errors
+    /// As [`Bundle::from_sources`].
+    pub fn tested_before(sources: Sources) -> Result<Bundle, Vec<Fault>> {
+        Bundle::checked_apart(sources, Ok)
+    }
+
+    /// On a thread of its own, whose stack is large enough for whatever is within bounds.
+    fn checked_apart(
+        sources: Sources,
+        then: fn(Bundle) -> Result<Bundle, Vec<Fault>>,
+    ) -> Result<Bundle, Vec<Fault>> {
         if sources.policies.is_empty() {
             return Err(vec![
                 Fault::whole("policies", "a bundle without policies denies everything")
@@ -68,7 +85,7 @@ impl Bundle {
         }
         let sources = starter::with_root_tier(sources).map_err(|it| vec![it])?;
         clean(bounds::check(&sources))?;
-        let check = move || Bundle::checked(sources);
+        let check = move || Bundle::checked(sources).and_then(then);
         let stopped = |it: &dyn std::fmt::Display| {
             vec![Fault::whole("policies", format!("the check did not end: {it}"))]
         };
@@ -79,10 +96,21 @@ impl Bundle {
         }
     }
 
+    fn tested(bundle: Bundle) -> Result<Bundle, Vec<Fault>> {
+        if let Some(tests) = &bundle.sources.tests {
+            clean(Table::read(tests, &bundle)?.run(&bundle))?;
+        }
+        Ok(bundle)
+    }
+
     fn checked(sources: Sources) -> Result<Bundle, Vec<Fault>> {
         let ParsedSchema { schema, shapes } = check::parse_schema(&sources.schema)?;
-        let ParsedPolicies { policies, meta } = check::parse_policies(&sources.policies)?;
-        let place = Places { files: &sources.policies, meta: &meta };
+        let mut parsed = check::parse_policies(&sources.policies)?;
+        if let Some(file) = &sources.links {
+            links::link(file, &mut parsed)?;
+        }
+        let ParsedPolicies { policies, meta } = parsed;
+        let place = Places { sources: &sources, meta: &meta };
         clean(check::validate(&schema, &policies, &|id, it| place.found(id, it)))?;
 
         let actions = check::action_entities(&schema).map_err(|it| whole(&it))?;
@@ -90,7 +118,7 @@ impl Bundle {
         let findings = lint::lint(&written, &meta, &schema, &actions);
         clean(findings.into_iter().map(|it| place.finding(&it)).collect())?;
 
-        let bundle = Bundle {
+        Ok(Bundle {
             digest: digest(&sources),
             slices: Slices::of(&schema, &policies, &actions),
             zones: syntax::zones(&written),
@@ -101,14 +129,10 @@ impl Bundle {
             meta,
             actions,
             shapes,
-        };
-        if let Some(tests) = &bundle.sources.tests {
-            clean(Table::read(tests, &bundle)?.run(&bundle))?;
-        }
-        Ok(bundle)
+        })
     }
 
-    /// SHA-256 over every schema and policy file, in hexadecimal: what a decision records.
+    /// SHA-256 over every file, tests included, in hexadecimal: what a decision records.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -193,14 +217,15 @@ impl Bundle {
 
 /// Where policies stand.
 struct Places<'a> {
-    files: &'a [SourceFile],
+    sources: &'a Sources,
     meta: &'a BTreeMap<String, Meta>,
 }
 
 impl Places<'_> {
     fn file_and_meta(&self, id: &str) -> Option<(&SourceFile, &Meta)> {
         let meta = self.meta.get(id)?;
-        Some((self.files.iter().find(|it| it.name == meta.file)?, meta))
+        let mut files = self.sources.policies.iter().chain(&self.sources.links);
+        Some((files.find(|it| it.name == meta.file)?, meta))
     }
 
     fn found(&self, id: &str, diagnostic: &dyn Diagnostic) -> Fault {
@@ -233,11 +258,9 @@ fn whole(error: &dyn std::error::Error) -> Vec<Fault> {
 /// Each file's kind, length, name and text, so that no two bundles look alike.
 fn digest(sources: &Sources) -> String {
     let mut hash = Sha256::new();
-    for (kind, files) in [("schema", &sources.schema), ("policy", &sources.policies)] {
-        for file in files {
-            hash.update(format!("{kind} {} {}\n", file.name.len(), file.name));
-            hash.update(Sha256::digest(&file.text));
-        }
+    for (kind, file) in sources.files() {
+        hash.update(format!("{kind} {} {}\n", file.name.len(), file.name));
+        hash.update(Sha256::digest(&file.text));
     }
     hex::encode(hash.finalize())
 }

@@ -8,6 +8,11 @@ use super::bounds::{FILE_BYTES_MAX, FILES_MAX};
 use super::fault::Fault;
 
 const DEPTH_MAX: usize = 8;
+/// Of the policy directory.
+pub(super) const LINKS: &str = "links.toml";
+pub(super) const HISTORY: &str = "history.toml";
+const TESTS: &str = "tests";
+const WORLD: &str = "tests/world.json";
 
 /// One file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +25,13 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// The decision table and the world it is about.
+/// The decision tables and the world they are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tests {
-    pub table: SourceFile,
-    pub world: SourceFile,
+    /// By name.
+    pub tables: Vec<SourceFile>,
+    /// By name.
+    pub fixtures: Vec<SourceFile>,
 }
 
 /// What a bundle is made from.
@@ -34,7 +41,11 @@ pub struct Sources {
     pub schema: Vec<SourceFile>,
     /// `*.cedar`, by name.
     pub policies: Vec<SourceFile>,
-    /// `tests/table.json` and `tests/world.json` of the policy directory, if they are there.
+    /// `links.toml` of the policy directory, if it is there: templates with their slots filled.
+    pub links: Option<SourceFile>,
+    /// `history.toml` of the policy directory, if it is there: what policies may know of the past.
+    pub history: Option<SourceFile>,
+    /// What lies in `tests/` of the policy directory, if there is a table.
     pub tests: Option<Tests>,
 }
 
@@ -56,11 +67,34 @@ impl Sources {
         let mut faults = Vec::new();
         let schema = read_all(schema_dir, "cedarschema", &mut faults);
         let policies = read_all(policy_dir, "cedar", &mut faults);
+        let mut taken = |read: Result<Option<SourceFile>, Fault>| {
+            read.unwrap_or_else(|fault| {
+                faults.push(fault);
+                None
+            })
+        };
+        let links = taken(read_if_there(policy_dir, LINKS));
+        let history = taken(read_if_there(policy_dir, HISTORY));
         let tests = read_tests(policy_dir).unwrap_or_else(|fault| {
             faults.push(fault);
             None
         });
-        if faults.is_empty() { Ok(Sources { schema, policies, tests }) } else { Err(faults) }
+        match faults.is_empty() {
+            true => Ok(Sources { schema, policies, links, history, tests }),
+            false => Err(faults),
+        }
+    }
+
+    /// Every file, with the word for its kind.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &SourceFile)> {
+        let of = |kind: &'static str| move |file| (kind, file);
+        let tests = self.tests.iter();
+        (self.schema.iter().map(of("schema")))
+            .chain(self.policies.iter().map(of("policy")))
+            .chain(self.links.iter().map(of("links")))
+            .chain(self.history.iter().map(of("history")))
+            .chain(tests.clone().flat_map(|it| &it.fixtures).map(of("fixture")))
+            .chain(tests.flat_map(|it| &it.tables).map(of("test")))
     }
 }
 
@@ -114,14 +148,35 @@ impl Walk<'_> {
 }
 
 fn read_tests(policy_dir: &Path) -> Result<Option<Tests>, Fault> {
-    let table = policy_dir.join("tests/table.json");
-    if !table.exists() {
+    let folder = policy_dir.join(TESTS);
+    if !folder.is_dir() {
         return Ok(None);
     }
-    Ok(Some(Tests {
-        table: read_one(policy_dir, &table)?,
-        world: read_one(policy_dir, &policy_dir.join("tests/world.json"))?,
-    }))
+    let mut files = Vec::new();
+    for extension in ["json", "toml"] {
+        let mut walk = Walk { root: policy_dir, extension, files: Vec::new() };
+        walk.descend(&folder, 0)?;
+        files.append(&mut walk.files);
+    }
+    Ok(Tests::of(files))
+}
+
+impl Tests {
+    /// Sorts `files` into tables and fixtures; none without a table.
+    pub fn of(mut files: Vec<SourceFile>) -> Option<Tests> {
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let (fixtures, tables): (Vec<_>, Vec<_>) = files.into_iter().partition(|it| {
+            it.name == WORLD
+                || it.name.starts_with("tests/fixtures/")
+                || it.name.starts_with("tests/fixtures.")
+        });
+        (!tables.is_empty()).then_some(Tests { tables, fixtures })
+    }
+}
+
+fn read_if_there(root: &Path, name: &str) -> Result<Option<SourceFile>, Fault> {
+    let path = root.join(name);
+    if path.exists() { read_one(root, &path).map(Some) } else { Ok(None) }
 }
 
 fn read_one(root: &Path, path: &Path) -> Result<SourceFile, Fault> {

@@ -33,12 +33,13 @@ pub const FILES: &[(&str, &str)] = files![
 impl Sources {
     /// The starter bundle, its decision table included.
     pub fn starter() -> Sources {
-        let one = |path: &str| below("policies/").find(|it| it.path == path);
-        let tests = one("policies/tests/table.json").zip(one("policies/tests/world.json"));
+        let (policies, tests) = below("policies/").partition(|it| it.name.ends_with(".cedar"));
         Sources {
             schema: below("schemas/").collect(),
-            policies: below("policies/").filter(|it| it.name.ends_with(".cedar")).collect(),
-            tests: tests.map(|(table, world)| Tests { table, world }),
+            policies,
+            links: None,
+            history: None,
+            tests: Tests::of(tests),
         }
     }
 }

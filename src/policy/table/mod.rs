@@ -1,6 +1,6 @@
 //! The decision table: requests with the answers that policies must give.
 //!
-//! `tests/table.json` is an array of rows, `tests/world.json` is what they are about. A row:
+//! A table, `tests/*.json`, is an array of rows; `tests/world.json` is what they are about. A row:
 //!
 //! ```json
 //! { "name": "a translator asks for one hour",
@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 use super::bundle::Bundle;
 use super::fault::Fault;
 use super::load::{SourceFile, Tests};
-use crate::authz::uid::{Kind, uid};
+use crate::authz::uid::Reference;
 
 use self::world::World;
 
@@ -39,8 +39,14 @@ pub(super) use self::run::Prepared;
 #[cfg(test)]
 pub(super) use self::run::{Question, without};
 
-/// A decision table, ready to be asked of the bundle it was read for.
+/// Decision tables, ready to be asked of the bundle they were read for.
 pub struct Table {
+    parts: Vec<Part>,
+}
+
+/// The rows of one file.
+struct Part {
+    file: SourceFile,
     rows: Vec<Prepared>,
 }
 
@@ -77,21 +83,6 @@ struct Grant {
     resource: Option<Reference>,
 }
 
-/// `Agent:bot`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
-struct Reference(cedar_policy::EntityUid);
-
-impl TryFrom<String> for Reference {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Reference, String> {
-        text.split_once(':')
-            .and_then(|(kind, id)| Some(Reference(uid(Kind::named(kind)?, id))))
-            .ok_or_else(|| format!("`{text}` is not like `Agent:bot`"))
-    }
-}
-
 impl Table {
     /// Reads the rows of `tests` and prepares their requests for `bundle`.
     ///
@@ -99,41 +90,35 @@ impl Table {
     /// What does not parse, a fact that the action is not told, an entity that is not in the
     /// world, a grant of a template that is not there.
     pub fn read(tests: &Tests, bundle: &Bundle) -> Result<Table, Vec<Fault>> {
-        let world = World::read(&tests.world, bundle.schema()).map_err(|it| vec![it])?;
-        let rows: Vec<Row> = parse(&tests.table).map_err(|it| vec![it])?;
-        let mut prepared = Vec::with_capacity(rows.len());
+        let world = World::read(&tests.fixtures, bundle.schema()).map_err(|it| vec![it])?;
+        let mut parts = Vec::with_capacity(tests.tables.len());
         let mut faults = Vec::new();
-        for row in rows {
-            match Prepared::new(&row, &world, bundle) {
-                Ok(row) => prepared.push(row),
-                Err(problem) => {
-                    faults.push(of_row(&tests.table, &row.name, &format!("{problem:#}")));
-                }
+        for file in &tests.tables {
+            match Part::read(file, &world, bundle) {
+                Ok(part) => parts.push(part),
+                Err(more) => faults.extend(more),
             }
         }
-        if faults.is_empty() { Ok(Table { rows: prepared }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Table { parts }) } else { Err(faults) }
     }
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.parts.iter().map(|it| it.rows.len()).sum()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
     /// The rows that `bundle` answers otherwise than they expect.
     pub fn run(&self, bundle: &Bundle) -> Vec<Fault> {
-        let tests = bundle.sources().tests.as_ref();
-        let place = |name: &str, problem: &str| match tests {
-            Some(tests) => of_row(&tests.table, name, problem),
-            None => Fault::whole("tests/table.json", format!("row `{name}`: {problem}")),
+        let complaints = |part: &Part| {
+            let complaint =
+                |row: &Prepared| Some(of_row(&part.file, row.name(), &row.complaint(bundle)?));
+            part.rows.iter().filter_map(complaint).collect::<Vec<_>>()
         };
-        self.rows
-            .iter()
-            .filter_map(|row| Some(place(row.name(), &row.complaint(bundle)?)))
-            .collect()
+        self.parts.iter().flat_map(complaints).collect()
     }
 
     /// The policies and templates that no row would miss: leaving any one of these out flips no
@@ -142,14 +127,32 @@ impl Table {
         bundle
             .metas()
             .keys()
-            .filter(|id| !self.rows.iter().any(|row| row.flips_without(id, bundle)))
+            .filter(|id| !self.rows().any(|row| row.flips_without(id, bundle)))
             .cloned()
             .collect()
     }
 
-    #[cfg(test)]
-    pub(in crate::policy) fn rows(&self) -> &[Prepared] {
-        &self.rows
+    pub(in crate::policy) fn rows(&self) -> impl Iterator<Item = &Prepared> {
+        self.parts.iter().flat_map(|it| &it.rows)
+    }
+}
+
+impl Part {
+    fn read(file: &SourceFile, world: &World, bundle: &Bundle) -> Result<Part, Vec<Fault>> {
+        let rows: Vec<Row> = parse(file).map_err(|it| vec![it])?;
+        let mut prepared = Vec::with_capacity(rows.len());
+        let mut faults = Vec::new();
+        for row in rows {
+            match Prepared::new(&row, world, bundle) {
+                Ok(row) => prepared.push(row),
+                Err(problem) => faults.push(of_row(file, &row.name, &format!("{problem:#}"))),
+            }
+        }
+        if faults.is_empty() {
+            Ok(Part { file: file.clone(), rows: prepared })
+        } else {
+            Err(faults)
+        }
     }
 }
 

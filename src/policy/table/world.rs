@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 use super::super::fault::Fault;
 use super::super::load::SourceFile;
 use super::facts::merge;
-use super::{Reference, parse};
+use super::parse;
+use crate::authz::uid::Reference;
 
 /// Who and what the rows are about.
 pub(super) struct World {
@@ -41,7 +42,11 @@ struct Written {
 }
 
 impl World {
-    pub(super) fn read(file: &SourceFile, schema: &Schema) -> Result<World, Fault> {
+    pub(super) fn read(files: &[SourceFile], schema: &Schema) -> Result<World, Fault> {
+        let [file] = files else {
+            let problem = format!("{} files tell of the world, not one", files.len());
+            return Err(Fault::whole("tests/world.json", problem));
+        };
         let written: Written = parse(file)?;
         let entities = closed(written.entities.clone(), schema)
             .map_err(|error| Fault::whole(&file.path, format!("{error:#}")))?;

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod faults;
+mod links;
 mod lint;
 mod numbers;
 mod slices;

@@ -22,7 +22,7 @@ fn no_number_can_move_without_a_row_noticing() {
         for (number, text) in variants(&meta.text) {
             moved += 1;
             let other = Policy::parse(Some(PolicyId::new(id)), &text).unwrap();
-            let noticed = table.rows().iter().any(|row| notices(row, &bundle, &other));
+            let noticed = table.rows().any(|row| notices(row, &bundle, &other));
             let shadowed = SHADOWED.contains(&(id.as_str(), number.as_str()));
             assert_ne!(noticed, shadowed, "`{id}` with {number}");
         }

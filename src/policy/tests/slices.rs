@@ -86,7 +86,8 @@ struct World {
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let bundle = Bundle::starter().unwrap();
-    let world: Value = serde_json::from_str(&Sources::starter().tests.unwrap().world.text).unwrap();
+    let tests = Sources::starter().tests.unwrap();
+    let world: Value = serde_json::from_str(&tests.fixtures[0].text).unwrap();
     let entities =
         Entities::from_json_value(world["entities"].clone(), Some(bundle.schema())).unwrap();
     let mut by_type: BTreeMap<String, Vec<Entity>> = BTreeMap::new();

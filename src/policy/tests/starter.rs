@@ -26,9 +26,10 @@ fn a_row_that_expects_something_else_is_a_fault_at_its_line() {
     let mut starter = Sources::starter();
     let tests = starter.tests.as_mut().unwrap();
     let right = r#""expect": "allow", "by": ["use.low-risk"]}"#;
-    assert!(tests.table.text.contains(right));
-    tests.table.text = tests.table.text.replacen(right, r#""expect": "deny"}"#, 1);
-    let line = tests.table.text.lines().position(|it| it.contains(r#""expect": "deny"}"#)).unwrap();
+    assert!(tests.tables[0].text.contains(right));
+    tests.tables[0].text = tests.tables[0].text.replacen(right, r#""expect": "deny"}"#, 1);
+    let line =
+        tests.tables[0].text.lines().position(|it| it.contains(r#""expect": "deny"}"#)).unwrap();
     let found = shown(Bundle::from_sources(starter));
     assert!(
         found.starts_with(&format!("policies/tests/table.json:{}:", line + 1)),
@@ -42,7 +43,7 @@ fn a_row_that_expects_something_else_is_a_fault_at_its_line() {
 fn a_row_says_only_what_its_action_is_told() {
     let mut starter = Sources::starter();
     let tests = starter.tests.as_mut().unwrap();
-    tests.table.text = r#"[{ "name": "x", "principal": "Agent:bot", "action": "invoke",
+    tests.tables[0].text = r#"[{ "name": "x", "principal": "Agent:bot", "action": "invoke",
         "resource": "Tool:calc", "facts": { "ttl_seconds": 1 }, "expect": "deny" }]"#
         .to_owned();
     let found = shown(Bundle::from_sources(starter));
@@ -66,7 +67,7 @@ fn what_is_compiled_in_is_what_lies_in_the_tree() {
     assert_eq!(compiled, there);
     let read = Sources::read(&root.join("schemas"), &root.join("policies")).unwrap();
     assert_eq!(
-        Bundle::from_sources(Sources { tests: None, ..read }).unwrap().digest(),
+        Bundle::tested_before(read).unwrap().digest(),
         Bundle::starter().unwrap().digest(),
         "the digest is of names and contents, not of where the files lie"
     );

@@ -1,0 +1,46 @@
+//! `gatewright policy …`: what a policy author runs before a commit.
+
+mod check;
+mod folders;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use self::folders::Folders;
+use super::exit;
+use super::out::{complain, say};
+use crate::policy::Fault;
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// What a server asks before it starts: parse, validate, lint, run the decision tables; names file,
+    /// line and fix of every fault
+    Check(Folders),
+    /// Run the decision tables, and look for policies that no row would miss
+    Test(Folders),
+}
+
+pub fn run(command: &PolicyCommand) -> anyhow::Result<ExitCode> {
+    let done = match command {
+        PolicyCommand::Check(folders) => check::check(folders),
+        PolicyCommand::Test(folders) => test::test(folders),
+    };
+    Ok(match done {
+        Ok(line) => {
+            say(&line);
+            ExitCode::SUCCESS
+        }
+        Err(faults) => told(&faults),
+    })
+}
+
+/// Tells every fault, and how many they are.
+fn told(faults: &[Fault]) -> ExitCode {
+    for fault in faults {
+        complain(&fault.to_string());
+    }
+    complain(&format!("{} fault(s)", faults.len()));
+    ExitCode::from(exit::FAILED)
+}
