@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::thread;
 
-use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, Schema};
+use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, RequestEnv, Schema};
 use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 
@@ -16,7 +16,7 @@ use super::links;
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
-use super::slice::Slices;
+use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
 use super::table::Table;
@@ -186,6 +186,11 @@ impl Bundle {
     /// Which facts `action` takes.
     pub fn shape(&self, action: &EntityUid) -> Option<Shape> {
         self.shapes.get(action).copied()
+    }
+
+    /// Whether a request of the kind `env` can be in `scope`.
+    pub(super) fn admits(&self, scope: &Scope, env: &RequestEnv) -> bool {
+        scope.admits(env, &self.actions)
     }
 
     /// What a policy or template says about itself, by its `@id`.

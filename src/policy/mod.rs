@@ -4,6 +4,7 @@ mod bounds;
 mod bundle;
 mod check;
 mod fault;
+pub mod invariants;
 mod links;
 mod lint;
 mod load;
