@@ -23,6 +23,8 @@ pub(super) struct Rule {
 pub(super) struct Condition {
     expression: Expression,
     pub(super) reads: Reads,
+    /// What makes it untrue, when all of it holds; in Cedar.
+    pub(super) otherwise: Vec<String>,
 }
 
 impl Rule {
@@ -36,8 +38,7 @@ impl Rule {
                 Clause::Unless(it) => split(it, Truth::Unwanted, &mut parts),
             }
         }
-        let conditions: Vec<Condition> =
-            parts.iter().map(|it| Condition::parse(it)).collect::<Option<_>>()?;
+        let conditions = Condition::parse_all(&parts)?;
         let reads = conditions.iter().fold(Reads::default(), |all, it| all.and(&it.reads));
         Some(Rule {
             id: policy.id().to_string(),
@@ -60,9 +61,18 @@ impl Condition {
     pub(super) fn parse(text: &str) -> Option<Condition> {
         let policy = format!("permit (principal, action, resource) when {{ {text} }};");
         let tree = Policy::parse(Some(PolicyId::new("condition")), policy).ok()?.to_pst().ok()?;
-        let whole =
-            tree.body().clauses().iter().map(|(Clause::When(it) | Clause::Unless(it))| &**it);
-        Some(Condition { expression: text.parse().ok()?, reads: Reads::of(whole) })
+        let mut otherwise = Vec::new();
+        let mut reads = Reads::default();
+        for Clause::When(it) | Clause::Unless(it) in tree.body().clauses() {
+            split(it, Truth::Unwanted, &mut otherwise);
+            reads = reads.and(&Reads::of([&**it]));
+        }
+        Some(Condition { expression: text.parse().ok()?, reads, otherwise })
+    }
+
+    /// Every one of `texts`, or none.
+    pub(super) fn parse_all(texts: &[String]) -> Option<Vec<Condition>> {
+        texts.iter().map(|it| Condition::parse(it)).collect()
     }
 
     pub(super) fn holds(&self, (request, entities): &(Request, Entities)) -> bool {
