@@ -9,6 +9,7 @@ mod links;
 mod lint;
 mod load;
 mod meta;
+pub mod prove;
 mod slice;
 mod starter;
 mod syntax;

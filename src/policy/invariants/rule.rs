@@ -10,11 +10,11 @@ use super::reads::Reads;
 
 /// A policy as the search uses it.
 #[derive(Debug)]
-pub(super) struct Rule {
+pub(in crate::policy) struct Rule {
     pub(super) id: String,
     pub(super) effect: Effect,
     pub(super) conditions: Vec<Condition>,
-    pub(super) reads: Reads,
+    pub(in crate::policy) reads: Reads,
     alone: PolicySet,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Condition {
 
 impl Rule {
     /// None for what Cedar cannot show as a tree.
-    pub(super) fn of(policy: &Policy) -> Option<Rule> {
+    pub(in crate::policy) fn of(policy: &Policy) -> Option<Rule> {
         let mut parts = scope(policy);
         let tree = policy.to_pst().ok()?;
         for clause in tree.body().clauses() {
@@ -50,10 +50,17 @@ impl Rule {
     }
 
     /// Whether the policy, by itself, applies.
-    pub(super) fn matches(&self, (request, entities): &(Request, Entities)) -> bool {
+    pub(in crate::policy) fn matches(&self, (request, entities): &(Request, Entities)) -> bool {
         let response = Authorizer::new().is_authorized(request, &self.alone, entities);
         response.diagnostics().reason().next().is_some()
     }
+}
+
+/// What `policies` read together.
+#[cfg(feature = "prove")]
+pub(in crate::policy) fn reads_of<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Reads {
+    let rules = policies.into_iter().filter_map(Rule::of);
+    rules.fold(Reads::default(), |all, it| all.and(&it.reads))
 }
 
 impl Condition {
