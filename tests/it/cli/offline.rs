@@ -11,7 +11,7 @@ use super::{Ran, gatewright, run, run_with_input};
 use crate::harness::{Caller, Gate, samples};
 
 /// The policies and schema of the repository, to break.
-fn policies() -> TempDir {
+pub(super) fn policies() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for name in ["policies", "schemas"] {
