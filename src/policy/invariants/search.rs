@@ -19,14 +19,14 @@ use super::{Violation, claim};
 use crate::authz::verdict::{Outcome, verdict};
 
 /// Requests that are looked at for one invariant and one kind of request: what bounds the time.
-const REQUESTS_MAX: usize = 1200;
+const REQUESTS_MAX: usize = 1500;
 /// Those for one policy.
 const PER_POLICY_MAX: usize = 600;
 /// Those that are tried to make one condition true.
 const PER_CONDITION_MAX: usize = 200;
 /// Ways to break a claim that are followed up, for each permit.
 const BREACHES_MAX: usize = 10;
-/// Of those, how many are first made allowed, and only then varied.
+/// Of those, how many are made allowed, whatever becomes of the breach, and broken again.
 const BACKWARDS_MAX: usize = 3;
 /// Forbids that are gone around for one request.
 const DETOURS_MAX: usize = 6;
@@ -166,17 +166,14 @@ impl<'a> Search<'a> {
             }
             breaches.len() >= BREACHES_MAX
         });
-        for breach in &breaches {
-            let around = self.around(breach.clone(), permit, &|it| !rule.matches(it));
-            if let Some(found) = around.and_then(|it| self.allowed(&it, permit, rule, claim)) {
-                return Some(found);
-            }
-        }
-        breaches.into_iter().take(BACKWARDS_MAX).find_map(|it| {
-            let around = self.around(it, permit, &|_| true)?;
+        let backwards = breaches.iter().take(BACKWARDS_MAX);
+        let mut ways = backwards.map(|it| (it, 1)).chain(breaches.iter().map(|it| (it, 0)));
+        ways.find_map(|(breach, changed_after)| {
+            let stays = |it: &(Request, Entities)| changed_after > 0 || !rule.matches(it);
+            let around = self.around(breach.clone(), permit, &stays)?;
             let lists = changes(&rule.reads, &around, &self.shapes, Who::Anybody);
             let mut found = None;
-            self.vary(&around, &lists, 1, PER_CONDITION_MAX, &mut |search, it| {
+            self.vary(&around, &lists, changed_after, PER_CONDITION_MAX, &mut |search, it| {
                 found = search.allowed(it, permit, rule, claim);
                 found.is_some()
             });
