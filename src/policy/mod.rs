@@ -8,6 +8,7 @@ mod links;
 mod lint;
 mod load;
 mod meta;
+pub mod residue;
 mod slice;
 mod starter;
 mod syntax;
