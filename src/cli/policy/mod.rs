@@ -2,6 +2,7 @@
 
 mod check;
 mod folders;
+mod prove;
 mod test;
 
 use std::process::ExitCode;
@@ -20,12 +21,18 @@ pub enum PolicyCommand {
     Check(Folders),
     /// Run the decision tables, and look for policies that no row would miss
     Test(Folders),
+    /// Prove, with the solver cvc5, that nobody is locked out and nobody can raise themselves; name policies
+    /// that never apply; and, compared with other policies, what these allow beyond them
+    Prove(prove::ProveArgs),
 }
 
-pub fn run(command: &PolicyCommand) -> anyhow::Result<ExitCode> {
+pub async fn run(command: &PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
         PolicyCommand::Check(folders) => check::check(folders),
         PolicyCommand::Test(folders) => test::test(folders),
+        PolicyCommand::Prove(args) => {
+            return Ok(prove::prove(args).await.unwrap_or_else(|faults| told(&faults)));
+        }
     };
     Ok(match done {
         Ok(line) => {
