@@ -16,6 +16,7 @@ use super::links;
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
+use super::reads::{self, Reads};
 use super::slice::Slices;
 use super::starter;
 use super::syntax;
@@ -34,6 +35,7 @@ pub struct Bundle {
     shapes: HashMap<EntityUid, Shape>,
     slices: Slices,
     zones: Vec<String>,
+    reads: BTreeMap<String, Reads>,
     token_scopes: BTreeSet<String>,
 }
 
@@ -122,6 +124,7 @@ impl Bundle {
             digest: digest(&sources),
             slices: Slices::of(&schema, &policies, &actions),
             zones: syntax::zones(&written),
+            reads: reads::of(&written),
             token_scopes: syntax::token_scopes(&policies, &actions),
             sources,
             schema,
@@ -196,6 +199,11 @@ impl Bundle {
     /// All of them, by `@id`.
     pub fn metas(&self) -> &BTreeMap<String, Meta> {
         &self.meta
+    }
+
+    /// What the conditions of a policy or template look at, by its `@id`.
+    pub fn reads(&self, id: &str) -> Option<&Reads> {
+        self.reads.get(id)
     }
 
     /// The IANA zones that policies read: what the clock's facts must hold.
