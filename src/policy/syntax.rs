@@ -49,7 +49,9 @@ impl Written {
 
     /// What each of its clauses asks.
     pub(super) fn expressions(&self) -> impl Iterator<Item = &Expr> {
-        self.clauses.iter().map(|Clause::When(it)| Clause::Unless(it) | &**it)
+        self.clauses.iter().map(|clause| match clause {
+            Clause::When(it) | Clause::Unless(it) => &**it,
+        })
     }
 }
 
