@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use self::behalf::Party;
 use self::decide::{Answer, Decider, Question};
-use self::explain::Pace;
+use self::explain::{Pace, Reach};
 use self::facts::Particulars;
 use self::quota::Quota;
 use self::scope::ScopeResource;
@@ -81,6 +81,16 @@ impl Authz {
     /// The bundle that decides now.
     pub fn bundle(&self) -> Arc<Bundle> {
         self.decider.bundle()
+    }
+
+    /// The bundle of this digest, where it is at hand.
+    pub fn bundle_of(&self, digest: &str) -> Option<Arc<Bundle>> {
+        Some(self.bundle()).filter(|it| it.digest() == digest)
+    }
+
+    /// What could be, for a request that costs this much: millionths of a US dollar.
+    pub fn reach(&self, cost_micros: u64) -> Reach {
+        self.decider.reach(cost_micros)
     }
 
     /// Makes `bundle` the one that decides. Decisions under way keep the one they began with.
@@ -278,7 +288,7 @@ impl Authz {
     /// What would turn it into an allow.
     fn fixes(&self, party: Party<'_>, question: &Question<'_>, answer: &Answer) -> Vec<Fix> {
         let case = answer.case(party, question);
-        let reach = self.decider.reach(question.cost_micros);
+        let reach = self.reach(question.cost_micros);
         explain::cure(&case, &answer.bundle, &reach, Pace::Denial).fixes
     }
 

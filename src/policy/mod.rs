@@ -25,4 +25,5 @@ pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
 pub use self::reads::{Reads, milliseconds};
 pub use self::starter::FILES as STARTER_FILES;
+pub use self::syntax::children;
 pub use self::watch::watch;

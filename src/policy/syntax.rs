@@ -64,7 +64,7 @@ pub(super) fn walk<'a>(expression: &'a Expr, seen: &mut dyn FnMut(&'a Expr)) {
 }
 
 /// What an expression is made of.
-pub(super) fn children(expression: &Expr) -> Vec<&Expr> {
+pub fn children(expression: &Expr) -> Vec<&Expr> {
     match expression {
         Expr::UnaryOp { expr, .. }
         | Expr::GetAttr { expr, .. }

@@ -3,13 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::pst::{Policy as Pst, StaticPolicy, Template};
-use cedar_policy::{Authorizer, Effect, EntityUid, Policy, PolicySet};
+use cedar_policy::{
+    ActionConstraint, Effect, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
+};
 
 use super::Reach;
 use super::cure::{Cures, moving};
 use crate::authz::case::Case;
-use crate::authz::verdict::verdict;
 use crate::policy::{Bundle, Reads};
 
 /// What every search asks with.
@@ -87,7 +87,7 @@ impl<'a> Asking<'a> {
                 continue;
             }
             if outcome.reasons.is_empty() {
-                let permits = self.permits(case, principal)?;
+                let permits = self.permits(case, principal);
                 let cures = self.moving_any(&permits, case);
                 self.seen.borrow_mut().extend(permits);
                 let denier = Denier::NoPermit(principal.clone());
@@ -146,27 +146,20 @@ impl<'a> Asking<'a> {
 
     /// The permits whose conditions alone keep them from applying to this principal's request, as
     /// far as anything could change that.
-    fn permits(&self, case: &Case, principal: &EntityUid) -> Result<BTreeSet<String>, Spent> {
+    fn permits(&self, case: &Case, principal: &EntityUid) -> BTreeSet<String> {
         if let Some(known) = self.permits.borrow().get(principal) {
-            return Ok(known.clone());
+            return known.clone();
         }
         let is_moved = |it: &Policy| {
             let reads = self.reads(it.id().as_ref(), case);
             reads.is_some_and(|it| !moving(it, &self.possible).is_empty())
         };
         let slice = slice_for(case, principal, self.bundle);
-        let heads = slice.iter().flat_map(PolicySet::policies);
-        let heads: Vec<&Policy> =
-            heads.filter(|it| it.effect() == Effect::Permit && is_moved(it)).collect();
-        let found = match heads.is_empty() {
-            true => BTreeSet::new(),
-            false => {
-                self.spend()?;
-                in_scope(case, principal, self.bundle, heads)
-            }
-        };
+        let all = slice.iter().flat_map(PolicySet::policies);
+        let permits = all.filter(|it| it.effect() == Effect::Permit && is_moved(it));
+        let found = in_scope(case, principal, self.bundle, permits);
         self.permits.borrow_mut().insert(principal.clone(), found.clone());
-        Ok(found)
+        found
     }
 }
 
@@ -184,24 +177,34 @@ pub fn in_scope<'a>(
     bundle: &Bundle,
     policies: impl IntoIterator<Item = &'a Policy>,
 ) -> BTreeSet<String> {
-    let heads = policies.into_iter().filter_map(head);
-    let (Ok(heads), Ok((request, entities))) =
-        (PolicySet::from_policies(heads), case.request_for(principal, bundle))
-    else {
-        return BTreeSet::new();
+    let Ok((_, entities)) = case.request_for(principal, bundle) else { return BTreeSet::new() };
+    let within =
+        |it: &EntityUid, group: &EntityUid| it == group || entities.is_ancestor_of(group, it);
+    let is_principal = |policy: &Policy| match policy.principal_constraint() {
+        PrincipalConstraint::Any => true,
+        PrincipalConstraint::Eq(it) => *principal == it,
+        PrincipalConstraint::In(it) => within(principal, &it),
+        PrincipalConstraint::Is(kind) => *principal.type_name() == kind,
+        PrincipalConstraint::IsIn(kind, it) => {
+            *principal.type_name() == kind && within(principal, &it)
+        }
     };
-    let answer = Authorizer::new().is_authorized(&request, &heads, &entities);
-    verdict(&answer).reasons.into_iter().collect()
-}
-
-/// The policy as a permit without its conditions.
-fn head(policy: &Policy) -> Option<Policy> {
-    let body = match policy.to_pst().ok()? {
-        Pst::Static(it) => it.body().clone(),
-        Pst::Linked(it) => it.into_static_policy().ok()?.body().clone(),
+    let is_action = |policy: &Policy| match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(it) => case.action == it,
+        ActionConstraint::In(groups) => groups.iter().any(|it| within(&case.action, it)),
     };
-    let Template { id, principal, action, resource, .. } = body;
-    let effect = cedar_policy::pst::Effect::Permit;
-    let bare = Template::new(id, effect, principal, action, resource);
-    Policy::from_pst(Pst::Static(StaticPolicy::try_from(bare).ok()?)).ok()
+    let resource = &case.resource;
+    let is_resource = |policy: &Policy| match policy.resource_constraint() {
+        ResourceConstraint::Any => true,
+        ResourceConstraint::Eq(it) => *resource == it,
+        ResourceConstraint::In(it) => within(resource, &it),
+        ResourceConstraint::Is(kind) => *resource.type_name() == kind,
+        ResourceConstraint::IsIn(kind, it) => {
+            *resource.type_name() == kind && within(resource, &it)
+        }
+    };
+    let about =
+        policies.into_iter().filter(|it| is_principal(it) && is_action(it) && is_resource(it));
+    about.map(|it| it.id().to_string()).collect()
 }

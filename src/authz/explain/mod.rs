@@ -7,11 +7,19 @@
 mod asking;
 mod bounds;
 mod choices;
+mod conditions;
 mod cure;
+mod explanation;
 mod later;
+mod place;
 mod search;
+mod shown;
 mod suppose;
+mod text;
 mod told;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -21,6 +29,12 @@ use super::case::Case;
 use super::facts::NetFacts;
 use crate::error::Fix;
 use crate::policy::{Bundle, Fix as Kind, Meta};
+
+pub use self::conditions::{Condition, Seen};
+pub use self::explanation::{Explanation, Judged, Sight, explain};
+
+/// Explaining takes expressions apart, as checking does, and needs a stack like it.
+pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// What could be, beside what was: the same for every decision in one place.
 #[derive(Clone, Debug)]

@@ -63,6 +63,7 @@ impl World {
         let ids = [
             ("{mandate}", text(&mandate, "id")),
             ("{approval}", text(&waiting["approval"], "id")),
+            ("{decision}", text(&access, "decision_id")),
             ("{key}", text(&key, "id")),
             ("{tool}", text(&tool, "id")),
             ("{user}", text(&user, "id")),
