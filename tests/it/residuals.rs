@@ -62,7 +62,8 @@ async fn a_limit_on_arguments_travels_with_the_credential() {
         assert!(said.contains("argument"), "{over}: {said}");
     }
     let ask = async |arguments: Value| {
-        let body = json!({ "token": token, "tool": "calc", "scope": "evaluate", "arguments": arguments });
+        let body =
+            json!({ "token": token, "tool": "calc", "scope": "evaluate", "arguments": arguments });
         admin.post("/api/v1/credentials/validate", &body).await.expect(200)
     };
     assert_eq!(ask(json!({ "n": 999 })).await["valid"], true);
@@ -79,7 +80,8 @@ async fn what_datalog_cannot_say_is_asked_of_gatewright_at_each_use() {
     assert!(said.contains("online_only"), "{said}");
     let ask = async |expression: &str| {
         let arguments = json!({ "expression": expression });
-        let body = json!({ "token": token, "tool": "calc", "scope": "evaluate", "arguments": arguments });
+        let body =
+            json!({ "token": token, "tool": "calc", "scope": "evaluate", "arguments": arguments });
         admin.post("/api/v1/credentials/validate", &body).await.expect(200)
     };
     assert_eq!(ask("(1)").await["valid"], true);

@@ -1,6 +1,7 @@
 //! `gatewright policy …`: what a policy author runs before a commit.
 
 mod check;
+mod explain;
 mod folders;
 mod prove;
 mod test;
@@ -24,15 +25,19 @@ pub enum PolicyCommand {
     /// Prove, with the solver cvc5, that nobody is locked out and nobody can raise themselves; name policies
     /// that never apply; and, compared with other policies, what these allow beyond them
     Prove(prove::ProveArgs),
+    /// Say why a decision is what it is: every condition with its value, and the smallest change that
+    /// flips it
+    Explain(Box<explain::ExplainArgs>),
 }
 
-pub async fn run(command: &PolicyCommand) -> anyhow::Result<ExitCode> {
+pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
-        PolicyCommand::Check(folders) => check::check(folders),
-        PolicyCommand::Test(folders) => test::test(folders),
+        PolicyCommand::Check(folders) => check::check(&folders),
+        PolicyCommand::Test(folders) => test::test(&folders),
         PolicyCommand::Prove(args) => {
-            return Ok(prove::prove(args).await.unwrap_or_else(|faults| told(&faults)));
+            return Ok(prove::prove(&args).await.unwrap_or_else(|faults| told(&faults)));
         }
+        PolicyCommand::Explain(args) => return explain::run(*args).await,
     };
     Ok(match done {
         Ok(line) => {
