@@ -16,6 +16,7 @@ use super::links;
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
+use super::references::References;
 use super::slice::Slices;
 use super::starter;
 use super::syntax;
@@ -32,6 +33,7 @@ pub struct Bundle {
     meta: BTreeMap<String, Meta>,
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
+    references: References,
     slices: Slices,
     zones: Vec<String>,
     token_scopes: BTreeSet<String>,
@@ -98,13 +100,13 @@ impl Bundle {
 
     fn tested(bundle: Bundle) -> Result<Bundle, Vec<Fault>> {
         if let Some(tests) = &bundle.sources.tests {
-            clean(Table::read(tests, &bundle)?.run(&bundle))?;
+            clean(Table::read(tests, &bundle)?.faults(&bundle))?;
         }
         Ok(bundle)
     }
 
     fn checked(sources: Sources) -> Result<Bundle, Vec<Fault>> {
-        let ParsedSchema { schema, shapes } = check::parse_schema(&sources.schema)?;
+        let ParsedSchema { schema, shapes, references } = check::parse_schema(&sources.schema)?;
         let mut parsed = check::parse_policies(&sources.policies)?;
         if let Some(file) = &sources.links {
             links::link(file, &mut parsed)?;
@@ -129,6 +131,7 @@ impl Bundle {
             meta,
             actions,
             shapes,
+            references,
         })
     }
 
@@ -188,9 +191,21 @@ impl Bundle {
         self.shapes.get(action).copied()
     }
 
+    /// Which attributes of entities are references.
+    pub(super) fn references(&self) -> &References {
+        &self.references
+    }
+
     /// What a policy or template says about itself, by its `@id`.
     pub fn meta(&self, id: &str) -> Option<&Meta> {
         self.meta.get(id)
+    }
+
+    /// The file of a policy or template, and the byte at which it begins there.
+    pub(super) fn place(&self, id: &str) -> Option<(&SourceFile, usize)> {
+        let meta = self.meta(id)?;
+        let file = self.sources.policies.iter().find(|it| it.name == meta.file)?;
+        Some((file, file.text.find(&meta.text)?))
     }
 
     /// All of them, by `@id`.

@@ -1,13 +1,16 @@
 //! Policies as data: read, checked and held as one immutable bundle, swapped whole.
 
+mod anatomy;
 mod bounds;
 mod bundle;
 mod check;
+mod cores;
 mod fault;
 mod links;
 mod lint;
 mod load;
 mod meta;
+mod references;
 mod slice;
 mod starter;
 mod syntax;

@@ -18,14 +18,14 @@ pub enum PolicyCommand {
     /// What a server asks before it starts: parse, validate, lint, run the decision tables; names file,
     /// line and fix of every fault
     Check(Folders),
-    /// Run the decision tables, and look for policies that no row would miss
-    Test(Folders),
+    /// Run the decision tables, and look for what no row would miss
+    Test(test::TestArgs),
 }
 
-pub fn run(command: &PolicyCommand) -> anyhow::Result<ExitCode> {
+pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
-        PolicyCommand::Check(folders) => check::check(folders),
-        PolicyCommand::Test(folders) => test::test(folders),
+        PolicyCommand::Check(folders) => check::check(&folders),
+        PolicyCommand::Test(args) => return test::run(args),
     };
     Ok(match done {
         Ok(line) => {

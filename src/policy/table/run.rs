@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use cedar_policy::{
     Authorizer, Entities, EntityUid, PolicyId, PolicySet, Request, SlotId, Template,
 };
+use serde_json::{Map, Value};
 
 use super::facts::facts;
-use super::world::{World, chain};
-use super::{Expect, Grant, Row};
+use super::fixtures::{World, chain};
+use super::rows::{Expect, Grant, Row};
 use crate::authz::uid::action;
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::bundle::Bundle;
@@ -20,6 +21,8 @@ const LINK: char = '#';
 /// A row whose request stands ready.
 pub(in crate::policy) struct Prepared {
     name: String,
+    /// Where it stands in its file, in bytes.
+    at: usize,
     expect: Expect,
     by: Option<Vec<String>>,
     question: Question,
@@ -39,11 +42,19 @@ pub(in crate::policy) struct Possible {
 }
 
 impl Prepared {
-    pub(super) fn new(row: &Row, world: &World, bundle: &Bundle) -> Result<Prepared> {
+    /// Gets `row`, which stands at byte `at` of its file, ready.
+    pub(super) fn new(
+        row: &Row,
+        at: usize,
+        defaults: &Map<String, Value>,
+        world: &World<'_>,
+        bundle: &Bundle,
+    ) -> Result<Prepared> {
         let Row { name, principal, action: verb, resource, expect, by, facts: given, .. } = row;
         let (principal, resource, verb) = (&principal.0, &resource.0, action(verb));
         let shape = bundle.shape(&verb).with_context(|| format!("no action `{}`", row.action))?;
-        let facts = facts(given, shape, resource.id().unescaped(), world, bundle.zones())?;
+        let about = resource.id().unescaped();
+        let facts = facts(given, defaults, shape, about, world, bundle.zones())?;
         let asked = Request::new(
             principal.clone(),
             verb.clone(),
@@ -68,11 +79,15 @@ impl Prepared {
             it.sort_unstable();
             it
         });
-        Ok(Prepared { name: name.clone(), expect: *expect, by, question })
+        Ok(Prepared { name: name.clone(), at, expect: *expect, by, question })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::policy) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
     }
 
     /// How the answer differs from what the row expects, if it does.
@@ -124,19 +139,17 @@ impl Prepared {
             }
     }
 
+    /// What is asked, if the schema has such a request.
+    pub(super) fn possible(&self) -> Option<&Possible> {
+        match &self.question {
+            Question::Impossible(_) => None,
+            Question::Possible(it) => Some(it),
+        }
+    }
+
     #[cfg(test)]
     pub(in crate::policy) fn question(&self) -> &Question {
         &self.question
-    }
-}
-
-impl Expect {
-    fn as_str(self) -> &'static str {
-        match self {
-            Expect::Allow => "allow",
-            Expect::Deny => "deny",
-            Expect::Impossible => "impossible",
-        }
     }
 }
 
@@ -218,6 +231,6 @@ fn determining(outcome: &Outcome) -> Vec<String> {
     outcome.reasons.iter().map(|it| without_link(it).to_owned()).collect()
 }
 
-fn without_link(id: &str) -> &str {
+pub(super) fn without_link(id: &str) -> &str {
     id.split_once(LINK).map_or(id, |(template, _)| template)
 }

@@ -7,6 +7,7 @@ mod lint;
 mod numbers;
 mod slices;
 mod starter;
+mod tables;
 mod watch;
 
 use super::load::{SourceFile, Sources};

@@ -22,35 +22,6 @@ fn no_policy_can_be_dropped_without_a_row_noticing() {
 }
 
 #[test]
-fn a_row_that_expects_something_else_is_a_fault_at_its_line() {
-    let mut starter = Sources::starter();
-    let tests = starter.tests.as_mut().unwrap();
-    let right = r#""expect": "allow", "by": ["use.low-risk"]}"#;
-    assert!(tests.tables[0].text.contains(right));
-    tests.tables[0].text = tests.tables[0].text.replacen(right, r#""expect": "deny"}"#, 1);
-    let line =
-        tests.tables[0].text.lines().position(|it| it.contains(r#""expect": "deny"}"#)).unwrap();
-    let found = shown(Bundle::from_sources(starter));
-    assert!(
-        found.starts_with(&format!("policies/tests/table.json:{}:", line + 1)),
-        "{found}\nwas expected at line {}",
-        line + 1
-    );
-    assert!(found.contains(r#"expected deny, got allow by ["use.low-risk"]"#), "{found}");
-}
-
-#[test]
-fn a_row_says_only_what_its_action_is_told() {
-    let mut starter = Sources::starter();
-    let tests = starter.tests.as_mut().unwrap();
-    tests.tables[0].text = r#"[{ "name": "x", "principal": "Agent:bot", "action": "invoke",
-        "resource": "Tool:calc", "facts": { "ttl_seconds": 1 }, "expect": "deny" }]"#
-        .to_owned();
-    let found = shown(Bundle::from_sources(starter));
-    assert!(found.contains("row `x`: the action is not told `ttl_seconds`"), "{found}");
-}
-
-#[test]
 fn what_is_compiled_in_is_what_lies_in_the_tree() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut there = BTreeSet::new();

@@ -1,0 +1,149 @@
+//! Deciding rows with a mutant in the place of its policy.
+//!
+//! Cedar's answer follows from which permits and which forbids hold, each by itself. What holds of
+//! a row is found out once; a mutant then costs no more than asking it alone.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use cedar_policy::{Effect, EntityUid, Policy, PolicyId, PolicySet, SlotId, Template};
+
+use super::super::run::{Possible, Prepared};
+use crate::authz::verdict::Outcome;
+use crate::policy::bundle::Bundle;
+
+/// A row, and how each policy stands to it.
+pub(super) struct Stand<'a> {
+    row: &'a Prepared,
+    case: &'a Possible,
+    policies: Vec<One>,
+}
+
+/// A policy or a link of a template, asked by itself.
+struct One {
+    /// The id, of the template for a link.
+    id: String,
+    slots: Option<HashMap<SlotId, EntityUid>>,
+    effect: Effect,
+    holds: bool,
+}
+
+/// What stands in the place of a policy.
+pub(super) enum Instead {
+    Nothing,
+    Policy { set: PolicySet, effect: Effect },
+    Template(Box<Template>),
+}
+
+impl Instead {
+    /// Reads the text of a mutant; None when Cedar does not.
+    pub(super) fn parse(id: &str, text: Option<&str>, is_template: bool) -> Option<Instead> {
+        let Some(text) = text else { return Some(Instead::Nothing) };
+        let id = Some(PolicyId::new(id));
+        if is_template {
+            return Some(Instead::Template(Box::new(Template::parse(id, text).ok()?)));
+        }
+        let policy = Policy::parse(id, text).ok()?;
+        let effect = policy.effect();
+        Some(Instead::Policy { set: PolicySet::from_policies([policy]).ok()?, effect })
+    }
+
+    /// For the validator.
+    pub(super) fn set(&self) -> Option<PolicySet> {
+        match self {
+            Instead::Nothing => None,
+            Instead::Policy { set, .. } => Some(set.clone()),
+            Instead::Template(template) => {
+                let mut set = PolicySet::new();
+                set.add_template(Template::clone(template)).ok()?;
+                Some(set)
+            }
+        }
+    }
+}
+
+impl<'a> Stand<'a> {
+    /// Asks every policy of the row by itself; None for a row that asks nothing.
+    pub(super) fn of(row: &'a Prepared, bundle: &Bundle) -> Result<Option<Stand<'a>>> {
+        let Some(case) = row.possible() else { return Ok(None) };
+        let set = case.policies(bundle);
+        let mut policies = Vec::new();
+        for policy in set.policies() {
+            policies.push(match (policy.template_id(), policy.template_links()) {
+                (Some(id), Some(slots)) => {
+                    let template = set.template(id).or_else(|| bundle.policies().template(id));
+                    let linked = template.map(|it| link(it, slots.clone())).transpose()?;
+                    let holds = linked.is_some_and(|it| holds(case, &it));
+                    One { id: id.to_string(), slots: Some(slots), effect: policy.effect(), holds }
+                }
+                _ => {
+                    let alone = PolicySet::from_policies([policy.clone()])?;
+                    let (id, effect) = (policy.id().to_string(), policy.effect());
+                    One { id, slots: None, effect, holds: holds(case, &alone) }
+                }
+            });
+        }
+        Ok(Some(Stand { row, case, policies }))
+    }
+
+    /// Whether the policy called `id` is asked about this row.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.policies.iter().any(|it| it.id == id)
+    }
+
+    /// Whether the row fails with this instead of the policy called `id`.
+    pub(super) fn kills(&self, id: &str, instead: &Instead) -> bool {
+        let mut stands: Vec<(&str, Effect)> = Vec::new();
+        let mut errors = Vec::new();
+        for it in self.policies.iter().filter(|it| it.holds && it.id != id) {
+            stands.push((&it.id, it.effect));
+        }
+        let mut ask = |set: &PolicySet, effect: Effect| {
+            let mut outcome = self.case.decide(set);
+            if !outcome.reasons.is_empty() {
+                stands.push((id, effect));
+            }
+            errors.append(&mut outcome.errors);
+        };
+        match instead {
+            Instead::Nothing => {}
+            Instead::Policy { set, effect } => ask(set, *effect),
+            Instead::Template(template) => {
+                let links = self.policies.iter().filter(|it| it.id == id);
+                for slots in links.filter_map(|it| it.slots.clone()) {
+                    match link(template, slots) {
+                        Ok(set) => ask(&set, template.effect()),
+                        Err(_) => return true,
+                    }
+                }
+            }
+        }
+        self.row.complaint_of(&outcome(&stands, errors)).is_some()
+    }
+}
+
+/// What Cedar says when these hold and no others.
+fn outcome(stands: &[(&str, Effect)], errors: Vec<String>) -> Outcome {
+    let of = |effect: Effect| {
+        let ids = stands.iter().filter(move |(_, it)| *it == effect);
+        let mut ids: Vec<String> = ids.map(|(id, _)| (*id).to_owned()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let (permits, forbids) = (of(Effect::Permit), of(Effect::Forbid));
+    let allow = forbids.is_empty() && !permits.is_empty() && errors.is_empty();
+    Outcome { allow, reasons: if forbids.is_empty() { permits } else { forbids }, errors }
+}
+
+fn holds(case: &Possible, alone: &PolicySet) -> bool {
+    !case.decide(alone).reasons.is_empty()
+}
+
+/// One link of `template`, alone: of `slots` those that it has.
+fn link(template: &Template, mut slots: HashMap<SlotId, EntityUid>) -> Result<PolicySet> {
+    slots.retain(|slot, _| template.slots().any(|it| it == slot));
+    let mut set = PolicySet::new();
+    set.add_template(template.clone())?;
+    set.link(template.id().clone(), PolicyId::new("link"), slots)?;
+    Ok(set)
+}
