@@ -17,7 +17,7 @@ use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
 use super::references::References;
-use super::slice::Slices;
+use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
 use super::table::Table;
@@ -199,6 +199,11 @@ impl Bundle {
     /// What a policy or template says about itself, by its `@id`.
     pub fn meta(&self, id: &str) -> Option<&Meta> {
         self.meta.get(id)
+    }
+
+    /// Which kinds of requests that the schema has can be in `scope`, in an order of their own.
+    pub(super) fn admitted(&self, scope: &Scope) -> Vec<bool> {
+        self.schema.request_envs().map(|env| scope.admits(&env, &self.actions)).collect()
     }
 
     /// The file of a policy or template, and the byte at which it begins there.

@@ -41,9 +41,10 @@ pub struct TestArgs {
     /// Fail below this coverage
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     min_coverage: Option<f64>,
-    /// Change each policy in every small way there is; fail on a change that no row notices
-    #[arg(long)]
-    mutate: bool,
+    /// Change each policy, or each whose @id begins with PREFIX, in every small way there is; fail on
+    /// a change that no row notices
+    #[arg(long, value_name = "PREFIX", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    mutate: Option<String>,
     /// How to report
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -134,13 +135,13 @@ impl TestArgs {
         let wants_coverage = self.coverage || self.min_coverage.is_some();
         Ok(Report {
             // Of some rows only it would mean nothing, and mutants drop each policy, too.
-            unnoticed: (is_passed && self.filter.is_none() && !self.mutate)
+            unnoticed: (is_passed && self.filter.is_none() && self.mutate.is_none())
                 .then(|| table.unnoticed(bundle)),
             coverage: wants_coverage.then(|| table.coverage(bundle)),
             min_coverage: self.min_coverage,
             // A row that fails as it is notices nothing.
-            mutation: (self.mutate && is_passed)
-                .then(|| table.mutate(bundle, &progress))
+            mutation: (self.mutate.as_ref().filter(|_| is_passed))
+                .map(|prefix| table.mutate(bundle, prefix, &progress))
                 .transpose()?,
             ran,
         })

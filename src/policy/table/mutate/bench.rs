@@ -6,11 +6,16 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use cedar_policy::{Effect, EntityUid, Policy, PolicyId, PolicySet, SlotId, Template};
+use cedar_policy::{
+    Effect, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint,
+    SlotId, Template,
+};
 
 use super::super::run::{Possible, Prepared};
+use crate::authz::uid::registry;
 use crate::authz::verdict::Outcome;
 use crate::policy::bundle::Bundle;
+use crate::policy::slice::Scope;
 
 /// A row, and how each policy stands to it.
 pub(super) struct Stand<'a> {
@@ -60,6 +65,21 @@ impl Instead {
             }
         }
     }
+}
+
+/// Whether `instead` has another scope than `policy` by words only: what it leaves out the schema
+/// says already of every request of that kind.
+pub(super) fn is_as_wide(policy: &Policy, instead: &Instead, bundle: &Bundle) -> bool {
+    let Instead::Policy { set, .. } = instead else { return false };
+    let Some(mutant) = set.policies().next() else { return false };
+    let (was, is) = (policy.principal_constraint(), mutant.principal_constraint());
+    let principal = was == is || matches!(was, PrincipalConstraint::Is(_));
+    let (was, is) = (policy.resource_constraint(), mutant.resource_constraint());
+    let resource = was == is
+        || matches!(was, ResourceConstraint::Is(_))
+        || was == ResourceConstraint::Eq(registry());
+    let admitted = |it: &Policy| bundle.admitted(&Scope::of_policy(it));
+    principal && resource && admitted(policy) == admitted(mutant)
 }
 
 impl<'a> Stand<'a> {

@@ -16,7 +16,7 @@ mod mutants;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cedar_policy::{ValidationMode, Validator};
+use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, Validator};
 use serde::Serialize;
 
 use super::Table;
@@ -29,13 +29,14 @@ use crate::policy::check::DEREF_LEVEL;
 use crate::policy::cores;
 use crate::policy::fault::{Fault, position};
 
-use self::bench::{Instead, Stand};
+use self::bench::{Instead, Stand, is_as_wide};
 use self::mutants::{Mutant, mutants};
 
 /// What came of all mutants.
 #[derive(Debug, Serialize)]
 pub struct Mutation {
-    /// Mutants that a bundle could hold; those that validation refuses do not count.
+    /// Mutants that a bundle could hold and that say something else: those that validation refuses
+    /// do not count, nor do those that leave out a type which the schema requires anyway.
     pub mutants: usize,
     pub killed: usize,
     /// How many were killed or accepted, of a hundred.
@@ -78,7 +79,8 @@ impl Survivor {
 }
 
 impl Table {
-    /// Decides the rows, all of which pass, under every mutant of every policy of `bundle`.
+    /// Decides the rows, all of which pass, under every mutant of every policy of `bundle` whose id
+    /// begins with `prefix`.
     /// `progress` is told how many of how many are done, on whatever thread did them.
     ///
     /// # Errors
@@ -86,14 +88,15 @@ impl Table {
     pub fn mutate(
         &self,
         bundle: &Bundle,
+        prefix: &str,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> anyhow::Result<Mutation> {
         let rows: Vec<&Prepared> = self.rows().collect();
         let stands = cores::each(&rows, |row| Stand::of(row, bundle));
         let stands: Vec<Stand<'_>> =
             stands.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        let all: Vec<(&str, Mutant)> =
-            bundle.metas().keys().flat_map(|id| of(id, bundle)).collect();
+        let ids = bundle.metas().keys().filter(|it| it.starts_with(prefix));
+        let all: Vec<(&str, Mutant)> = ids.flat_map(|id| of(id, bundle)).collect();
         let validator = Validator::new(bundle.schema().clone());
         let (done, total) = (AtomicUsize::new(0), all.len());
         let fates = cores::each(&all, |(id, mutant)| {
@@ -101,10 +104,10 @@ impl Table {
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             fate
         });
-        Ok(self.told(fates))
+        Ok(self.told(prefix, fates))
     }
 
-    fn told(&self, fates: Vec<Fate>) -> Mutation {
+    fn told(&self, prefix: &str, fates: Vec<Fate>) -> Mutation {
         let mut killed = 0;
         let mut survivors = Vec::new();
         for fate in fates {
@@ -115,7 +118,9 @@ impl Table {
             }
         }
         let mutants = killed + survivors.len();
-        let accepted: Vec<&Accepted> = self.parts.iter().flat_map(|it| &it.accepted).collect();
+        let accepted = self.parts.iter().flat_map(|it| &it.accepted);
+        let accepted: Vec<&Accepted> =
+            accepted.filter(|it| it.policy.starts_with(prefix)).collect();
         let accepts = |it: &Accepted, survivor: &Survivor| {
             it.policy == survivor.policy && it.mutant == survivor.mutant
         };
@@ -149,10 +154,14 @@ fn fate(
     let Some(instead) = Instead::parse(id, mutant.text.as_deref(), is_template) else {
         return Fate::Invalid;
     };
-    if instead.set().is_some_and(|set| {
+    let refuses = |set: PolicySet| {
         let found = validator.validate_with_level(&set, ValidationMode::Strict, DEREF_LEVEL);
         !found.validation_passed() || found.validation_warnings().next().is_some()
-    }) {
+    };
+    let same = |it: &Policy| mutant.widened && is_as_wide(it, &instead, bundle);
+    if instead.set().is_some_and(refuses)
+        || bundle.policies().policy(&PolicyId::new(id)).is_some_and(same)
+    {
         return Fate::Invalid;
     }
     let mut concerned = stands.iter().filter(|it| mutant.widened || it.knows(id));
