@@ -80,6 +80,6 @@ mod tests {
         let all = tokens("a <= \"x \\\" && y\" // && never\n && b::\"c\"");
         let texts: Vec<&str> = all.iter().map(|it| it.text).collect();
         assert_eq!(texts, ["a", "<=", "\"x \\\" && y\"", "&&", "b", "::", "\"c\""]);
-        assert_eq!(all[3].at, 31..33);
+        assert_eq!(all[3].at, 30..32);
     }
 }

@@ -30,10 +30,17 @@ const EXAMPLE: &str = "2026-03-14T09:00[Europe/Berlin]";
 const OF_SOME: [&str; 9] =
     ["token", "role", "ask", "ttl_seconds", "usage", "approval", "delegation", "call", "arguments"];
 
+/// What a row tells.
+pub(super) struct Told {
+    pub(super) facts: Facts,
+    /// The zone in which the organization's hours count.
+    pub(super) home: TimeZone,
+}
+
 /// Facts as a row and its world write them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Told {
+struct Written {
     at: String,
     ip: IpAddr,
     #[serde(default)]
@@ -68,18 +75,18 @@ pub(super) fn facts(
     resource: &str,
     world: &World<'_>,
     zones: &[String],
-) -> Result<Facts> {
+) -> Result<Told> {
     for key in given.keys() {
         ensure!(is_fact(key), "no fact `{key}`");
         ensure!(is_told(key, shape), "the action is not told `{key}`");
     }
     let usual = defaults.iter().filter(|(key, _)| is_told(key, shape) && !given.contains_key(*key));
     let told = merged(usual.chain(given), shape, resource, world);
-    let told: Told =
+    let told: Written =
         serde_json::from_value(Value::Object(told)).context("the facts do not parse")?;
     let (now, home) = moment(&told.at, world)?;
     let age = |seconds: u64| Age::from_millis(seconds.saturating_mul(1000));
-    Ok(Facts {
+    let facts = Facts {
         clock: Arc::new(ClockFacts::at(now, &home, zones)?),
         net: NetFacts::new(told.ip, told.zones.clone(), told.country.clone()),
         session: SessionFacts {
@@ -94,10 +101,11 @@ pub(super) fn facts(
         token_scopes: told.token.clone(),
         delegation: told.delegation.clone(),
         particulars: told.particulars(shape)?,
-    })
+    };
+    Ok(Told { facts, home })
 }
 
-impl Told {
+impl Written {
     fn particulars(self, shape: Shape) -> Result<Particulars> {
         let usage = self.usage;
         let approval = self.approval;

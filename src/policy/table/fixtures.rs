@@ -5,10 +5,13 @@
 //! `[records.call]` (what a row's own may leave out), and entities by kind and id: `[user.uma]`,
 //! `[tool.pay]`, `[mcp_server.srv]`. An entity has the attributes of the schema, where ids stand
 //! for references; `roles`, `groups` and `sets` (or `parents = ["Role:user"]`) say what it is in,
-//! `tags` are its tags. `[defaults.tool]` is what every tool has that does not say otherwise. A
+//! `tags` are its tags. `[networks.vpn]` is where a request could come from instead: its `ip`,
+//! `zones` and `country`. `[defaults.tool]` is what every tool has that does not say otherwise. A
 //! `*.json` in `tests/fixtures/` is a list of entities in Cedar's entity JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use cedar_policy::{Entities, Entity, EntityUid, Schema};
@@ -18,6 +21,8 @@ use toml::Spanned;
 
 use super::facts::{is_fact, merge};
 use super::rows::{parse, spell_dates};
+use crate::authz::explain::Network;
+use crate::authz::facts::NetFacts;
 use crate::authz::uid::{Kind, Reference, uid};
 use crate::policy::bundle::Bundle;
 use crate::policy::fault::Fault;
@@ -27,6 +32,7 @@ use crate::policy::references::{References, referring};
 const FACTS: &str = "facts";
 const RECORDS: &str = "records";
 const DEFAULTS: &str = "defaults";
+const NETWORKS: &str = "networks";
 
 /// What an entity is in, by the word for it.
 const PARENTS: [(&str, Kind); 3] =
@@ -42,10 +48,21 @@ pub(super) struct World<'a> {
     records: BTreeMap<String, Value>,
     /// The entities as they are written: a row may change some.
     written: BTreeMap<EntityUid, (Kind, Attributes)>,
+    networks: Vec<Network>,
     /// Closed: each knows all its ancestors.
     entities: Entities,
     schema: &'a Schema,
     references: &'a References,
+}
+
+/// What is true of requests that come from a network.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    ip: IpAddr,
+    #[serde(default)]
+    zones: BTreeSet<String>,
+    country: Option<String>,
 }
 
 /// An entity of Cedar's entity JSON.
@@ -79,6 +96,7 @@ impl<'a> World<'a> {
             facts: Map::new(),
             records: BTreeMap::new(),
             written: BTreeMap::new(),
+            networks: Vec::new(),
             entities: Entities::empty(),
             schema: bundle.schema(),
             references: bundle.references(),
@@ -107,6 +125,13 @@ impl<'a> World<'a> {
         }
         for (name, value) in sections.remove(RECORDS).unwrap_or_default() {
             self.records.insert(name, value.into_inner());
+        }
+        for (name, value) in sections.remove(NETWORKS).unwrap_or_default() {
+            let at = value.span().start;
+            let place: Place = serde_json::from_value(value.into_inner())
+                .map_err(|it| Fault::at(file, at, it.to_string()))?;
+            let facts = NetFacts::new(place.ip, place.zones, place.country);
+            self.networks.push(Network { name, facts });
         }
         let defaults = sections.remove(DEFAULTS).unwrap_or_default();
         for (word, entities) in sections {
@@ -206,6 +231,11 @@ impl<'a> World<'a> {
     /// What a row's `approval`, `delegation` or `call` may leave out.
     pub(super) fn record(&self, key: &str) -> Option<&Value> {
         self.records.get(key).filter(|it| it.is_object())
+    }
+
+    /// Where a request could come from instead.
+    pub(super) fn networks(&self) -> Arc<[Network]> {
+        self.networks.clone().into()
     }
 
     /// The entities called `uids`, those that exist, as `changes` have them.

@@ -11,6 +11,7 @@ use super::facts::is_fact;
 use crate::authz::uid::Reference;
 use crate::policy::fault::Fault;
 use crate::policy::load::SourceFile;
+use crate::policy::meta::Fix;
 
 /// How serde is told of a date that stands without quotes.
 const DATE: &str = "$__toml_private_datetime";
@@ -37,6 +38,7 @@ pub(super) struct Row {
     pub(super) resource: Reference,
     pub(super) expect: Expect,
     pub(super) by: Option<Vec<String>>,
+    pub(super) fix: Option<BTreeSet<Fix>>,
     #[serde(default)]
     pub(super) change: BTreeMap<Reference, Map<String, Value>>,
     #[serde(default)]

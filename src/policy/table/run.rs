@@ -1,6 +1,7 @@
 //! Asking Cedar what a row asks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use cedar_policy::{
@@ -8,12 +9,16 @@ use cedar_policy::{
 };
 use serde_json::{Map, Value};
 
-use super::facts::facts;
+use super::facts::{Told, facts};
 use super::fixtures::{World, chain};
 use super::rows::{Expect, Grant, Row};
+use crate::authz::case::Case;
+use crate::authz::explain::{self, Reach};
 use crate::authz::uid::action;
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::bundle::Bundle;
+use crate::policy::links::Link;
+use crate::policy::meta::Fix;
 
 /// Between a template's id and the number of its link.
 const LINK: char = '#';
@@ -25,7 +30,15 @@ pub(in crate::policy) struct Prepared {
     at: usize,
     expect: Expect,
     by: Option<Vec<String>>,
+    help: Option<Box<Help>>,
     question: Question,
+}
+
+/// The help that a denial must offer.
+struct Help {
+    fix: BTreeSet<Fix>,
+    case: Case,
+    reach: Reach,
 }
 
 pub(in crate::policy) enum Question {
@@ -54,7 +67,7 @@ impl Prepared {
         let (principal, resource, verb) = (&principal.0, &resource.0, action(verb));
         let shape = bundle.shape(&verb).with_context(|| format!("no action `{}`", row.action))?;
         let about = resource.id().unescaped();
-        let facts = facts(given, defaults, shape, about, world, bundle.zones())?;
+        let Told { facts, home } = facts(given, defaults, shape, about, world, bundle.zones())?;
         let asked = Request::new(
             principal.clone(),
             verb.clone(),
@@ -62,24 +75,38 @@ impl Prepared {
             facts.context()?,
             Some(bundle.schema()),
         );
+        let entities = world.slice([principal, resource], &row.change)?;
+        let help = row.fix.clone().map(|fix| {
+            let networks = world.networks();
+            let reach = Reach { home, networks, cost_micros: 0 };
+            let case = Case {
+                principal: principal.clone(),
+                action: verb.clone(),
+                resource: resource.clone(),
+                others: Some(Vec::new()),
+                facts: facts.clone(),
+                entities: entities.clone(),
+                links: row.links(),
+            };
+            Box::new(Help { fix, case, reach })
+        });
         let question = match asked {
             Err(error) => Question::Impossible(chain(&error)),
-            Ok(request) => {
-                let mut entities = world.slice([principal, resource], &row.change)?;
-                entities.extend(facts.entities()?);
-                Question::Possible(Box::new(Possible {
-                    request,
-                    entities: Entities::from_entities(entities, Some(bundle.schema()))
-                        .map_err(|error| anyhow::anyhow!("{}", chain(&error)))?,
-                    granted: granted(&row.grants, bundle, principal, &verb, resource)?,
-                }))
-            }
+            Ok(request) => Question::Possible(Box::new(Possible {
+                request,
+                entities: Entities::from_entities(
+                    entities.into_iter().chain(facts.entities()?),
+                    Some(bundle.schema()),
+                )
+                .map_err(|error| anyhow::anyhow!("{}", chain(&error)))?,
+                granted: granted(&row.grants, bundle, principal, &verb, resource)?,
+            })),
         };
         let by = by.clone().map(|mut it| {
             it.sort_unstable();
             it
         });
-        Ok(Prepared { name: name.clone(), at, expect: *expect, by, question })
+        Ok(Prepared { name: name.clone(), at, expect: *expect, by, help, question })
     }
 
     pub(in crate::policy) fn name(&self) -> &str {
@@ -97,7 +124,9 @@ impl Prepared {
             Question::Impossible(why) => {
                 Some(format!("expected {}, but the schema refuses: {why}", self.expect.as_str()))
             }
-            Question::Possible(it) => self.complaint_of(&it.decide(it.policies(bundle))),
+            Question::Possible(it) => self
+                .complaint_of(&it.decide(it.policies(bundle)))
+                .or_else(|| self.help.as_ref()?.complaint(bundle)),
         }
     }
 
@@ -153,6 +182,33 @@ impl Prepared {
     }
 }
 
+impl Help {
+    /// How the help that is found differs from what is expected, if it does.
+    fn complaint(&self, bundle: &Bundle) -> Option<String> {
+        let found = explain::kinds(&self.case, bundle, &self.reach).into_iter().collect();
+        let words = |it: &BTreeSet<Fix>| {
+            it.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+        };
+        (self.fix != found)
+            .then(|| format!("expected the fix [{}], got [{}]", words(&self.fix), words(&found)))
+    }
+}
+
+impl Row {
+    /// The row's grants as a case knows them.
+    fn links(&self) -> Vec<Arc<Link>> {
+        let link = |(number, grant): (usize, &Grant)| {
+            Arc::new(Link {
+                id: link_id(&grant.template, number),
+                template: grant.template.clone(),
+                principal: grant.principal.clone(),
+                resource: grant.resource.clone(),
+            })
+        };
+        self.grants.iter().enumerate().map(link).collect()
+    }
+}
+
 impl Possible {
     pub(in crate::policy) fn policies<'a>(&'a self, bundle: &'a Bundle) -> &'a PolicySet {
         let asked = (self.request.principal(), self.request.action(), self.request.resource());
@@ -191,7 +247,7 @@ fn granted(
         if set.template(&id).is_none() {
             set.add_template(template.clone())?;
         }
-        let link = PolicyId::new(format!("{}{LINK}{number}", grant.template));
+        let link = PolicyId::new(link_id(&grant.template, number));
         set.link(id, link, slots(grant, template)?)
             .with_context(|| format!("cannot link `{}`", grant.template))?;
     }
@@ -229,6 +285,10 @@ pub(in crate::policy) fn without(policies: &PolicySet, id: &str) -> Result<Polic
 
 fn determining(outcome: &Outcome) -> Vec<String> {
     outcome.reasons.iter().map(|it| without_link(it).to_owned()).collect()
+}
+
+fn link_id(template: &str, number: usize) -> String {
+    format!("{template}{LINK}{number}")
 }
 
 pub(super) fn without_link(id: &str) -> &str {

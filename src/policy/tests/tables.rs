@@ -57,17 +57,17 @@ fn a_row_that_expects_something_else_is_a_fault_at_its_line() {
 #[test]
 fn what_a_table_says_wrong_is_shown_where_it_stands() {
     let second = row("one", "expect = \"allow\"");
-    for (rest, at, problem) in [
-        ("ttl_seconds = 1\nexpect = \"deny\"", 8, "the action is not told `ttl_seconds`"),
-        ("weather = \"fine\"\nexpect = \"deny\"", 8, "no fact `weather`"),
-        ("at = \"noon\"\nexpect = \"deny\"", 8, "`at` is `noon`, not like `2026-03-14T09:00["),
-        ("expect = \"perhaps\"", 8, "unknown variant `perhaps`"),
-        ("change.\"Tool:gone\".risk = \"low\"\nexpect = \"deny\"", 8, "the world has no"),
-        ("grants = [{ template = \"x\" }]\nexpect = \"deny\"", 8, "no template `x`"),
+    for (rest, place, problem) in [
+        ("ttl_seconds = 1\nexpect = \"deny\"", "8:1", "the action is not told `ttl_seconds`"),
+        ("weather = \"fine\"\nexpect = \"deny\"", "8:1", "no fact `weather`"),
+        ("at = \"noon\"\nexpect = \"deny\"", "8:1", "`at` is `noon`, not like `2026-03-14T09:00["),
+        ("expect = \"perhaps\"", "14:10", "unknown variant `perhaps`"),
+        ("change.\"Tool:gone\".risk = \"low\"\nexpect = \"deny\"", "8:1", "the world has no"),
+        ("grants = [{ template = \"x\" }]\nexpect = \"deny\"", "8:1", "no template `x`"),
     ] {
         let found = faults(&format!("{second}{}", row("two", rest)));
-        let place = format!("policies/tests/ours.toml:{at}:1: ");
-        assert!(found.starts_with(&place), "{found}\nwas expected at line {at}");
+        let place = format!("policies/tests/ours.toml:{place}: ");
+        assert!(found.starts_with(&place), "{found}\nwas expected at {place}");
         assert!(found.contains(problem), "{found}");
     }
     let found = faults(&format!("{second}{second}"));
@@ -146,4 +146,18 @@ fn a_fixture_that_the_schema_refuses_is_shown_where_it_stands() {
         let place = format!("policies/tests/fixtures/more.toml:{line}:");
         assert!(found.starts_with(&place) && found.contains(problem), "{found}\nfor {text}");
     }
+}
+
+#[test]
+fn a_denial_offers_the_help_that_its_row_expects() {
+    let elevated = |fix: &str| {
+        format!(
+            "[[test]]\nname = \"deleting\"\nprincipal = \"User:bob\"\naction = \"delete_tool\"\n\
+             resource = \"Tool:calc\"\nexpect = \"deny\"\nfix = {fix}\n"
+        )
+    };
+    assert_eq!(faults(&elevated("[\"reauth\"]")), "");
+    let found = faults(&elevated("[\"mfa\"]"));
+    assert!(found.contains("expected the fix [`mfa`], got [`reauth`]"), "{found}");
+    assert!(faults(&elevated("[\"luck\"]")).contains("unknown variant `luck`"));
 }
