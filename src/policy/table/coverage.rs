@@ -11,7 +11,8 @@ use cedar_policy::{
 use serde::Serialize;
 
 use super::Table;
-use super::run::{Possible, Prepared, without_link};
+use super::grants::without_link;
+use super::run::{Possible, Prepared};
 use crate::policy::anatomy::{Anatomy, Node, Shape};
 use crate::policy::bundle::Bundle;
 use crate::policy::cores;

@@ -152,10 +152,8 @@ fn merged<'a>(
 ) -> Map<String, Value> {
     let mut told = world.facts.clone();
     for (key, value) in given {
-        let usual = match world.record(key) {
-            Some(usual) => Some(about(key, usual, resource)),
-            None => told.get(key).cloned(),
-        };
+        let record = || world.record(key).map(|it| about(key, it, resource));
+        let usual = told.get(key).cloned().or_else(record);
         match (key.as_str(), usual) {
             ("arguments", _) => {
                 let call = told.entry("call").or_insert_with(|| call(resource, world));

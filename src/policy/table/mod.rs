@@ -31,8 +31,10 @@
 //!   in `by` a grant goes by its template's id.
 
 mod coverage;
+mod entities;
 mod facts;
 mod fixtures;
+mod grants;
 mod mutate;
 mod rows;
 mod run;
@@ -51,7 +53,7 @@ pub use self::coverage::{Condition, Coverage, Covered};
 pub use self::mutate::{Mutation, Survivor};
 pub(super) use self::run::Prepared;
 #[cfg(test)]
-pub(super) use self::run::{Question, without};
+pub(super) use self::run::Question;
 
 /// Decision tables, ready to be asked of the bundle they were read for.
 pub struct Table {
@@ -127,17 +129,6 @@ impl Table {
         self.run(bundle).into_iter().filter_map(|it| it.fault).collect()
     }
 
-    /// The policies and templates that no row would miss: leaving any one of these out flips no
-    /// decision of the table.
-    pub fn unnoticed(&self, bundle: &Bundle) -> Vec<String> {
-        bundle
-            .metas()
-            .keys()
-            .filter(|id| !self.rows().any(|row| row.flips_without(id, bundle)))
-            .cloned()
-            .collect()
-    }
-
     pub(in crate::policy) fn rows(&self) -> impl Iterator<Item = &Prepared> {
         self.placed().map(|(_, row)| row)
     }
@@ -178,5 +169,5 @@ impl Part {
 /// The entities of the fixtures.
 #[cfg(test)]
 pub(super) fn entities(tests: &Tests, bundle: &Bundle) -> cedar_policy::Entities {
-    World::read(&tests.fixtures, bundle).unwrap().into_entities()
+    World::read(&tests.fixtures, bundle).unwrap().population.into_entities()
 }

@@ -1,27 +1,22 @@
 //! Asking Cedar what a row asks.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result, bail};
-use cedar_policy::{
-    Authorizer, Entities, EntityUid, PolicyId, PolicySet, Request, SlotId, Template,
-};
+use anyhow::{Context as _, Result};
+use cedar_policy::{Authorizer, Entities, PolicySet, Request};
 use serde_json::{Map, Value};
 
+use super::entities::chain;
 use super::facts::{Told, facts};
-use super::fixtures::{World, chain};
-use super::rows::{Expect, Grant, Row};
+use super::fixtures::World;
+use super::grants::{granted, without_link};
+use super::rows::{Expect, Row};
 use crate::authz::case::Case;
 use crate::authz::explain::{self, Reach};
 use crate::authz::uid::action;
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::bundle::Bundle;
-use crate::policy::links::Link;
 use crate::policy::meta::Fix;
-
-/// Between a template's id and the number of its link.
-const LINK: char = '#';
 
 /// A row whose request stands ready.
 pub(in crate::policy) struct Prepared {
@@ -75,7 +70,7 @@ impl Prepared {
             facts.context()?,
             Some(bundle.schema()),
         );
-        let entities = world.slice([principal, resource], &row.change)?;
+        let entities = world.population.slice([principal, resource], &row.change)?;
         let help = row.fix.clone().map(|fix| {
             let networks = world.networks();
             let reach = Reach { home, networks, cost_micros: 0 };
@@ -149,16 +144,6 @@ impl Prepared {
         Some(complaint)
     }
 
-    /// Whether the decision would be another one without the policy (or template) called `id`.
-    pub(super) fn flips_without(&self, id: &str, bundle: &Bundle) -> bool {
-        let Question::Possible(it) = &self.question else { return false };
-        let policies = it.policies(bundle);
-        let before = it.decide(policies);
-        // A policy that does not determine an answer cannot change it by going.
-        before.reasons.iter().any(|it| without_link(it) == id)
-            && without(policies, id).is_ok_and(|less| it.decide(&less).allow != before.allow)
-    }
-
     fn is_met_by(&self, outcome: &Outcome) -> bool {
         outcome.errors.is_empty()
             && match self.expect {
@@ -194,21 +179,6 @@ impl Help {
     }
 }
 
-impl Row {
-    /// The row's grants as a case knows them.
-    fn links(&self) -> Vec<Arc<Link>> {
-        let link = |(number, grant): (usize, &Grant)| {
-            Arc::new(Link {
-                id: link_id(&grant.template, number),
-                template: grant.template.clone(),
-                principal: grant.principal.clone(),
-                resource: grant.resource.clone(),
-            })
-        };
-        self.grants.iter().enumerate().map(link).collect()
-    }
-}
-
 impl Possible {
     pub(in crate::policy) fn policies<'a>(&'a self, bundle: &'a Bundle) -> &'a PolicySet {
         let asked = (self.request.principal(), self.request.action(), self.request.resource());
@@ -227,70 +197,6 @@ impl Possible {
     }
 }
 
-/// The slice of the row's request with the row's grants linked; None without grants.
-fn granted(
-    grants: &[Grant],
-    bundle: &Bundle,
-    principal: &EntityUid,
-    action: &EntityUid,
-    resource: &EntityUid,
-) -> Result<Option<PolicySet>> {
-    if grants.is_empty() {
-        return Ok(None);
-    }
-    let mut set = bundle.slice(principal.type_name(), action, resource.type_name()).clone();
-    for (number, grant) in grants.iter().enumerate() {
-        let id = PolicyId::new(&grant.template);
-        let Some(template) = bundle.policies().template(&id) else {
-            bail!("no template `{}`", grant.template);
-        };
-        if set.template(&id).is_none() {
-            set.add_template(template.clone())?;
-        }
-        let link = PolicyId::new(link_id(&grant.template, number));
-        set.link(id, link, slots(grant, template)?)
-            .with_context(|| format!("cannot link `{}`", grant.template))?;
-    }
-    Ok(Some(set))
-}
-
-fn slots(grant: &Grant, template: &Template) -> Result<HashMap<SlotId, EntityUid>> {
-    let mut slots = HashMap::new();
-    for slot in template.slots() {
-        let value = if *slot == SlotId::principal() { &grant.principal } else { &grant.resource };
-        let value = value.as_ref().with_context(|| format!("nothing is given for `{slot}`"))?;
-        slots.insert(slot.clone(), value.0.clone());
-    }
-    Ok(slots)
-}
-
-pub(in crate::policy) fn without(policies: &PolicySet, id: &str) -> Result<PolicySet> {
-    let gone = PolicyId::new(id);
-    let kept = policies.policies().filter(|it| it.is_static() && *it.id() != gone);
-    let mut set = PolicySet::from_policies(kept.cloned())?;
-    for link in policies.policies().filter(|it| !it.is_static()) {
-        let (Some(template), Some(values)) = (link.template_id(), link.template_links()) else {
-            continue;
-        };
-        if *template == gone {
-            continue;
-        }
-        if let (None, Some(it)) = (set.template(template), policies.template(template)) {
-            set.add_template(it.clone())?;
-        }
-        set.link(template.clone(), link.id().clone(), values)?;
-    }
-    Ok(set)
-}
-
 fn determining(outcome: &Outcome) -> Vec<String> {
     outcome.reasons.iter().map(|it| without_link(it).to_owned()).collect()
-}
-
-fn link_id(template: &str, number: usize) -> String {
-    format!("{template}{LINK}{number}")
-}
-
-pub(super) fn without_link(id: &str) -> &str {
-    id.split_once(LINK).map_or(id, |(template, _)| template)
 }

@@ -4,7 +4,6 @@ mod bounds;
 mod faults;
 mod links;
 mod lint;
-mod numbers;
 mod slices;
 mod starter;
 mod tables;

@@ -161,3 +161,14 @@ fn a_denial_offers_the_help_that_its_row_expects() {
     assert!(found.contains("expected the fix [`mfa`], got [`reauth`]"), "{found}");
     assert!(faults(&elevated("[\"luck\"]")).contains("unknown variant `luck`"));
 }
+
+#[test]
+fn no_row_is_blind_to_a_change_of_a_starter_policy() {
+    let table = Table::read(&Sources::starter().tests.unwrap(), &STARTER).unwrap();
+    let mutation = table.mutate(&STARTER, "", &|_, _| ()).unwrap();
+    let survivors: Vec<String> =
+        mutation.survivors.iter().map(|it| it.fault().to_string()).collect();
+    assert_eq!(survivors, Vec::<String>::new(), "write a row that fails, or accept the mutant");
+    assert_eq!(mutation.stale, Vec::<String>::new());
+    assert!(mutation.mutants > 800, "only {} mutants were made", mutation.mutants);
+}

@@ -136,7 +136,8 @@ impl TestArgs {
         Ok(Report {
             // Of some rows only it would mean nothing, and mutants drop each policy, too.
             unnoticed: (is_passed && self.filter.is_none() && self.mutate.is_none())
-                .then(|| table.unnoticed(bundle)),
+                .then(|| table.unnoticed(bundle))
+                .transpose()?,
             coverage: wants_coverage.then(|| table.coverage(bundle)),
             min_coverage: self.min_coverage,
             // A row that fails as it is notices nothing.

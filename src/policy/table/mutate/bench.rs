@@ -28,6 +28,8 @@ pub(super) struct Stand<'a> {
 struct One {
     /// The id, of the template for a link.
     id: String,
+    /// The id under which it decides.
+    own: String,
     slots: Option<HashMap<SlotId, EntityUid>>,
     effect: Effect,
     holds: bool,
@@ -89,17 +91,24 @@ impl<'a> Stand<'a> {
         let set = case.policies(bundle);
         let mut policies = Vec::new();
         for policy in set.policies() {
+            let own = policy.id().to_string();
             policies.push(match (policy.template_id(), policy.template_links()) {
                 (Some(id), Some(slots)) => {
                     let template = set.template(id).or_else(|| bundle.policies().template(id));
                     let linked = template.map(|it| link(it, slots.clone())).transpose()?;
                     let holds = linked.is_some_and(|it| holds(case, &it));
-                    One { id: id.to_string(), slots: Some(slots), effect: policy.effect(), holds }
+                    One {
+                        id: id.to_string(),
+                        own,
+                        slots: Some(slots),
+                        effect: policy.effect(),
+                        holds,
+                    }
                 }
                 _ => {
                     let alone = PolicySet::from_policies([policy.clone()])?;
-                    let (id, effect) = (policy.id().to_string(), policy.effect());
-                    One { id, slots: None, effect, holds: holds(case, &alone) }
+                    let holds = holds(case, &alone);
+                    One { id: own.clone(), own, slots: None, effect: policy.effect(), holds }
                 }
             });
         }
@@ -109,6 +118,17 @@ impl<'a> Stand<'a> {
     /// Whether the policy called `id` is asked about this row.
     pub(super) fn knows(&self, id: &str) -> bool {
         self.policies.iter().any(|it| it.id == id)
+    }
+
+    /// Whether the decision is another one without the policy or template called `id`.
+    pub(super) fn flips_without(&self, id: &str) -> bool {
+        let allows = |gone: Option<&str>| {
+            let is_gone = |it: &One| gone.is_some_and(|gone| it.id == gone || it.own == gone);
+            let left = self.policies.iter().filter(|it| it.holds && !is_gone(it));
+            let left: Vec<(&str, Effect)> = left.map(|it| (it.id.as_str(), it.effect)).collect();
+            outcome(&left, Vec::new()).allow
+        };
+        allows(None) != allows(Some(id))
     }
 
     /// Whether the row fails with this instead of the policy called `id`.
@@ -166,4 +186,44 @@ fn link(template: &Template, mut slots: HashMap<SlotId, EntityUid>) -> Result<Po
     set.add_template(template.clone())?;
     set.link(template.id().clone(), PolicyId::new("link"), slots)?;
     Ok(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Table;
+    use super::super::super::grants::without;
+    use super::*;
+    use crate::policy::load::Sources;
+
+    /// Mutants that say less, more, the contrary, and something about others.
+    const MUTANTS: [(&str, &str, &str); 5] = [
+        ("use.low-risk", "&&", "||"),
+        ("use.user", "permit", "forbid"),
+        ("guard.risk.high", "forbid", "permit"),
+        ("limit.failures", "principal is Gatewright::Agent", "principal"),
+        ("hitl.user.confirm", "context.call.confirmed", "!(context.call.confirmed)"),
+    ];
+
+    #[test]
+    fn a_row_fails_as_it_would_under_a_bundle_that_holds_the_mutant() {
+        let bundle = Bundle::starter().unwrap();
+        let table = Table::read(&Sources::starter().tests.unwrap(), &bundle).unwrap();
+        let mutants = MUTANTS.map(|(id, from, to)| {
+            let text = bundle.meta(id).unwrap().text.replacen(from, to, 1);
+            (id, Instead::parse(id, Some(&text), false).unwrap())
+        });
+        let mut killed = [0; MUTANTS.len()];
+        for row in table.rows() {
+            let Some(stand) = Stand::of(row, &bundle).unwrap() else { continue };
+            for ((id, instead), killed) in mutants.iter().zip(&mut killed) {
+                let Instead::Policy { set, .. } = instead else { panic!("`{id}` is no template") };
+                let mut whole = without(stand.case.policies(&bundle), id).unwrap();
+                whole.add(set.policies().next().unwrap().clone()).unwrap();
+                let fails = row.complaint_of(&stand.case.decide(&whole)).is_some();
+                assert_eq!(stand.kills(id, instead), fails, "`{id}` in row `{}`", row.name());
+                *killed += usize::from(fails);
+            }
+        }
+        assert!(killed.iter().all(|it| *it > 0), "{killed:?}");
+    }
 }

@@ -91,10 +91,7 @@ impl Table {
         prefix: &str,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> anyhow::Result<Mutation> {
-        let rows: Vec<&Prepared> = self.rows().collect();
-        let stands = cores::each(&rows, |row| Stand::of(row, bundle));
-        let stands: Vec<Stand<'_>> =
-            stands.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        let stands = self.stands(bundle)?;
         let ids = bundle.metas().keys().filter(|it| it.starts_with(prefix));
         let all: Vec<(&str, Mutant)> = ids.flat_map(|id| of(id, bundle)).collect();
         let validator = Validator::new(bundle.schema().clone());
@@ -105,6 +102,23 @@ impl Table {
             fate
         });
         Ok(self.told(prefix, fates))
+    }
+
+    /// The policies and templates that no row would miss: leaving any one of these out flips no
+    /// decision of the rows, all of which pass.
+    ///
+    /// # Errors
+    /// A set that Cedar does not let be taken apart.
+    pub fn unnoticed(&self, bundle: &Bundle) -> anyhow::Result<Vec<String>> {
+        let stands = self.stands(bundle)?;
+        let ids = bundle.metas().keys();
+        Ok(ids.filter(|id| !stands.iter().any(|it| it.flips_without(id))).cloned().collect())
+    }
+
+    fn stands(&self, bundle: &Bundle) -> anyhow::Result<Vec<Stand<'_>>> {
+        let rows: Vec<&Prepared> = self.rows().collect();
+        let stands = cores::each(&rows, |row| Stand::of(row, bundle));
+        stands.into_iter().filter_map(Result::transpose).collect()
     }
 
     fn told(&self, prefix: &str, fates: Vec<Fate>) -> Mutation {
