@@ -17,6 +17,9 @@ use super::links::{self, Link, Ungrantable};
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
+use super::reads::{self, Reads};
+use super::references::References;
+use super::residue::{self, Residue, Residues};
 use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
@@ -33,8 +36,11 @@ pub struct Bundle {
     meta: BTreeMap<String, Meta>,
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
+    references: References,
     slices: Slices,
+    residues: Residues,
     zones: Vec<String>,
+    reads: BTreeMap<String, Reads>,
     token_scopes: BTreeSet<String>,
 }
 
@@ -99,13 +105,13 @@ impl Bundle {
 
     fn tested(bundle: Bundle) -> Result<Bundle, Vec<Fault>> {
         if let Some(tests) = &bundle.sources.tests {
-            clean(Table::read(tests, &bundle)?.run(&bundle))?;
+            clean(Table::read(tests, &bundle)?.faults(&bundle))?;
         }
         Ok(bundle)
     }
 
     fn checked(sources: Sources) -> Result<Bundle, Vec<Fault>> {
-        let ParsedSchema { schema, shapes } = check::parse_schema(&sources.schema)?;
+        let ParsedSchema { schema, shapes, references } = check::parse_schema(&sources.schema)?;
         let mut parsed = check::parse_policies(&sources.policies)?;
         if let Some(file) = &sources.links {
             links::link(file, &mut parsed)?;
@@ -119,10 +125,13 @@ impl Bundle {
         let findings = lint::lint(&written, &meta, &schema, &actions);
         clean(findings.into_iter().map(|it| place.finding(&it)).collect())?;
 
+        let slices = Slices::of(&schema, &policies, &actions);
         Ok(Bundle {
             digest: digest(&sources),
-            slices: Slices::of(&schema, &policies, &actions),
+            residues: residue::residues(&schema, &slices, &actions),
+            slices,
             zones: syntax::zones(&written),
+            reads: reads::of(&written),
             token_scopes: syntax::token_scopes(&policies, &actions),
             sources,
             schema,
@@ -130,6 +139,7 @@ impl Bundle {
             meta,
             actions,
             shapes,
+            references,
         })
     }
 
@@ -194,6 +204,11 @@ impl Bundle {
         links::granted(slice, &self.policies, links.into_iter().map(|it| &**it), matters)
     }
 
+    /// What is left of the policies about such a request for a tool once it is a credential's.
+    pub fn residue(&self, principal_type: &EntityTypeName, action: &EntityUid) -> Option<&Residue> {
+        self.residues.get(&(principal_type.clone(), action.clone()))
+    }
+
     /// `action` and the groups it is in; empty if the schema has no such action.
     pub fn action_entities(&self, action: &EntityUid) -> &[Entity] {
         self.actions.get(action).map_or(&[], Vec::as_slice)
@@ -214,14 +229,36 @@ impl Bundle {
         scope.admits(env, &self.actions)
     }
 
+    /// Which attributes of entities are references.
+    pub(super) fn references(&self) -> &References {
+        &self.references
+    }
+
     /// What a policy or template says about itself, by its `@id`.
     pub fn meta(&self, id: &str) -> Option<&Meta> {
         self.meta.get(id)
     }
 
+    /// Which kinds of requests that the schema has can be in `scope`, in an order of their own.
+    pub(super) fn admitted(&self, scope: &Scope) -> Vec<bool> {
+        self.schema.request_envs().map(|env| scope.admits(&env, &self.actions)).collect()
+    }
+
+    /// The file of a policy or template, and the byte at which it begins there.
+    pub(super) fn place(&self, id: &str) -> Option<(&SourceFile, usize)> {
+        let meta = self.meta(id)?;
+        let file = self.sources.policies.iter().find(|it| it.name == meta.file)?;
+        Some((file, file.text.find(&meta.text)?))
+    }
+
     /// All of them, by `@id`.
     pub fn metas(&self) -> &BTreeMap<String, Meta> {
         &self.meta
+    }
+
+    /// What the conditions of a policy or template look at, by its `@id`.
+    pub fn reads(&self, id: &str) -> Option<&Reads> {
+        self.reads.get(id)
     }
 
     /// The IANA zones that policies read: what the clock's facts must hold.
