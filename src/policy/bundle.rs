@@ -239,11 +239,6 @@ impl Bundle {
         self.meta.get(id)
     }
 
-    /// Which kinds of requests that the schema has can be in `scope`, in an order of their own.
-    pub(super) fn admitted(&self, scope: &Scope) -> Vec<bool> {
-        self.schema.request_envs().map(|env| scope.admits(&env, &self.actions)).collect()
-    }
-
     /// The file of a policy or template, and the byte at which it begins there.
     pub(super) fn place(&self, id: &str) -> Option<(&SourceFile, usize)> {
         let meta = self.meta(id)?;
