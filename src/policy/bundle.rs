@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, Schema, Template};
+use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, RequestEnv, Schema, Template};
 use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 
@@ -18,6 +18,7 @@ use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
 use super::reads::{self, Reads};
+use super::residue::{self, Residue, Residues};
 use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
@@ -35,6 +36,7 @@ pub struct Bundle {
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
     slices: Slices,
+    residues: Residues,
     zones: Vec<String>,
     reads: BTreeMap<String, Reads>,
     token_scopes: BTreeSet<String>,
@@ -121,9 +123,11 @@ impl Bundle {
         let findings = lint::lint(&written, &meta, &schema, &actions);
         clean(findings.into_iter().map(|it| place.finding(&it)).collect())?;
 
+        let slices = Slices::of(&schema, &policies, &actions);
         Ok(Bundle {
             digest: digest(&sources),
-            slices: Slices::of(&schema, &policies, &actions),
+            residues: residue::residues(&schema, &slices, &actions),
+            slices,
             zones: syntax::zones(&written),
             reads: reads::of(&written),
             token_scopes: syntax::token_scopes(&policies, &actions),
@@ -197,6 +201,11 @@ impl Bundle {
         links::granted(slice, &self.policies, links.into_iter().map(|it| &**it), matters)
     }
 
+    /// What is left of the policies about such a request for a tool once it is a credential's.
+    pub fn residue(&self, principal_type: &EntityTypeName, action: &EntityUid) -> Option<&Residue> {
+        self.residues.get(&(principal_type.clone(), action.clone()))
+    }
+
     /// `action` and the groups it is in; empty if the schema has no such action.
     pub fn action_entities(&self, action: &EntityUid) -> &[Entity] {
         self.actions.get(action).map_or(&[], Vec::as_slice)
@@ -210,6 +219,11 @@ impl Bundle {
     /// Which facts `action` takes.
     pub fn shape(&self, action: &EntityUid) -> Option<Shape> {
         self.shapes.get(action).copied()
+    }
+
+    /// Whether a request of the kind `env` can be in `scope`.
+    pub(super) fn admits(&self, scope: &Scope, env: &RequestEnv) -> bool {
+        scope.admits(env, &self.actions)
     }
 
     /// What a policy or template says about itself, by its `@id`.

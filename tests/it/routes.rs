@@ -99,7 +99,6 @@ const AWAITING: &[&str] = &[
     "activate_policy",
     "delete_agent",
     "draft_policy",
-    "grant_tool",
     "quarantine_tool",
     "review_policy",
     "rollback_policy",
@@ -118,6 +117,7 @@ const LISTS: &[&str] = &[
     "GET /api/v1/agent/actions",
     "GET /api/v1/credentials",
     "GET /api/v1/approvals",
+    "GET /api/v1/grants",
 ];
 
 /// Answers whatever policy says, with what policy says of each action.
@@ -195,6 +195,7 @@ struct Things {
     mandate: String,
     approval: String,
     decision: String,
+    grant: String,
 }
 
 impl Things {
@@ -217,7 +218,10 @@ impl Things {
         let mandate = samples::mandate("reckoner", "calculators", &["evaluate"]);
         let mandate = uma.post(&path, &mandate).await.expect(201);
         let approval = waiting(gate, &admin).await;
+        let grant = samples::grant("Group:favoured", "Tool:calc");
+        let grant = admin.post("/api/v1/grants", &grant).await.expect(201);
         let things = Things {
+            grant: text(&grant["id"]),
             approval: text(&approval["approval"]["id"]),
             decision: text(&vended["decision_id"]),
             mandate: text(&mandate["id"]),
@@ -243,6 +247,7 @@ impl Things {
             ("mandate", &self.mandate),
             ("approval", &self.approval),
             ("decision", &self.decision),
+            ("grant", &self.grant),
             ("role", "auditor"),
             ("version", "1.0.0"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),
@@ -295,6 +300,7 @@ impl Things {
             "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
             "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
             "POST /mcp" => json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }),
+            "POST /api/v1/grants" => samples::grant("Role:agent", &format!("Tool:{}", self.tool)),
             EXECUTE => json!({ "custom_actions": { "calc": {} } }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
@@ -315,6 +321,7 @@ impl Things {
             format!("/api/v1/api-keys/{}", self.key),
             format!("/api/v1/mandates/{}", self.mandate),
             format!("/api/v1/approvals/{}", self.approval),
+            format!("/api/v1/grants/{}", self.grant),
             "/api/v1/users".into(),
             "/api/v1/agents".into(),
             "/api/v1/tools".into(),

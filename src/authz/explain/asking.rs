@@ -121,7 +121,8 @@ impl<'a> Asking<'a> {
     /// What all the policies about such requests of this principal read.
     pub fn slice(&self, case: &Case, principal: &EntityUid) -> Vec<&'a Reads> {
         let kinds = (principal.type_name(), case.resource.type_name());
-        let slice = self.bundle.slice(kinds.0, &case.action, kinds.1);
+        let action = action_of(case, principal, self.bundle);
+        let slice = self.bundle.slice(kinds.0, &action, kinds.1);
         let read = slice.policies().filter_map(|it| self.bundle.reads(it.id().as_ref()));
         read.chain(case.links.iter().filter_map(|it| self.bundle.reads(&it.template))).collect()
     }
@@ -163,11 +164,18 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// Under which action policies are asked: a tool may have one of its own.
+fn action_of(case: &Case, principal: &EntityUid, bundle: &Bundle) -> EntityUid {
+    let request = case.request_for(principal, bundle);
+    let action = request.ok().and_then(|(request, _)| request.action().cloned());
+    action.unwrap_or_else(|| case.action.clone())
+}
+
 /// The policies, and grants, that are about requests of this kind.
 pub fn slice_for(case: &Case, principal: &EntityUid, bundle: &Bundle) -> Option<PolicySet> {
     let kinds = (principal.type_name(), case.resource.type_name());
     let links = case.links_of(principal);
-    bundle.slice_with(kinds.0, &case.action, kinds.1, &links).ok()
+    bundle.slice_with(kinds.0, &action_of(case, principal, bundle), kinds.1, &links).ok()
 }
 
 /// Those of `policies` that are about this very request, whatever their conditions say of it.
@@ -177,7 +185,10 @@ pub fn in_scope<'a>(
     bundle: &Bundle,
     policies: impl IntoIterator<Item = &'a Policy>,
 ) -> BTreeSet<String> {
-    let Ok((_, entities)) = case.request_for(principal, bundle) else { return BTreeSet::new() };
+    let Ok((request, entities)) = case.request_for(principal, bundle) else {
+        return BTreeSet::new();
+    };
+    let action = request.action().unwrap_or(&case.action);
     let within =
         |it: &EntityUid, group: &EntityUid| it == group || entities.is_ancestor_of(group, it);
     let is_principal = |policy: &Policy| match policy.principal_constraint() {
@@ -191,8 +202,8 @@ pub fn in_scope<'a>(
     };
     let is_action = |policy: &Policy| match policy.action_constraint() {
         ActionConstraint::Any => true,
-        ActionConstraint::Eq(it) => case.action == it,
-        ActionConstraint::In(groups) => groups.iter().any(|it| within(&case.action, it)),
+        ActionConstraint::Eq(it) => *action == it,
+        ActionConstraint::In(groups) => groups.iter().any(|it| within(action, it)),
     };
     let resource = &case.resource;
     let is_resource = |policy: &Policy| match policy.resource_constraint() {
