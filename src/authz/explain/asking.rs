@@ -2,23 +2,30 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
 };
 
-use super::Reach;
+use super::{Pace, Reach};
 use super::cure::{Cures, moving};
 use crate::authz::case::Case;
 use crate::policy::{Bundle, Reads};
+
+/// So many evaluations are everybody's. What takes more is looked for by one caller at a time: a
+/// denial costs nobody a quota.
+const QUICK_MAX: usize = 32;
+static SEARCHING: Mutex<()> = Mutex::new(());
 
 /// What every search asks with.
 pub struct Asking<'a> {
     pub bundle: &'a Bundle,
     pub reach: &'a Reach,
     pub possible: Cures,
-    left: Cell<usize>,
+    pace: Pace,
     asked: Cell<usize>,
+    turn: RefCell<Option<MutexGuard<'static, ()>>>,
     /// Policies that stood in the way at some point: their literals are worth trying.
     seen: RefCell<BTreeSet<String>>,
     /// For each principal, the permits that are about such requests and look at something that can
@@ -50,14 +57,14 @@ pub enum Denier {
 }
 
 impl<'a> Asking<'a> {
-    /// With a budget of so many evaluations.
-    pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Cures, budget: usize) -> Self {
+    pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Cures, pace: Pace) -> Self {
         Asking {
             bundle,
             reach,
             possible,
-            left: Cell::new(budget),
+            pace,
             asked: Cell::new(0),
+            turn: RefCell::default(),
             seen: RefCell::default(),
             permits: RefCell::default(),
         }
@@ -134,9 +141,17 @@ impl<'a> Asking<'a> {
     }
 
     fn spend(&self) -> Result<(), Spent> {
-        let left = self.left.get().checked_sub(1).ok_or(Spent)?;
-        self.left.set(left);
-        self.asked.set(self.asked.get() + 1);
+        let asked = self.asked.get() + 1;
+        if asked > self.pace.budget() {
+            return Err(Spent);
+        }
+        if asked == QUICK_MAX {
+            *self.turn.borrow_mut() = Some(match self.pace {
+                Pace::Denial => SEARCHING.try_lock().map_err(|_| Spent)?,
+                Pace::Explanation => SEARCHING.lock().unwrap_or_else(PoisonError::into_inner),
+            });
+        }
+        self.asked.set(asked);
         Ok(())
     }
 
