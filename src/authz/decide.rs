@@ -287,15 +287,6 @@ impl Decider {
         Ok(Arc::new(ClockFacts::at(at, &self.surroundings.home, bundle.zones())?))
     }
 
-<<<<<<< HEAD
-    /// What could be for a request that costs this much, in millionths of a US dollar.
-    pub fn reach(&self, cost_micros: u64) -> Reach {
-        let home = self.surroundings.home.clone();
-        Reach { home, networks: self.networks.clone(), cost_micros }
-    }
-
-=======
->>>>>>> main
     /// The zone in which the organization's hours count.
     pub fn home(&self) -> &TimeZone {
         &self.surroundings.home
@@ -306,16 +297,10 @@ impl Decider {
         self.clock_facts_at(self.clock.now(), bundle)
     }
 
-<<<<<<< HEAD
-    /// The names of the networks that the settings name.
-    pub fn zone_names(&self) -> impl Iterator<Item = &str> {
-        self.surroundings.zones.keys().map(String::as_str)
-=======
     /// What could be for a request that costs this much, in millionths of a US dollar.
     pub fn reach(&self, cost_micros: u64) -> Reach {
         let home = self.surroundings.home.clone();
         Reach { home, networks: self.networks.clone(), cost_micros }
->>>>>>> main
     }
 
     fn net_facts(&self, ip: IpAddr) -> NetFacts {

@@ -194,13 +194,8 @@ struct Things {
     key: String,
     mandate: String,
     approval: String,
-<<<<<<< HEAD
-    decision: String,
-    grant: String,
-=======
     grant: String,
     decision: String,
->>>>>>> main
 }
 
 impl Things {
@@ -251,13 +246,8 @@ impl Things {
             ("key", &self.key),
             ("mandate", &self.mandate),
             ("approval", &self.approval),
-<<<<<<< HEAD
-            ("decision", &self.decision),
-            ("grant", &self.grant),
-=======
             ("grant", &self.grant),
             ("decision", &self.decision),
->>>>>>> main
             ("role", "auditor"),
             ("version", "1.0.0"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),

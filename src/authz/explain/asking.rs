@@ -8,8 +8,8 @@ use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
 };
 
-use super::{Pace, Reach};
 use super::cure::{Cures, moving};
+use super::{Pace, Reach};
 use crate::authz::case::Case;
 use crate::policy::{Bundle, Reads};
 

@@ -40,9 +40,9 @@ fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|it| it.to_string())
 }
 
-pub async fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
     match (&args.entry, args.decision) {
-        (Some(file), _) => offline(file, args),
+        (Some(file), _) => offline(file, &args),
         (None, Some(decision)) => Ok(end(online(decision, &args.api).await)),
         (None, None) => Err(anyhow!("name a decision, or a file with `--entry`")),
     }

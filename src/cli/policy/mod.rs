@@ -30,25 +30,14 @@ pub enum PolicyCommand {
     Explain(Box<explain::ExplainArgs>),
 }
 
-<<<<<<< HEAD
-pub async fn run(command: &PolicyCommand) -> anyhow::Result<ExitCode> {
-    let done = match command {
-        PolicyCommand::Check(folders) => check::check(folders),
-        PolicyCommand::Test(folders) => test::test(folders),
-        PolicyCommand::Explain(args) => return explain::run(args).await,
-=======
 pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
         PolicyCommand::Check(folders) => check::check(&folders),
         PolicyCommand::Test(folders) => test::test(&folders),
->>>>>>> main
         PolicyCommand::Prove(args) => {
             return Ok(prove::prove(&args).await.unwrap_or_else(|faults| told(&faults)));
         }
-<<<<<<< HEAD
-=======
         PolicyCommand::Explain(args) => return explain::run(*args).await,
->>>>>>> main
     };
     Ok(match done {
         Ok(line) => {
