@@ -2,6 +2,7 @@
 
 mod bounds;
 mod bundle;
+pub mod bundles;
 mod check;
 mod fault;
 mod links;

@@ -25,6 +25,7 @@ pub const FILES: &[(&str, &str)] = files![
     "policies/70-delegation.cedar",
     "policies/80-admin.cedar",
     "policies/templates/grant.cedar",
+    "policies/tests/lifecycle.json",
     "policies/tests/table.json",
     "policies/tests/world.json",
     "schemas/gatewright.cedarschema",
@@ -67,6 +68,11 @@ pub(super) fn with_root_tier(mut sources: Sources) -> Result<Sources, Fault> {
         }
     }
     Ok(sources)
+}
+
+/// Whether this is the text of the root tier of this release.
+pub(super) fn is_root_tier(text: &str) -> bool {
+    below("policies/").any(|it| it.name == ROOT_NAME && it.text == text)
 }
 
 fn below(directory: &'static str) -> impl Iterator<Item = SourceFile> {
