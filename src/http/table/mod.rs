@@ -2,6 +2,7 @@
 
 mod access;
 mod open;
+mod policies;
 mod principals;
 mod sign_in;
 mod tools;
@@ -10,6 +11,7 @@ use warp::http::Method;
 
 use self::access::{auditing, human_in_the_loop, requests_for_access, vending};
 use self::open::{health_and_docs, keys_and_feeds};
+use self::policies::{in_force, lifecycle};
 use self::principals::{delegation, keys, machines, people};
 use self::sign_in::{authorization_server, second_factors, sign_in};
 use self::tools::{calls, mcp_server, registry, servers, versions_of_tools};
@@ -41,6 +43,8 @@ pub fn routes() -> Vec<Route> {
         ("Credentials", vending()),
         ("Approvals", human_in_the_loop()),
         ("Access requests", requests_for_access()),
+        ("Policies", in_force()),
+        ("Bundles", lifecycle()),
         ("Audit", auditing()),
     ];
     let filed = |(tag, routes): (&'static str, Vec<Route>)| {
