@@ -43,6 +43,13 @@ enum Output {
     Json,
 }
 
+impl ApiArgs {
+    /// Whether text is asked for, not JSON.
+    pub fn is_for_people(&self) -> bool {
+        self.output == Output::Table
+    }
+}
+
 /// A server, and how to show what it says.
 pub struct Api {
     client: Client,
