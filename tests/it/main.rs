@@ -33,6 +33,7 @@ mod interop;
 mod introspection;
 mod leases;
 mod ledger;
+mod lifecycle;
 mod machines;
 mod mcp;
 mod mutants;
