@@ -6,6 +6,7 @@ use crate::approvals::Approvals;
 use crate::authn::api_keys::ApiKeys;
 use crate::credentials::Credentials;
 use crate::directory::Directory;
+use crate::grants::Grants;
 use crate::policy::bundles::Bundles;
 use crate::registry::Registry;
 
@@ -18,4 +19,5 @@ pub struct World {
     pub api_keys: Arc<ApiKeys>,
     pub approvals: Arc<Approvals>,
     pub bundles: Arc<Bundles>,
+    pub grants: Arc<Grants>,
 }

@@ -97,6 +97,7 @@ impl Server {
         tokio::spawn(app.approvals.clone().keep(stop.clone()));
         let follow = app.bundles.clone().follow(app.clone(), readings, stop.clone());
         tasks.push(tokio::spawn(follow));
+        tokio::spawn(app.grants.clone().keep(stop.clone()));
         tasks.push(tokio::spawn(app.api_keys.clone().keep_uses(stop.clone())));
         tasks.push(tokio::spawn(app.clone().go_round(stop.clone())));
         tasks.push(tokio::spawn(app.secrets.clone().keep(stop.clone())));

@@ -3,20 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
-use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, Schema};
+use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, RequestEnv, Schema, Template};
 use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 
 use super::bounds;
 use super::check::{self, ParsedPolicies, ParsedSchema};
 use super::fault::Fault;
-use super::links;
+use super::links::{self, Link, Ungrantable};
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
-use super::slice::Slices;
+use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
 use super::table::Table;
@@ -181,6 +182,26 @@ impl Bundle {
         self.slices.get_undelegated(principal_type, action, resource_type)
     }
 
+    /// The slice together with grants.
+    ///
+    /// # Errors
+    /// A grant of a template that the bundle does not have, or of another form.
+    pub fn slice_with<'a>(
+        &self,
+        principal_type: &EntityTypeName,
+        action: &EntityUid,
+        resource_type: &EntityTypeName,
+        links: impl IntoIterator<Item = &'a Arc<Link>>,
+    ) -> Result<PolicySet, Ungrantable> {
+        let slice = self.slice(principal_type, action, resource_type);
+        let matters = |it: &Template| {
+            let scope = Scope::of_template(it);
+            scope.admits_types(principal_type, resource_type)
+                && scope.admits_action(action, &self.actions)
+        };
+        links::granted(slice, &self.policies, links.into_iter().map(|it| &**it), matters)
+    }
+
     /// `action` and the groups it is in; empty if the schema has no such action.
     pub fn action_entities(&self, action: &EntityUid) -> &[Entity] {
         self.actions.get(action).map_or(&[], Vec::as_slice)
@@ -194,6 +215,11 @@ impl Bundle {
     /// Which facts `action` takes.
     pub fn shape(&self, action: &EntityUid) -> Option<Shape> {
         self.shapes.get(action).copied()
+    }
+
+    /// Whether a request of the kind `env` can be in `scope`.
+    pub(super) fn admits(&self, scope: &Scope, env: &RequestEnv) -> bool {
+        scope.admits(env, &self.actions)
     }
 
     /// What a policy or template says about itself, by its `@id`.

@@ -9,7 +9,7 @@ mod tools;
 
 use warp::http::Method;
 
-use self::access::{auditing, human_in_the_loop, requests_for_access, vending};
+use self::access::{auditing, granting, human_in_the_loop, requests_for_access, vending};
 use self::open::{health_and_docs, keys_and_feeds};
 use self::policies::{in_force, lifecycle};
 use self::principals::{delegation, keys, machines, people};
@@ -41,6 +41,7 @@ pub fn routes() -> Vec<Route> {
         ),
         ("MCP", mcp_server()),
         ("Credentials", vending()),
+        ("Grants", granting()),
         ("Approvals", human_in_the_loop()),
         ("Access requests", requests_for_access()),
         ("Policies", in_force()),
