@@ -11,6 +11,7 @@ mod lint;
 mod load;
 mod meta;
 pub mod prove;
+pub mod residue;
 mod slice;
 mod starter;
 mod syntax;

@@ -47,6 +47,7 @@ mod proofs;
 mod registry;
 mod remote_tools;
 mod replicas;
+mod residuals;
 mod risk;
 mod routes;
 mod sandbox;

@@ -92,8 +92,7 @@ const ASKED_AT_SIGN_IN: &[&str] = &[
 const ASKED_BESIDE_A_FACTOR: &[&str] = &["add_factor"];
 
 /// Actions that policies can speak of already, and that nothing can ask for yet.
-const AWAITING: &[&str] =
-    &["delete_agent", "grant_tool", "quarantine_tool", "transfer_tool", "view_role"];
+const AWAITING: &[&str] = &["delete_agent", "quarantine_tool", "transfer_tool", "view_role"];
 
 /// Lists answer whatever policy says, with what it lets be seen.
 const LISTS: &[&str] = &[
@@ -106,6 +105,7 @@ const LISTS: &[&str] = &[
     "GET /api/v1/credentials",
     "GET /api/v1/approvals",
     "GET /api/v1/bundles",
+    "GET /api/v1/grants",
 ];
 
 /// Answers whatever policy says, with what policy says of each action.
@@ -188,6 +188,7 @@ struct Things {
     mandate: String,
     approval: String,
     bundle: String,
+    grant: String,
 }
 
 impl Things {
@@ -210,8 +211,11 @@ impl Things {
         let mandate = samples::mandate("reckoner", "calculators", &["evaluate"]);
         let mandate = uma.post(&path, &mandate).await.expect(201);
         let approval = waiting(gate, &admin).await;
+        let grant = samples::grant("Group:favoured", "Tool:calc");
+        let grant = admin.post("/api/v1/grants", &grant).await.expect(201);
         let bundles = admin.get("/api/v1/bundles").await.expect(200);
         let things = Things {
+            grant: text(&grant["id"]),
             bundle: text(&bundles["items"][0]["id"]),
             approval: text(&approval["approval"]["id"]),
             mandate: text(&mandate["id"]),
@@ -238,6 +242,7 @@ impl Things {
             ("approval", &self.approval),
             ("bundle", &self.bundle),
             ("policy", "use.translators"),
+            ("grant", &self.grant),
             ("role", "auditor"),
             ("version", "1.0.0"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),
@@ -296,6 +301,7 @@ impl Things {
                 json!({ "files": { "policies/90-ours.cedar": samples::POLICY } })
             }
             "POST /api/v1/bundles/{bundle}/review" => json!({ "verdict": "yes", "reason": "so" }),
+            "POST /api/v1/grants" => samples::grant("Role:agent", &format!("Tool:{}", self.tool)),
             EXECUTE => json!({ "custom_actions": { "calc": {} } }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
@@ -316,6 +322,7 @@ impl Things {
             format!("/api/v1/api-keys/{}", self.key),
             format!("/api/v1/mandates/{}", self.mandate),
             format!("/api/v1/approvals/{}", self.approval),
+            format!("/api/v1/grants/{}", self.grant),
             "/api/v1/users".into(),
             "/api/v1/agents".into(),
             "/api/v1/tools".into(),

@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod folders;
 mod lifecycle;
+mod prove;
 mod report;
 mod test;
 
@@ -23,6 +24,9 @@ pub enum PolicyCommand {
     Check(Folders),
     /// Run the decision tables, and look for policies that no row would miss
     Test(Folders),
+    /// Prove, with the solver cvc5, that nobody is locked out and nobody can raise themselves; name policies
+    /// that never apply; and, compared with other policies, what these allow beyond them
+    Prove(prove::ProveArgs),
     /// Show what differs between two bundles: policies, and what they allow
     Diff(diff::Diff),
     /// Upload the folders as a draft, and show what the server's check found
@@ -45,6 +49,9 @@ pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     Ok(match command {
         PolicyCommand::Check(folders) => end(check::check(&folders)),
         PolicyCommand::Test(folders) => end(test::test(&folders)),
+        PolicyCommand::Prove(args) => {
+            prove::prove(&args).await.unwrap_or_else(|faults| told(&faults))
+        }
         PolicyCommand::Diff(args) => diff::run(args).await?,
         PolicyCommand::Push(args) => lifecycle::push(args).await?,
         PolicyCommand::Recheck(args) => lifecycle::check(args).await,
