@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::bounds;
 use super::check::{self, ParsedPolicies, ParsedSchema};
 use super::fault::Fault;
+use super::history::Declared;
 use super::links;
 use super::lint;
 use super::load::{SourceFile, Sources};
@@ -35,6 +36,7 @@ pub struct Bundle {
     slices: Slices,
     zones: Vec<String>,
     token_scopes: BTreeSet<String>,
+    past: Declared,
 }
 
 impl Bundle {
@@ -104,7 +106,9 @@ impl Bundle {
     }
 
     fn checked(sources: Sources) -> Result<Bundle, Vec<Fault>> {
-        let ParsedSchema { schema, shapes } = check::parse_schema(&sources.schema)?;
+        let mut past = Declared::parse(sources.history.as_ref())?;
+        let parsed = check::parse_schema(&sources.schema, past.facts())?;
+        let ParsedSchema { schema, shapes } = parsed;
         let mut parsed = check::parse_policies(&sources.policies)?;
         if let Some(file) = &sources.links {
             links::link(file, &mut parsed)?;
@@ -115,7 +119,9 @@ impl Bundle {
 
         let actions = check::action_entities(&schema).map_err(|it| whole(&it))?;
         let written = syntax::written(&policies).map_err(|it| whole(&it))?;
-        let findings = lint::lint(&written, &meta, &schema, &actions);
+        past.find_readers(&written, &actions);
+        let falling: Vec<String> = past.falling().collect();
+        let findings = lint::lint(&written, &meta, &schema, &actions, &falling);
         clean(findings.into_iter().map(|it| place.finding(&it)).collect())?;
 
         Ok(Bundle {
@@ -129,6 +135,7 @@ impl Bundle {
             meta,
             actions,
             shapes,
+            past,
         })
     }
 
@@ -181,6 +188,16 @@ impl Bundle {
     /// The actions that somebody can ask for; groups are left out.
     pub fn actions(&self) -> impl Iterator<Item = &EntityUid> {
         self.slices.actions()
+    }
+
+    /// The facts about the past that it declares.
+    pub fn past(&self) -> &Declared {
+        &self.past
+    }
+
+    /// What is not wrong, and probably not meant either.
+    pub fn warnings(&self) -> Vec<Fault> {
+        self.sources.history.iter().flat_map(|it| self.past.unread(it)).collect()
     }
 
     /// Which facts `action` takes.

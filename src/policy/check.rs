@@ -10,6 +10,7 @@ use miette::Diagnostic;
 use serde_json::Value;
 
 use super::fault::{Fault, position};
+use super::history::{self, Fact};
 use super::load::SourceFile;
 use super::meta::{Fix, Meta, Tier};
 use super::starter;
@@ -26,8 +27,11 @@ pub(super) struct ParsedSchema {
     pub(super) shapes: HashMap<EntityUid, Shape>,
 }
 
-/// Parses every schema file and joins them.
-pub(super) fn parse_schema(files: &[SourceFile]) -> Result<ParsedSchema, Vec<Fault>> {
+/// Parses every schema file and joins them, with the facts about the past in their place.
+pub(super) fn parse_schema(
+    files: &[SourceFile],
+    past: &[Fact],
+) -> Result<ParsedSchema, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut fragments = Vec::new();
     let mut shapes = HashMap::new();
@@ -44,10 +48,11 @@ pub(super) fn parse_schema(files: &[SourceFile]) -> Result<ParsedSchema, Vec<Fau
     if !faults.is_empty() {
         return Err(faults);
     }
+    let path = files.first().map_or("schema", |it| it.path.as_str());
+    let fragments = history::declare(fragments, past, path).map_err(|it| vec![it])?;
     match Schema::from_schema_fragments(fragments) {
         Ok(schema) => Ok(ParsedSchema { schema, shapes }),
         Err(error) => {
-            let path = files.first().map_or("schema", |it| it.path.as_str());
             let mut fault = Fault::whole(path, error.to_string());
             fault.fix = error.help().map(|it| it.to_string());
             Err(vec![fault])

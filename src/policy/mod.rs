@@ -4,6 +4,7 @@ mod bounds;
 mod bundle;
 mod check;
 mod fault;
+mod history;
 mod links;
 mod lint;
 mod load;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use self::bundle::Bundle;
 pub use self::fault::Fault;
+pub use self::history::{Count, Counted, Declared, Ending, Fact, Per};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
 pub use self::starter::FILES as STARTER_FILES;

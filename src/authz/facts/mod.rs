@@ -3,12 +3,14 @@
 //! The shapes are those of `schemas/gatewright.cedarschema`. Values become Cedar expressions
 //! directly: by way of JSON a context costs six times as much.
 
+mod amount;
 mod approval;
 mod call;
 mod circumstances;
 mod clock;
 mod delegation;
 mod express;
+mod history;
 mod shape;
 mod usage;
 
@@ -22,11 +24,13 @@ use anyhow::{Context as _, Result};
 use cedar_policy::{Context, Entity, RestrictedExpression};
 use serde::{Deserialize, Serialize};
 
+pub use self::amount::{Amount, Inexact};
 pub use self::approval::{Approval, ApprovalState};
 pub use self::call::{Call, Flat, ToolVersion, flatten};
 pub use self::circumstances::{Age, NetFacts, Risk, SessionFacts};
 pub use self::clock::{ClockFacts, LocalTime, Weekday};
 pub use self::delegation::{Delegation, Mandate};
+pub use self::history::{History, Tally};
 pub use self::shape::Shape;
 pub use self::usage::{Ask, Usage};
 
@@ -55,6 +59,10 @@ pub struct Facts {
     /// the shape is `Base`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Delegation>,
+    /// What happened before, as far as the decision needs it; Cedar is told, where the shape is
+    /// `Credential` or `Call`, of nothing where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
     /// What only some actions need.
     pub particulars: Particulars,
 }
@@ -97,6 +105,9 @@ impl Facts {
                 told.push(("delegation", delegation.expression()?));
             }
         }
+        if matches!(self.particulars.shape(), Shape::Credential | Shape::Call) {
+            told.push(("history", self.history.as_ref().map_or_else(nothing, History::expression)?));
+        }
         self.particulars.tell(&mut told)?;
         Context::from_pairs(told.into_iter().map(|(key, value)| (key.to_owned(), value)))
             .context("the facts do not make a context")
@@ -120,6 +131,10 @@ impl Facts {
         }
         Ok(entities)
     }
+}
+
+fn nothing() -> Result<RestrictedExpression> {
+    History::default().expression()
 }
 
 impl Particulars {

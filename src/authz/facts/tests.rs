@@ -38,6 +38,7 @@ fn facts(particulars: Particulars) -> Facts {
         risk_reasons: Vec::new(),
         token_scopes: ["agent:calc".to_owned()].into(),
         delegation: Some(delegation()),
+        history: None,
         particulars,
     }
 }

@@ -21,18 +21,20 @@ pub(super) struct Finding {
     pub(super) fix: &'static str,
 }
 
-/// Every finding in `all`, policy by policy.
+/// Every finding in `all`, policy by policy. `falling` are the paths below `context` of declared
+/// facts that may only ever take away.
 pub(super) fn lint(
     all: &[Written],
     meta: &BTreeMap<String, Meta>,
     schema: &Schema,
     actions: &HashMap<EntityUid, Vec<Entity>>,
+    falling: &[String],
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for policy in all {
         total_guard_rails(policy, &mut findings);
         known_zones(policy, &mut findings);
-        monotone::check(policy, &mut findings);
+        monotone::check(policy, falling, &mut findings);
         scoped_permit(policy, &mut findings);
         if let Some(meta) = meta.get(&policy.id) {
             root_tier_only(policy, meta, schema, actions, &mut findings);

@@ -3,8 +3,8 @@
 //! Told to every action: `now` (RFC 3339), `home_time_zone`, `ip`, `zones`, `country`, `aal`,
 //! `session_age_seconds`, `mfa_age_seconds`, `reauth_age_seconds`, `by_client`, `risk`. Told to some, as the
 //! schema says: `token` (scopes), `role`, `ask` (scopes), `ttl_seconds`, `calls_last_minute`,
-//! `calls_today`, `cost_today_micros`, `failures_last_hour`, `calls_ever`, `approval`,
-//! `delegation`, `call`. The last three are records of which a row gives what differs from the
+//! `calls_today`, `cost_today_micros`, `failures_last_hour`, `calls_ever`, `history` (by name; what
+//! is left out is 0), `approval`, `delegation`, `call`. The last three are records of which a row gives what differs from the
 //! world's record of that name; the tools in them are the row's own unless it says otherwise.
 
 use std::collections::BTreeSet;
@@ -19,9 +19,10 @@ use serde_json::{Map, Value, json};
 
 use super::world::World;
 use crate::authz::facts::{
-    Age, Approval, Ask, Call, ClockFacts, Delegation, Facts, NetFacts, Particulars, Risk,
+    Age, Approval, Ask, Call, ClockFacts, Delegation, Facts, History, NetFacts, Particulars, Risk,
     SessionFacts, Shape, Usage,
 };
+use crate::policy::Bundle;
 
 /// Facts as a row and its world write them.
 #[derive(Debug, Deserialize)]
@@ -52,6 +53,8 @@ struct Told {
     cost_today_micros: u64,
     failures_last_hour: u64,
     calls_ever: u64,
+    #[serde(default)]
+    history: History,
     approval: Option<Approval>,
     delegation: Option<Delegation>,
     call: Option<Call>,
@@ -64,7 +67,7 @@ pub(super) fn facts(
     shape: Shape,
     resource: &str,
     world: &World,
-    zones: &[String],
+    bundle: &Bundle,
 ) -> Result<Facts> {
     for key in given.keys() {
         ensure!(is_told(key, shape), "the action is not told `{key}`");
@@ -74,8 +77,9 @@ pub(super) fn facts(
     let home = TimeZone::get(&told.home_time_zone)
         .with_context(|| format!("no time zone `{}`", told.home_time_zone))?;
     let age = |seconds: u64| Age::from_millis(seconds.saturating_mul(1000));
+    let history = bundle.past().nothing().with(&told.history);
     Ok(Facts {
-        clock: Arc::new(ClockFacts::at(told.now, &home, zones)?),
+        clock: Arc::new(ClockFacts::at(told.now, &home, bundle.zones())?),
         net: NetFacts::new(told.ip, told.zones.clone(), told.country.clone()),
         session: SessionFacts {
             aal: told.aal,
@@ -88,6 +92,7 @@ pub(super) fn facts(
         risk_reasons: Vec::new(),
         token_scopes: told.token.clone(),
         delegation: told.delegation.clone(),
+        history: Some(history),
         particulars: told.particulars(shape)?,
     })
 }
@@ -192,7 +197,7 @@ fn is_told(key: &str, shape: Shape) -> bool {
         "role" => shape == Shape::Role,
         "ask" | "ttl_seconds" => shape == Shape::Credential,
         "calls_last_minute" | "calls_today" | "cost_today_micros" | "failures_last_hour"
-        | "calls_ever" => uses,
+        | "calls_ever" | "history" => uses,
         "approval" => uses || matches!(shape, Shape::Admin | Shape::Role),
         "call" => shape == Shape::Call,
         _ => true,

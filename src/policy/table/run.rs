@@ -43,7 +43,7 @@ impl Prepared {
         let Row { name, principal, action: verb, resource, expect, by, facts: given, .. } = row;
         let (principal, resource, verb) = (&principal.0, &resource.0, action(verb));
         let shape = bundle.shape(&verb).with_context(|| format!("no action `{}`", row.action))?;
-        let facts = facts(given, shape, resource.id().unescaped(), world, bundle.zones())?;
+        let facts = facts(given, shape, resource.id().unescaped(), world, bundle)?;
         let asked = Request::new(
             principal.clone(),
             verb.clone(),

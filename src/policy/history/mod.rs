@@ -1,0 +1,111 @@
+//! `history.toml`: what policies may know of the past, by name.
+//!
+//! ```toml
+//! [history.tests_passed]          # context.history.tests_passed: Long
+//! action = "invoke"
+//! tool = "run_tests"
+//! outcome = "success"
+//! within = "1h"
+//!
+//! [history.customers]             # how many different ones in this session, this call's included
+//! action = "invoke"
+//! set = "customer-records"
+//! count = "distinct"
+//! of = "/customer_id"
+//! per = "session"
+//! ```
+
+mod fact;
+mod fields;
+mod parse;
+mod reads;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
+
+use cedar_policy::{Entity, EntityUid};
+
+pub use self::fact::{Count, Counted, Ending, Fact, Per};
+pub(super) use self::schema::declare;
+
+use super::fault::Fault;
+use super::load::SourceFile;
+use super::syntax::Written;
+use crate::authz::facts::{Amount, History, Tally};
+
+/// The facts that a bundle declares, and which decisions read them.
+#[derive(Debug, Default)]
+pub struct Declared {
+    facts: Vec<Fact>,
+    /// By action: places in `facts`. An action that reads none is left out.
+    read: HashMap<EntityUid, BTreeSet<usize>>,
+}
+
+impl Declared {
+    /// What `file` declares; nothing where there is none.
+    ///
+    /// # Errors
+    /// Every fault of the file, with its place.
+    pub(super) fn parse(file: Option<&SourceFile>) -> Result<Declared, Vec<Fault>> {
+        let facts = file.map_or_else(|| Ok(Vec::new()), parse::facts)?;
+        Ok(Declared { facts, read: HashMap::new() })
+    }
+
+    /// Takes note of which actions' policies, templates included, read which facts.
+    pub(super) fn find_readers(
+        &mut self,
+        written: &[Written],
+        actions: &HashMap<EntityUid, Vec<Entity>>,
+    ) {
+        for policy in written {
+            let read = reads::of(policy, &self.facts);
+            for action in actions.keys().filter(|_| !read.is_empty()) {
+                if policy.scope.admits_action(action, actions) {
+                    self.read.entry(action.clone()).or_default().extend(&read);
+                }
+            }
+        }
+    }
+
+    /// A warning for each fact that no policy reads.
+    pub(super) fn unread(&self, file: &SourceFile) -> Vec<Fault> {
+        let read: BTreeSet<usize> = self.read.values().flatten().copied().collect();
+        let unread = self.facts.iter().enumerate().filter(|(at, _)| !read.contains(at));
+        let warning = |(_, fact): (usize, &Fact)| {
+            let problem = format!("no policy reads `context.history.{}`", fact.name);
+            Fault { line: fact.line, column: 1, ..Fault::whole(&file.path, problem) }
+                .fixed_by("write a policy that does, or take it out")
+        };
+        unread.map(warning).collect()
+    }
+
+    /// Every fact, by name.
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    /// The facts that some policy reads that can matter to `action`.
+    pub fn read_by(&self, action: &EntityUid) -> impl Iterator<Item = &Fact> {
+        let places = self.read.get(action).into_iter().flatten();
+        places.filter_map(|at| self.facts.get(*at))
+    }
+
+    /// What there is to tell where nothing has happened yet.
+    pub fn nothing(&self) -> History {
+        let tally = |it: &Fact| match it.count {
+            Count::Calls | Count::Distinct(_) => Tally::Count(0),
+            Count::Sum(_) => Tally::Sum(Amount::ZERO),
+        };
+        self.facts.iter().map(|it| (it.name.clone(), tally(it))).collect()
+    }
+
+    /// The paths below `context` of the facts that include the request itself and what is not
+    /// decided yet: these may only ever take away.
+    pub(super) fn falling(&self) -> impl Iterator<Item = String> {
+        let open = self.facts.iter().filter(|it| it.ending == Ending::Any);
+        open.map(|it| format!("history.{}", it.name))
+    }
+}
