@@ -21,6 +21,7 @@ use crate::authn::oauth::{OAuth, mcp_audience};
 use crate::authn::risk::{Rater, trust_first_use};
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
+use crate::authz::past::Past;
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -28,6 +29,7 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::gateway::{self, Gateway, Prober};
+use crate::grants::Grants;
 use crate::http::mcp::{Mcp, Sessions};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
@@ -60,11 +62,13 @@ pub struct App {
     pub mcp: Mcp,
     pub prober: Prober,
     pub history: History,
+    pub past: Arc<Past>,
     /// Which tool each action of agents is.
     pub actions: Actions,
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub approvals: Arc<Approvals>,
+    pub grants: Arc<Grants>,
     pub secrets: Arc<Secrets>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
@@ -107,7 +111,7 @@ impl App {
             .context("reading where the audit stands")?;
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let world = world(settings, (&db, &ledger, &outbound), &clock).await?;
-        let World { directory, registry, credentials, api_keys, approvals } = world.clone();
+        let World { directory, registry, credentials, api_keys, approvals, grants } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
         let secrets = Arc::new(secrets);
@@ -126,10 +130,12 @@ impl App {
             clock: clock.clone(),
         };
         let gateway = Arc::new(Gateway::new(settings, parts)?);
+        let past = Past::start(db.clone(), ledger.clone(), &access_key, clock.clone());
+        let past = Arc::new(past);
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
-            quota,
+            (quota, past.clone()),
             ledger.clone(),
             clock.clone(),
             world,
@@ -147,9 +153,11 @@ impl App {
             mcp: Mcp::new(Sessions::new(&access_key)),
             prober: Prober::new(settings, outbound.clone(), clock.clone()),
             history: History::new(db.clone()),
+            past,
             actions: settings.actions.clone(),
             api_keys,
             approvals,
+            grants,
             secrets,
             factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
@@ -314,6 +322,7 @@ async fn world(
     };
     Ok(World {
         approvals: Arc::new(Approvals::new(settings, parts)),
+        grants: Arc::new(Grants::load(db.clone(), ledger.clone(), clock.clone()).await?),
         directory,
         registry: Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?),
         credentials: Arc::new(credentials),

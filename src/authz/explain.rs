@@ -67,7 +67,7 @@ pub(super) fn fixes(
     let Some(cures) = hints(answer) else { return Vec::new() };
     let probed = Probed::of(question.resource).filter(|_| cures.contains(&Cure::Probe));
     let resource = probed.as_ref().map_or(question.resource, |it| it);
-    let question = &Question { resource, particulars: question.particulars.clone(), ..*question };
+    let question = &Question { resource, ..question.clone() };
     let doctor = Doctor { decider, party, question, answer };
     doctor.prescribe(cures).unwrap_or_default()
 }

@@ -3,9 +3,11 @@
 
 mod action;
 mod behalf;
+pub mod case;
 mod decide;
 mod explain;
 pub mod facts;
+pub mod past;
 mod permit;
 mod probed;
 pub mod quota;
@@ -25,6 +27,7 @@ use uuid::Uuid;
 use self::behalf::Party;
 use self::decide::{Answer, Decider, Question};
 use self::facts::Particulars;
+use self::past::{Asked, Begun, Past, Who};
 use self::quota::Quota;
 use self::scope::ScopeResource;
 use self::verdict::Outcome as Verdict;
@@ -49,6 +52,7 @@ const TURN: usize = 32;
 pub struct Authz {
     decider: Decider,
     quota: Arc<Quota>,
+    past: Arc<Past>,
     ledger: Ledger,
     clock: Clock,
     world: World,
@@ -58,14 +62,20 @@ impl Authz {
     pub fn new(
         bundle: Arc<Bundle>,
         surroundings: Surroundings,
-        quota: Arc<Quota>,
+        (quota, past): (Arc<Quota>, Arc<Past>),
         ledger: Ledger,
         clock: Clock,
         world: World,
     ) -> Authz {
         Authz {
-            decider: Decider::new(ArcSwap::from(bundle), surroundings, clock.clone()),
+            decider: Decider::new(
+                ArcSwap::from(bundle),
+                surroundings,
+                world.grants.shared(),
+                clock.clone(),
+            ),
             quota,
+            past,
             ledger,
             clock,
             world,
@@ -99,28 +109,38 @@ impl Authz {
         if let Err(fault) = action.check(&resource, &self.world) {
             return Err(self.unasked::<A>(party, &resource, fault).await);
         }
+        let mut particulars = action.particulars(&resource);
+        let bundle = self.bundle();
+        let who = Who::of(&caller, behalf.as_deref().map(Behalf::user));
+        let asked = Asked::new(who, A::NAME, &resource, &particulars);
+        let begun = match self.past.begin(bundle.past(), &asked).await {
+            Ok(it) => it,
+            Err(fault) => return Err(self.unasked::<A>(party, &resource, fault).await),
+        };
         let asked = action.use_of(&resource);
         let reservation =
             asked.map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
-        let mut particulars = action.particulars(&resource);
         if let Some(it) = &reservation {
             particulars.set_usage(it.usage());
         }
-        let question = Question {
+        let mut question = Question {
             action: A::NAME,
             event: A::EVENT,
             resource: &resource,
             particulars,
+            past: None,
             cost_micros: asked.map_or(0, |it| it.cost_micros.unsigned_abs()),
         };
-        let answer = self.ask(party, &question)?;
+        let answer = self.ask(party, &mut question, &begun, bundle).await?;
         let entry = self.entry(party, &question, &answer);
         if !answer.outcome.allow {
             // Gone before the answer leaves, so that a refused use is nobody's loss.
             drop(reservation);
-            return Err(self.deny(party, &question, answer, entry).await);
+            let denial = self.deny(party, &question, answer, entry);
+            return Err(tokio::join!(denial, begun.give_back()).0);
         }
-        let warrant = Warrant::new(Arc::new(Record::new(entry, reservation)));
+        let record = Record::reserved(entry, reservation, begun.recorded());
+        let warrant = Warrant::new(Arc::new(record));
         Ok(Permit::new(caller, behalf, action, resource, warrant))
     }
 
@@ -161,13 +181,14 @@ impl Authz {
             event: L::EVENT,
             resource: &TheRegistry,
             particulars: listing.particulars(),
+            past: None,
             cost_micros: 0,
         };
         let mut entry = self.entry(party, &question, &asked.answer(allowed(), None));
         entry.details.insert("shown".into(), page.len().into());
         entry.errors.extend(errors);
         report(L::NAME, &entry.errors);
-        Ok(Visible::new(page, next, Warrant::new(Arc::new(Record::new(entry, None)))))
+        Ok(Visible::new(page, next, Warrant::new(Arc::new(Record::new(entry)))))
     }
 
     /// Which of `scopes` this principal's token may carry: one decision for each.
@@ -234,9 +255,15 @@ impl Authz {
         &self.world
     }
 
-    fn ask(&self, party: Party<'_>, question: &Question<'_>) -> Result<Answer> {
+    async fn ask(
+        &self,
+        party: Party<'_>,
+        question: &mut Question<'_>,
+        begun: &Begun,
+        bundle: Arc<Bundle>,
+    ) -> Result<Answer> {
         let started = self.clock.monotonic();
-        let answer = self.decider.ask(party, question)?;
+        let answer = self.decide(party, question, begun, bundle).await?;
         let outcome = if answer.outcome.allow { "allow" } else { "deny" };
         metrics::decision(question.action, outcome, started.elapsed());
         report(question.action, &answer.outcome.errors);
@@ -324,6 +351,7 @@ impl Authz {
             reasons: answer.outcome.reasons.clone(),
             errors: answer.outcome.errors.clone(),
             bundle: Some(answer.bundle.digest().to_owned()),
+            asked: answer.recorded.clone(),
             facts: Some(answer.told.json.clone()),
             ..self.blank(party, question.event)
         };
@@ -351,6 +379,7 @@ impl Authz {
             errors: Vec::new(),
             bundle: None,
             request: Some(party.caller.origin().clone()),
+            asked: None,
             facts: None,
             details,
         }

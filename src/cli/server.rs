@@ -90,7 +90,9 @@ impl Server {
         let watches = tokens.into_iter().chain(places).chain(policies).collect();
         tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
         tokio::spawn(app.gateway.clone().keep_settled(stop.clone()));
+        tokio::spawn(app.past.clone().keep_pruned(stop.clone()));
         tokio::spawn(app.approvals.clone().keep(stop.clone()));
+        tokio::spawn(app.grants.clone().keep(stop.clone()));
         tasks.push(tokio::spawn(app.api_keys.clone().keep_uses(stop.clone())));
         tasks.push(tokio::spawn(app.clone().go_round(stop.clone())));
         tasks.push(tokio::spawn(app.secrets.clone().keep(stop.clone())));

@@ -85,7 +85,8 @@ impl<'a> Asked<'a> {
 
     /// What is to be looked up for it.
     pub(super) fn queries(&self, declared: &Declared, now: i64) -> Vec<Query> {
-        let read = declared.read_by(&uid::action(self.action));
+        let action = uid::action(self.action);
+        let read = declared.read_by(&action);
         read.map(|fact| Query {
             fact: fact.clone(),
             key: fact.key(),

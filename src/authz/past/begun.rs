@@ -6,7 +6,7 @@ use super::count::{Bounds, Query};
 use super::recorded::Recorded;
 use super::rows::NewRow;
 use super::writer::Held;
-use super::{Asked, Past};
+use super::Past;
 use crate::Result;
 use crate::authz::facts::History;
 use crate::policy::Ending;
@@ -35,7 +35,7 @@ impl Begun {
     pub async fn told(&self, past: &Past) -> Result<Recalled> {
         let bounds = self.held.as_ref().map_or(Bounds::as_of(past.clock.micros()), |it| Bounds::up_to(it.seq));
         let mut waits = false;
-        let counts = self.queries.iter().map(|it| async {
+        let counts = self.queries.iter().map(|it| async move {
             Ok::<_, crate::Error>((it, it.count(&*past.db, bounds).await?))
         });
         let history = try_join_all(counts).await?.into_iter().map(|(it, counted)| {
@@ -73,22 +73,5 @@ impl Begun {
     /// It is allowed: what is to be written with its effect, and when it has ended.
     pub fn recorded(self) -> Recorded {
         Recorded::new(self.held, self.ended)
-    }
-}
-
-impl Past {
-    /// Reserves and looks up at once: what [`Past::begin`] and [`Begun::told`] do together.
-    ///
-    /// # Errors
-    /// As theirs.
-    #[cfg(test)]
-    pub(super) async fn ask(
-        &self,
-        declared: &crate::policy::Declared,
-        asked: &Asked<'_>,
-    ) -> Result<(Begun, History)> {
-        let begun = self.begin(declared, asked).await?;
-        let history = begun.told(self).await?.history;
-        Ok((begun, history))
     }
 }

@@ -10,6 +10,7 @@
 mod asked;
 mod begun;
 mod count;
+mod decide;
 mod prune;
 mod recorded;
 mod rows;
@@ -36,8 +37,8 @@ pub use self::begun::Begun;
 pub use self::recorded::Recorded;
 
 use self::asked::Missing;
-use self::count::{Bounds, Query};
-use self::rows::{NewRow, Rows};
+use self::count::Bounds;
+use self::rows::Rows;
 use self::writer::Writer;
 
 const BLOCK_BYTES: usize = 64;

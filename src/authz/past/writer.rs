@@ -133,7 +133,9 @@ async fn write(db: &dyn Database, clock: &Clock, jobs: Vec<Job>) -> Vec<Uuid> {
             }
             Job::GiveBack { done, .. } => {
                 // Nobody may wait for it.
-                done.into_iter().for_each(|it| drop(it.send(())));
+                if let Some(it) = done {
+                    let _ = it.send(());
+                }
             }
         }
     }
