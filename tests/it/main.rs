@@ -29,6 +29,7 @@ mod forward_auth;
 mod gateway;
 mod grants;
 mod harness;
+mod history;
 mod identity;
 mod interop;
 mod introspection;

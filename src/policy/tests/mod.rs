@@ -13,7 +13,7 @@ use super::load::{SourceFile, Sources};
 use super::{Bundle, Fault};
 
 /// The starter bundle's sources without its table: checking is quicker.
-fn sources() -> Sources {
+pub(super) fn sources() -> Sources {
     Sources { tests: None, ..Sources::starter() }
 }
 
@@ -25,7 +25,7 @@ fn with(text: &str) -> Result<Bundle, Vec<Fault>> {
 }
 
 /// The faults as a person reads them, one a line.
-fn shown(result: Result<Bundle, Vec<Fault>>) -> String {
+pub(super) fn shown(result: Result<Bundle, Vec<Fault>>) -> String {
     let faults = result.err().unwrap_or_default();
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

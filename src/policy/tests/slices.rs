@@ -184,6 +184,7 @@ fn facts() -> impl Strategy<Value = (Facts, Usage, bool, bool)> {
                 risk_reasons,
                 token_scopes,
                 delegation,
+                history: None,
                 particulars,
             };
             (facts, usage, delegated, approved)
