@@ -88,7 +88,7 @@ async fn sums(replicas: bool) {
     let count = "count = \"sum\"\nof = \"/amount\"";
     let rules = limited(count, "context.history.counted.greaterThan(decimal(\"100.00\"))");
     let (_scene, by, path) = scene(&rules, replicas).await;
-    let amounts = |n: usize| json!({ "amount": [0.01, 3.0, 7.5][n % 3] });
+    let amounts = |n: usize| json!({ "amount": ([0.01, 3.0, 7.5][n % 3]) });
     let answers = many(&by, &path, (0..60).map(amounts)).await;
     allowed(&answers);
     let cents = |n: usize| [1, 300, 750][n % 3];
