@@ -134,6 +134,8 @@ pub(super) struct Scope {
     principal: Option<EntityTypeName>,
     action: ActionConstraint,
     resource: Option<EntityTypeName>,
+    /// The resource itself, or what it must be in.
+    pub(super) within: Option<EntityUid>,
     /// True when neither principal, action nor resource is narrowed in any way.
     pub(super) unlimited: bool,
 }
@@ -155,6 +157,12 @@ impl Scope {
                 PrincipalConstraint::Any | PrincipalConstraint::In(_) => None,
             },
             action,
+            within: match &resource {
+                ResourceConstraint::Eq(it)
+                | ResourceConstraint::In(it)
+                | ResourceConstraint::IsIn(_, it) => Some(it.clone()),
+                ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+            },
             resource: match resource {
                 ResourceConstraint::Is(name) | ResourceConstraint::IsIn(name, _) => Some(name),
                 ResourceConstraint::Eq(uid) => Some(uid.type_name().clone()),
@@ -172,6 +180,7 @@ impl Scope {
                 _ => None,
             },
             action: template.action_constraint(),
+            within: None,
             resource: match template.resource_constraint() {
                 TemplateResourceConstraint::Is(name)
                 | TemplateResourceConstraint::IsIn(name, _) => Some(name),

@@ -106,7 +106,10 @@ impl Facts {
             }
         }
         if matches!(self.particulars.shape(), Shape::Credential | Shape::Call) {
-            told.push(("history", self.history.as_ref().map_or_else(nothing, History::expression)?));
+            told.push((
+                "history",
+                self.history.as_ref().map_or_else(nothing, History::expression)?,
+            ));
         }
         self.particulars.tell(&mut told)?;
         Context::from_pairs(told.into_iter().map(|(key, value)| (key.to_owned(), value)))

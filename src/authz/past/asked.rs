@@ -1,6 +1,7 @@
 //! A request as declarations look at it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::OnceLock;
 
 use cedar_policy::EntityUid;
 use hmac::{Hmac, Mac as _};
@@ -52,6 +53,8 @@ pub struct Asked<'a> {
     pub resource: &'a dyn Resource,
     /// Of a call.
     pub arguments: Option<&'a Value>,
+    /// What the resource is in.
+    pub(super) sets: OnceLock<HashSet<EntityUid>>,
 }
 
 /// What becomes of a request that lacks an argument to be counted.
@@ -80,13 +83,13 @@ impl<'a> Asked<'a> {
             Particulars::Call { call, .. } => Some(&call.arguments),
             _ => None,
         };
-        Asked { who, action, resource, arguments }
+        Asked { who, action, resource, arguments, sets: OnceLock::new() }
     }
 
     /// What is to be looked up for it.
     pub(super) fn queries(&self, declared: &Declared, now: i64) -> Vec<Query> {
         let action = uid::action(self.action);
-        let read = declared.read_by(&action);
+        let read = declared.read_by(&action, |it| self.is(it));
         read.map(|fact| Query {
             fact: fact.clone(),
             key: fact.key(),
@@ -112,7 +115,8 @@ impl<'a> Asked<'a> {
             match self.share(fact, mac) {
                 Ok(share) => {
                     let row = self.row(fact, share);
-                    let known = rows.entry(row.fact.clone()).or_insert_with(|| (fact.ending, row.clone()));
+                    let known =
+                        rows.entry(row.fact.clone()).or_insert_with(|| (fact.ending, row.clone()));
                     known.1.keep_for_the_longer(row.keep_for);
                 }
                 Err(_) if missing == Missing::Left => {}
@@ -130,12 +134,14 @@ impl<'a> Asked<'a> {
     fn counts_for(&self, fact: &Fact) -> bool {
         fact.action.as_str() == self.action
             && fact.tool.as_ref().is_none_or(|it| self.resource.name().to_lowercase() == *it)
-            && fact.set.as_ref().is_none_or(|it| self.is_in(it))
+            && fact.set.as_ref().is_none_or(|it| self.is(&uid::uid(Kind::ToolSet, it)))
     }
 
-    fn is_in(&self, set: &str) -> bool {
-        let set: EntityUid = uid::uid(Kind::ToolSet, set);
-        self.resource.entity().is_some_and(|it| it.clone().into_inner().2.contains(&set))
+    /// Whether the resource is this one, or is in it.
+    fn is(&self, it: &EntityUid) -> bool {
+        let sets = || self.resource.entity().map(|it| it.clone().into_inner().2);
+        self.resource.uid() == *it
+            || self.sets.get_or_init(|| sets().unwrap_or_default()).contains(it)
     }
 
     fn subject(&self, fact: &Fact) -> String {
@@ -150,10 +156,7 @@ impl<'a> Asked<'a> {
 
     fn share(&self, fact: &Fact, mac: &Hmac<Sha256>) -> Result<Share, FieldFault> {
         let Some(at) = fact.count.pointer() else { return Ok(Share::One) };
-        let fault = |detail: String| FieldFault {
-            pointer: format!("{ARGUMENTS}{at}"),
-            detail,
-        };
+        let fault = |detail: String| FieldFault { pointer: format!("{ARGUMENTS}{at}"), detail };
         let given = self.arguments.and_then(|it| it.pointer(at)).filter(|it| !it.is_null());
         let missing = || format!("policies count it as `{}`: say what it is", fact.name);
         let given = given.ok_or_else(|| fault(missing()))?;

@@ -2,11 +2,11 @@
 
 use futures_util::future::try_join_all;
 
+use super::Past;
 use super::count::{Bounds, Query};
 use super::recorded::Recorded;
 use super::rows::NewRow;
 use super::writer::Held;
-use super::Past;
 use crate::Result;
 use crate::authz::facts::History;
 use crate::policy::Ending;
@@ -33,7 +33,10 @@ impl Begun {
     /// # Errors
     /// The store does not answer.
     pub async fn told(&self, past: &Past) -> Result<Recalled> {
-        let bounds = self.held.as_ref().map_or(Bounds::as_of(past.clock.micros()), |it| Bounds::up_to(it.seq));
+        let bounds = self
+            .held
+            .as_ref()
+            .map_or(Bounds::as_of(past.clock.micros()), |it| Bounds::up_to(it.seq));
         let mut waits = false;
         let counts = self.queries.iter().map(|it| async move {
             Ok::<_, crate::Error>((it, it.count(&*past.db, bounds).await?))

@@ -56,12 +56,7 @@ pub struct Past {
 impl Past {
     /// Starts the writer of reservations; it stops when the last handle is dropped. Every replica
     /// must have the same `key`, which signs nothing here.
-    pub fn start(
-        db: Arc<dyn Database>,
-        ledger: Ledger,
-        key: &SigningKey,
-        clock: Clock,
-    ) -> Past {
+    pub fn start(db: Arc<dyn Database>, ledger: Ledger, key: &SigningKey, clock: Clock) -> Past {
         let mut mac = keyed(key.as_bytes());
         mac.update(b"gatewright values of the past");
         let mac = keyed(&mac.finalize().into_bytes());

@@ -18,7 +18,8 @@ const SESSION_MAX: i64 = 90 * 86_400 * 1_000_000;
 /// Each of them takes at most this many rows, so that no commit takes long.
 const OVER: &str = "DELETE FROM history WHERE keep_until IN
        (SELECT keep_until FROM history WHERE keep_until < $1 ORDER BY keep_until LIMIT 1000)";
-const ENDED: &str = "DELETE FROM history WHERE keep_until IS NULL AND lease_until IS NULL AND at < $1
+const ENDED: &str =
+    "DELETE FROM history WHERE keep_until IS NULL AND lease_until IS NULL AND at < $1
        AND NOT EXISTS (SELECT 1 FROM sessions s WHERE 'session:' || s.id = history.subject)
        AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE 'key:' || k.id = history.subject)";
 
@@ -54,8 +55,7 @@ impl Past {
             return Ok(());
         }
         let warrant = Warrant::system("prune_past", &self.clock);
-        let statements =
-            vec![Statement::new(OVER).bind(now), Statement::new(ENDED).bind(long_ago)];
+        let statements = vec![Statement::new(OVER).bind(now), Statement::new(ENDED).bind(long_ago)];
         self.ledger.commit(&warrant, statements).await
     }
 }

@@ -40,8 +40,17 @@ use crate::authz::facts::{Amount, History, Tally};
 #[derive(Debug, Default)]
 pub struct Declared {
     facts: Vec<Fact>,
-    /// By action: places in `facts`. An action that reads none is left out.
-    read: HashMap<EntityUid, BTreeSet<usize>>,
+    /// By action. One that reads none is left out.
+    readers: HashMap<EntityUid, Vec<Reader>>,
+}
+
+/// A policy or template that reads facts.
+#[derive(Clone, Debug)]
+struct Reader {
+    /// What the resource must be, or be in.
+    within: Option<EntityUid>,
+    /// Places in the list of facts.
+    facts: BTreeSet<usize>,
 }
 
 impl Declared {
@@ -51,7 +60,7 @@ impl Declared {
     /// Every fault of the file, with its place.
     pub(super) fn parse(file: Option<&SourceFile>) -> Result<Declared, Vec<Fault>> {
         let facts = file.map_or_else(|| Ok(Vec::new()), parse::facts)?;
-        Ok(Declared { facts, read: HashMap::new() })
+        Ok(Declared { facts, readers: HashMap::new() })
     }
 
     /// Takes note of which actions' policies, templates included, read which facts.
@@ -61,18 +70,21 @@ impl Declared {
         actions: &HashMap<EntityUid, Vec<Entity>>,
     ) {
         for policy in written {
-            let read = reads::of(policy, &self.facts);
-            for action in actions.keys().filter(|_| !read.is_empty()) {
-                if policy.scope.admits_action(action, actions) {
-                    self.read.entry(action.clone()).or_default().extend(&read);
-                }
+            let facts = reads::of(policy, &self.facts);
+            if facts.is_empty() {
+                continue;
+            }
+            let reader = Reader { within: policy.scope.within.clone(), facts };
+            for action in actions.keys().filter(|it| policy.scope.admits_action(it, actions)) {
+                self.readers.entry(action.clone()).or_default().push(reader.clone());
             }
         }
     }
 
     /// A warning for each fact that no policy reads.
     pub(super) fn unread(&self, file: &SourceFile) -> Vec<Fault> {
-        let read: BTreeSet<usize> = self.read.values().flatten().copied().collect();
+        let readers = self.readers.values().flatten();
+        let read: BTreeSet<usize> = readers.flat_map(|it| &it.facts).copied().collect();
         let unread = self.facts.iter().enumerate().filter(|(at, _)| !read.contains(at));
         let warning = |(_, fact): (usize, &Fact)| {
             let problem = format!("no policy reads `context.history.{}`", fact.name);
@@ -87,10 +99,17 @@ impl Declared {
         &self.facts
     }
 
-    /// The facts that some policy reads that can matter to `action`.
-    pub fn read_by(&self, action: &EntityUid) -> impl Iterator<Item = &Fact> {
-        let places = self.read.get(action).into_iter().flatten();
-        places.filter_map(|at| self.facts.get(*at))
+    /// The facts that some policy reads that can matter to `action` on a resource that is, or is in,
+    /// what `is_in` says.
+    pub fn read_by(
+        &self,
+        action: &EntityUid,
+        is_in: impl Fn(&EntityUid) -> bool,
+    ) -> impl Iterator<Item = &Fact> {
+        let readers = self.readers.get(action).into_iter().flatten();
+        let concerned = readers.filter(|it| it.within.as_ref().is_none_or(&is_in));
+        let places: BTreeSet<usize> = concerned.flat_map(|it| &it.facts).copied().collect();
+        places.into_iter().filter_map(|at| self.facts.get(at))
     }
 
     /// What there is to tell where nothing has happened yet.

@@ -17,8 +17,7 @@ const DAY: i64 = 86_400 * SECOND;
 /// The longest window: what it takes to remember more is nobody's burden by accident.
 const WITHIN_MAX: i64 = 90 * DAY;
 /// Names that Cedar keeps for itself.
-const RESERVED: [&str; 9] =
-    ["true", "false", "if", "then", "else", "in", "is", "like", "has"];
+const RESERVED: [&str; 9] = ["true", "false", "if", "then", "else", "in", "is", "like", "has"];
 const FIELDS: [&str; 8] = ["action", "tool", "set", "outcome", "count", "of", "per", "within"];
 
 #[derive(Deserialize)]
@@ -145,9 +144,17 @@ fn window(per: Per, fields: &mut Fields<'_>) -> Option<i64> {
     };
     let within = span(&text);
     match within {
-        None => fields.fault(at, format!("`{text}` is no time"), "write it like `30s`, `15m`, `1h` or `7d`"),
+        None => fields.fault(
+            at,
+            format!("`{text}` is no time"),
+            "write it like `30s`, `15m`, `1h` or `7d`",
+        ),
         Some(it) if !(SECOND..=WITHIN_MAX).contains(&it) => {
-            fields.fault(at, format!("`{text}` is not between 1s and 90d"), "choose another window");
+            fields.fault(
+                at,
+                format!("`{text}` is not between 1s and 90d"),
+                "choose another window",
+            );
         }
         Some(_) => {}
     }

@@ -37,8 +37,11 @@ fn find(expression: &Expr, seen: &mut dyn FnMut(Option<&str>)) {
         && let Some(path) = context_path(expr)
     {
         let asked = std::iter::once(&attrs.head).chain(&attrs.tail);
-        let path: Vec<&str> =
-            path.split('.').filter(|it| !it.is_empty()).chain(asked.map(|it| it.as_str())).collect();
+        let path: Vec<&str> = path
+            .split('.')
+            .filter(|it| !it.is_empty())
+            .chain(asked.map(|it| it.as_str()))
+            .collect();
         if let [HISTORY, name, ..] = path.as_slice() {
             seen(Some(name));
         }

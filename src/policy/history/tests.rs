@@ -26,8 +26,10 @@ within = "24h"
 "#;
 
 fn with(history: &str, policy: &str) -> Result<Bundle, Vec<Fault>> {
-    let mut sources =
-        Sources { history: Some(SourceFile::new("policies", "history.toml", history)), ..sources() };
+    let mut sources = Sources {
+        history: Some(SourceFile::new("policies", "history.toml", history)),
+        ..sources()
+    };
     if !policy.is_empty() {
         sources.policies.push(SourceFile::new("policies", "90-ours.cedar", policy));
     }
@@ -52,7 +54,7 @@ fn forbid(action: &str, condition: &str) -> String {
 }
 
 fn read(bundle: &Bundle, action: &str) -> Vec<String> {
-    bundle.past().read_by(&uid::action(action)).map(|it| it.name.clone()).collect()
+    bundle.past().read_by(&uid::action(action), |_| true).map(|it| it.name.clone()).collect()
 }
 
 #[test]
@@ -76,7 +78,8 @@ fn a_declaration_is_read_as_it_is_meant() {
 fn a_count_is_the_same_by_another_name_and_window_and_by_nothing_else() {
     let one = |text: &str| parsed(text).unwrap().facts()[0].key();
     let base = "[history.x]\naction = \"invoke\"\ntool = \"a\"\nwithin = \"1h\"";
-    let same = "[history.y]\ntool = \"A\"\naction = \"invoke\"\nwithin = \"2h\"\nper = \"principal\"";
+    let same =
+        "[history.y]\ntool = \"A\"\naction = \"invoke\"\nwithin = \"2h\"\nper = \"principal\"";
     assert_eq!(one(base), one(same));
     for other in [
         base.replace("tool", "set"),
@@ -95,8 +98,14 @@ fn a_count_is_the_same_by_another_name_and_window_and_by_nothing_else() {
 fn what_is_wrong_with_a_declaration_is_told_at_its_place_with_its_mend() {
     for (text, told) in [
         ("[histry.x]", "1:2: unknown field `histry`"),
-        ("[history.x]\nactoin = \"invoke\"", "2:1: there is no field `actoin`; did you mean `action`?"),
-        ("[history.x]\naction = \"invokes\"", "2:10: `action` cannot be `invokes`; did you mean `invoke`?"),
+        (
+            "[history.x]\nactoin = \"invoke\"",
+            "2:1: there is no field `actoin`; did you mean `action`?",
+        ),
+        (
+            "[history.x]\naction = \"invokes\"",
+            "2:10: `action` cannot be `invokes`; did you mean `invoke`?",
+        ),
         ("[history.x]\naction = 7", "2:10: `action` is not a text"),
         ("[history.x]\nwithin = \"1h\"", "1:10: `x` does not say what it counts"),
         ("[history.x]\naction = \"invoke\"", "1:10: it does not say how far back it looks"),
@@ -105,9 +114,18 @@ fn what_is_wrong_with_a_declaration_is_told_at_its_place_with_its_mend() {
         ("[history.x]\naction = \"invoke\"\nwithin = \"0s\"", "`0s` is not between 1s and 90d"),
         ("[history.x]\naction = \"invoke\"\nwithin = \"-1s\"", "`-1s` is no time"),
         ("[history.x]\naction = \"invoke\"\nwithin = \"99999999999999d\"", "is no time"),
-        ("[history.x]\naction = \"invoke\"\nper = \"usr\"\nwithin = \"1h\"", "did you mean `user`?"),
-        ("[history.x]\naction = \"invoke\"\nper = \"session\"\ncount = \"sum\"", "does not say of what"),
-        ("[history.x]\naction = \"invoke\"\nper = \"session\"\nof = \"/a\"", "calls are only counted"),
+        (
+            "[history.x]\naction = \"invoke\"\nper = \"usr\"\nwithin = \"1h\"",
+            "did you mean `user`?",
+        ),
+        (
+            "[history.x]\naction = \"invoke\"\nper = \"session\"\ncount = \"sum\"",
+            "does not say of what",
+        ),
+        (
+            "[history.x]\naction = \"invoke\"\nper = \"session\"\nof = \"/a\"",
+            "calls are only counted",
+        ),
         (
             "[history.x]\naction = \"invoke\"\nper = \"session\"\ncount = \"sum\"\nof = \"amount\"",
             "`amount` is no JSON pointer",
@@ -124,7 +142,10 @@ fn what_is_wrong_with_a_declaration_is_told_at_its_place_with_its_mend() {
             "[history.x]\naction = \"invoke\"\nper = \"session\"\ntool = \"a\"\nset = \"b\"",
             "5:7: both `tool` and `set`",
         ),
-        ("[history.has]\naction = \"invoke\"\nper = \"session\"", "a policy cannot say `context.history.has`"),
+        (
+            "[history.has]\naction = \"invoke\"\nper = \"session\"",
+            "a policy cannot say `context.history.has`",
+        ),
         ("[history.\"a b\"]\naction = \"invoke\"\nper = \"session\"", "a policy cannot say"),
         ("[history.1a]\naction = \"invoke\"\nper = \"session\"", "a policy cannot say"),
     ] {
@@ -133,7 +154,9 @@ fn what_is_wrong_with_a_declaration_is_told_at_its_place_with_its_mend() {
         assert!(found.contains(told), "{text}: {found}");
     }
     let many = |n: usize| -> String {
-        (0..n).map(|n| format!("[history.x{n}]\naction = \"invoke\"\nper = \"session\"\n")).collect()
+        (0..n)
+            .map(|n| format!("[history.x{n}]\naction = \"invoke\"\nper = \"session\"\n"))
+            .collect()
     };
     assert_eq!(faults(&many(32)), "");
     assert!(faults(&many(33)).contains("more than 32 facts"));
@@ -150,7 +173,10 @@ fn a_policy_reads_what_is_declared_in_its_type_and_nothing_else() {
         ("when { context.history.paid.greaterThan(decimal(\"1000.00\")) }", ""),
     ] {
         let found = shown(with(THREE, &forbid("call", condition)));
-        assert!(found.contains(told) && found.is_empty() == told.is_empty(), "{condition}: {found}");
+        assert!(
+            found.contains(told) && found.is_empty() == told.is_empty(),
+            "{condition}: {found}"
+        );
     }
     let found = shown(with("", &forbid("call", "when { context.history.customers > 3 }")));
     assert!(found.starts_with("policies/90-ours.cedar:3:8: ours.x: attribute"), "{found}");
@@ -163,7 +189,10 @@ fn a_schema_without_a_place_for_facts_is_refused() {
     let history = Some(SourceFile::new("policies", "history.toml", THREE));
     let mut sources = Sources { history, ..sources() };
     for file in &mut sources.schema {
-        file.text = file.text.replace("type History = {};", "type Past = {};").replace("history: History", "history: Past");
+        file.text = file
+            .text
+            .replace("type History = {};", "type Past = {};")
+            .replace("history: History", "history: Past");
     }
     let found = shown(Bundle::from_sources(sources));
     assert!(found.contains("the schema has no type `History`"), "{found}");
@@ -177,7 +206,10 @@ fn readers_are_known_by_action_and_by_fact() {
     assert!(read(&bundle, "discover_tool").is_empty());
     for (condition, facts) in [
         ("unless { context.history.tests_passed >= 1 }", &["tests_passed"][..]),
-        ("when { context.history has customers && context.history.tests_passed == 0 }", &["customers", "tests_passed"]),
+        (
+            "when { context.history has customers && context.history.tests_passed == 0 }",
+            &["customers", "tests_passed"],
+        ),
         ("when { context has history.paid }", &["paid"]),
     ] {
         let found = with(THREE, &forbid("use", condition));
@@ -185,6 +217,14 @@ fn readers_are_known_by_action_and_by_fact() {
         assert_eq!(read(&bundle, "invoke"), facts, "{condition}");
         assert_eq!(read(&bundle, "request_credential"), facts, "{condition}");
     }
+    let tagged = forbid("call", "when { context.history.customers > 3 }")
+        .replace("resource)", "resource in Gatewright::ToolSet::\"records\")");
+    let bundle = with(THREE, &tagged).unwrap();
+    let within = |tag: &str| {
+        let set = uid::uid(uid::Kind::ToolSet, tag);
+        bundle.past().read_by(&uid::action("invoke"), |it| *it == set).count()
+    };
+    assert_eq!((within("records"), within("others")), (1, 0));
     let template = "@id(\"ours.t\") @title(\"A grant of ours\") permit (principal == ?principal, action \
          in Gatewright::Action::\"call\", resource) when { context.history.customers <= 3 };";
     assert_eq!(read(&with(THREE, template).unwrap(), "invoke"), ["customers"]);
@@ -207,7 +247,10 @@ fn what_includes_the_request_itself_may_only_take_away() {
         "context.history.paid.greaterThan(decimal(\"1.0\"))",
     ] {
         let found = permit(condition);
-        assert!(found.contains("[monotone]") && found.contains("`outcome`"), "{condition}: {found}");
+        assert!(
+            found.contains("[monotone]") && found.contains("`outcome`"),
+            "{condition}: {found}"
+        );
     }
 }
 
@@ -217,7 +260,10 @@ fn a_fact_that_nobody_reads_is_worth_a_word() {
     let warnings: Vec<String> = bundle.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     let (paid, tests) = (&warnings[0], &warnings[1]);
-    assert!(paid.starts_with("policies/history.toml:15:1: no policy reads `context.history.paid`"), "{paid}");
+    assert!(
+        paid.starts_with("policies/history.toml:15:1: no policy reads `context.history.paid`"),
+        "{paid}"
+    );
     assert!(tests.starts_with("policies/history.toml:2:1: "), "{tests}");
     assert!(Bundle::starter().unwrap().warnings().is_empty());
 }

@@ -116,8 +116,7 @@ async fn at_the_limit(replicas: bool) {
     // May use nothing: what it asks for is counted, and refused for something else.
     let (_, nobody) = scene.gate().agent("nobody", "translator").await;
     let hopeless = many(std::slice::from_ref(&nobody), &path, (0..60).map(|_| json!({})));
-    let (hopeless, answers) =
-        tokio::join!(hopeless, many(&by, &path, (0..9).map(|_| json!({}))));
+    let (hopeless, answers) = tokio::join!(hopeless, many(&by, &path, (0..9).map(|_| json!({}))));
     assert!(hopeless.iter().all(|it| it.status == 403 || it.status == 404));
     assert_eq!(allowed(&answers).len(), 9, "nobody is refused for the refused");
     let answers = many(&by, &path, (0..2).map(|_| json!({}))).await;

@@ -16,12 +16,14 @@ use super::rows::LEASE;
 use super::*;
 use crate::audit::checkpoint::Signer;
 use crate::audit::{Ledger, Outcome};
+use crate::authz::Warrant;
 use crate::authz::action::Resource;
 use crate::authz::facts::{Amount, Tally};
 use crate::authz::uid::{Kind, uid};
-use crate::authz::Warrant;
 use crate::policy::{Bundle, SourceFile, Sources};
-use crate::store::{Batch, Error as StoreError, Group, Result as StoreResult, Row, Sqlite, Statement};
+use crate::store::{
+    Batch, Error as StoreError, Group, Result as StoreResult, Row, Sqlite, Statement,
+};
 
 const FACTS: &str = r#"
 [history.calls]
@@ -68,8 +70,8 @@ forbid (principal, action in Gatewright::Action::"call", resource) when {
 
 fn bundle(history: &str, policy: &str) -> Bundle {
     let mut sources = Sources::starter();
-    sources.history = (!history.is_empty())
-        .then(|| SourceFile::new("policies", "history.toml", history));
+    sources.history =
+        (!history.is_empty()).then(|| SourceFile::new("policies", "history.toml", history));
     if !policy.is_empty() {
         sources.policies.push(SourceFile::new("policies", "90-ours.cedar", policy));
     }
@@ -110,7 +112,8 @@ fn who(n: u128) -> Who {
 }
 
 fn asks<'a>(n: u128, tool: &'a Named, arguments: &'a Value) -> Asked<'a> {
-    Asked { who: who(n), action: "invoke", resource: tool, arguments: Some(arguments) }
+    let sets = Default::default();
+    Asked { who: who(n), action: "invoke", resource: tool, arguments: Some(arguments), sets }
 }
 
 async fn past(db: Arc<dyn Database>, clock: &Clock) -> Past {
@@ -129,10 +132,8 @@ fn clock() -> Clock {
 #[expect(clippy::disallowed_methods, reason = "a test writes on nobody's behalf")]
 async fn write(past: &Past, recorded: Recorded, outcome: Outcome) -> StoreResult<()> {
     let (at, id) = (past.clock.micros(), past.clock.new_id());
-    let batch = Batch::new(
-        &Warrant::system("test", &past.clock),
-        recorded.statements(outcome, at, id),
-    );
+    let batch =
+        Batch::new(&Warrant::system("test", &past.clock), recorded.statements(outcome, at, id));
     let guard = Statement::new("UPDATE audit_head SET size = size WHERE id = 1 RETURNING size");
     let seal = Box::new(|_: &Row, _: &[bool]| Ok(Vec::new()));
     let held = past.db.commit(Group { guard, batches: Arc::new(vec![batch]), seal }).await?;
@@ -182,7 +183,8 @@ async fn whoever_has_nothing_to_do_with_the_past_never_gets_to_the_store() {
     let past = Past { writer: Writer::start(db.clone(), clock.clone()), db, ..known };
     let (tool, arguments) = (Named::new("read", "records"), json!({ "id": 1, "amount": 1 }));
     let call = asks(1, &tool, &arguments);
-    let other = Asked { action: "request_credential", arguments: None, ..asks(1, &tool, &arguments) };
+    let other =
+        Asked { action: "request_credential", arguments: None, ..asks(1, &tool, &arguments) };
 
     let plain = bundle("", "");
     let declared = bundle(FACTS, POLICY);
@@ -308,7 +310,10 @@ async fn what_no_window_reaches_is_forgotten_and_no_more() {
         let rows = db.query("SELECT value FROM history", vec![]).await.unwrap();
         rows.iter().for_each(|row| {
             let value = row.opt_bytes(0).unwrap().unwrap_or_default();
-            assert!([0, 32].contains(&value.len()) && !value.starts_with(b"some"), "a hash, if any");
+            assert!(
+                [0, 32].contains(&value.len()) && !value.starts_with(b"some"),
+                "a hash, if any"
+            );
         });
         rows.len()
     };

@@ -9,12 +9,19 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     /// Somebody asks: who, which tool, for whom, how much in ten-thousandths.
-    Ask { who: u128, tool: usize, id: u8, units: i64 },
+    Ask {
+        who: u128,
+        tool: usize,
+        id: u8,
+        units: i64,
+    },
     /// One of those who wait is refused, or gone.
     GiveBack(usize),
     /// One of those who wait is allowed, and ends like this, or never.
     Allow(usize, Option<Outcome>),
-    Wait { seconds: i64 },
+    Wait {
+        seconds: i64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
