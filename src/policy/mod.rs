@@ -4,6 +4,7 @@ mod bounds;
 mod bundle;
 mod check;
 mod fault;
+mod landscape;
 mod links;
 mod lint;
 mod load;
@@ -12,13 +13,15 @@ mod slice;
 mod starter;
 mod syntax;
 pub mod table;
+pub mod typed;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::bundle::Bundle;
-pub use self::fault::Fault;
+pub use self::fault::{Fault, Severity};
+pub use self::landscape::{KnownTool, Landscape};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
 pub use self::starter::FILES as STARTER_FILES;

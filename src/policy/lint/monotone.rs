@@ -31,12 +31,9 @@ pub(super) fn check(policy: &Written, findings: &mut Vec<Finding>) {
         let against = negated ^ (policy.effect == Effect::Forbid);
         for fact in FALLING {
             rising(expression, against, fact, &mut |it| {
-                findings.push(Finding {
-                    rule: "monotone",
-                    policy: policy.id.clone(),
-                    problem: format!("`{it}` lets a larger `context.{fact}` allow more"),
-                    fix: "set an upper bound instead",
-                });
+                let problem = format!("`{it}` lets a larger `context.{fact}` allow more");
+                let fix = "set an upper bound instead";
+                findings.push(Finding::error("monotone", policy, problem, fix));
             });
         }
     }
