@@ -4,18 +4,20 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedar_policy::{Context, Entities, Entity, Schema};
+use cedar_policy::{Context, Entities, Entity, EntityTypeName, EntityUid, PolicySet, Schema};
 use moka::sync::Cache;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use super::facts::{ClockFacts, Facts, Particulars, Risk, Shape};
-use super::uid;
+use super::case::written;
+use super::facts::{ClockFacts, Facts, Particulars, Risk, Shape, Typed};
 use crate::Result;
 use crate::authn::Caller;
 use crate::authn::risk::Reason;
 use crate::directory::Principal;
-use crate::policy::Bundle;
+use crate::grants::Snapshot;
+use crate::policy::typed::Unfit;
+use crate::policy::{Bundle, Ungrantable};
 
 const CALLERS_MAX: u64 = 10_000;
 
@@ -36,13 +38,26 @@ pub struct Told {
     pub entities: Vec<Entity>,
     /// What the audit keeps.
     pub json: Box<RawValue>,
+    /// The action of the tool that is called, where it has one of its own.
+    pub typed: Option<EntityUid>,
+    /// Why nobody can say what the policies would make of a call; it is denied.
+    pub unfit: Option<Unfit>,
 }
 
 impl Told {
-    pub fn new(facts: Facts) -> Result<Told> {
-        let (context, entities) = (facts.context()?, facts.entities()?);
+    /// What `bundle` is told.
+    ///
+    /// # Errors
+    /// What Cedar cannot hold.
+    pub fn new(facts: Facts, bundle: &Bundle) -> Result<Told> {
+        let (typed, input, unfit) = match facts.typed(None, bundle) {
+            Ok(Some(Typed { action, input })) => (Some(action), Some(input), None),
+            Ok(None) => (None, None, None),
+            Err(unfit) => (None, None, Some(unfit)),
+        };
+        let (context, entities) = (facts.context_with(input)?, facts.entities()?);
         let json = to_raw_value(&facts).map_err(anyhow::Error::from)?;
-        Ok(Told { facts, context, entities, json })
+        Ok(Told { facts, context, entities, json, typed, unfit })
     }
 
     /// The schema to hold the request against. Contexts are built to its shapes and slices are cut
@@ -78,9 +93,13 @@ struct Kept {
 
 /// Principal and action with their ancestors: what every resource is asked about with.
 #[derive(Clone)]
-struct Graph {
+pub struct Graph {
     bundle: Arc<Bundle>,
-    entities: Arc<Entities>,
+    pub entities: Arc<Entities>,
+    /// The principal as the audit keeps it.
+    pub written: Option<Arc<RawValue>>,
+    /// The principal, and what it is a member of.
+    pub members: Arc<[EntityUid]>,
 }
 
 /// Who asks, as of which revision and how well proven, and for what.
@@ -89,17 +108,38 @@ struct Asks {
     principal: Uuid,
     revision: i64,
     attested: bool,
-    action: &'static str,
+    action: EntityUid,
+}
+
+/// Which slice grants are linked into.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Slice {
+    principal: EntityUid,
+    action: EntityUid,
+    resource_type: EntityTypeName,
+}
+
+/// A slice with grants, of one bundle and one snapshot of grants.
+#[derive(Clone)]
+struct Granted {
+    bundle: Arc<Bundle>,
+    grants: Arc<Snapshot>,
+    policies: Arc<PolicySet>,
 }
 
 pub struct Remembered {
     told: Cache<Alike, Kept>,
     graphs: Cache<Asks, Graph>,
+    granted: Cache<Slice, Granted>,
 }
 
 impl Default for Remembered {
     fn default() -> Self {
-        Remembered { told: Cache::new(CALLERS_MAX), graphs: Cache::new(CALLERS_MAX) }
+        Remembered {
+            told: Cache::new(CALLERS_MAX),
+            graphs: Cache::new(CALLERS_MAX),
+            granted: Cache::new(CALLERS_MAX),
+        }
     }
 }
 
@@ -146,23 +186,50 @@ impl Remembered {
         &self,
         principal: &Principal,
         attested: bool,
-        action: &'static str,
+        action: &EntityUid,
         bundle: &Arc<Bundle>,
-    ) -> Result<Arc<Entities>> {
+    ) -> Result<Graph> {
         let revision = principal.revision();
-        let key = Asks { principal: principal.id(), revision, attested, action };
+        let key = Asks { principal: principal.id(), revision, attested, action: action.clone() };
         if let Some(graph) = self.graphs.get(&key)
             && Arc::ptr_eq(&graph.bundle, bundle)
         {
-            return Ok(graph.entities);
+            return Ok(graph);
         }
-        let mut entities = bundle.action_entities(&uid::action(action)).to_vec();
-        entities.push(principal.entity_where(attested).clone());
+        let mut entities = bundle.action_entities(action).to_vec();
+        let own = principal.entity_where(attested).clone();
+        let written = written(&own);
+        let (own_uid, _, parents) = own.clone().into_inner();
+        let members = std::iter::once(own_uid).chain(parents).collect();
+        entities.push(own);
         let entities = Entities::from_entities(entities, None).map_err(anyhow::Error::from)?;
         let entities = Arc::new(entities);
-        let graph = Graph { bundle: bundle.clone(), entities: entities.clone() };
-        self.graphs.insert(key, graph);
-        Ok(entities)
+        let graph = Graph { bundle: bundle.clone(), entities, written, members };
+        self.graphs.insert(key, graph.clone());
+        Ok(graph)
+    }
+
+    /// A slice with the grants of one principal; made by `make` when it is not known.
+    pub fn granted(
+        &self,
+        principal: &EntityUid,
+        action: &EntityUid,
+        resource_type: &EntityTypeName,
+        (bundle, grants): (&Arc<Bundle>, &Arc<Snapshot>),
+        make: impl FnOnce() -> Result<PolicySet, Ungrantable>,
+    ) -> Result<Arc<PolicySet>, Ungrantable> {
+        let (principal, action) = (principal.clone(), action.clone());
+        let key = Slice { principal, action, resource_type: resource_type.clone() };
+        if let Some(known) = self.granted.get(&key)
+            && Arc::ptr_eq(&known.bundle, bundle)
+            && Arc::ptr_eq(&known.grants, grants)
+        {
+            return Ok(known.policies);
+        }
+        let policies = Arc::new(make()?);
+        let (bundle, grants) = (bundle.clone(), grants.clone());
+        self.granted.insert(key, Granted { bundle, grants, policies: policies.clone() });
+        Ok(policies)
     }
 }
 

@@ -22,6 +22,7 @@ mod tests;
 pub use self::bundle::Bundle;
 pub use self::fault::{Fault, Severity};
 pub use self::landscape::{KnownTool, Landscape};
+pub use self::links::{Link, Ungrantable};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
 pub use self::starter::FILES as STARTER_FILES;

@@ -10,6 +10,7 @@ mod clock;
 mod delegation;
 mod express;
 mod shape;
+mod typed;
 mod usage;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use self::circumstances::{Age, NetFacts, Risk, SessionFacts};
 pub use self::clock::{ClockFacts, LocalTime, Weekday};
 pub use self::delegation::{Delegation, Mandate};
 pub use self::shape::Shape;
+pub use self::typed::Typed;
 pub use self::usage::{Ask, Usage};
 
 use self::express::{entity, record, scopes};
@@ -86,6 +88,14 @@ impl Facts {
     /// # Errors
     /// A value that Cedar cannot hold, such as a duration beyond 64 bits of milliseconds.
     pub fn context(&self) -> Result<Context> {
+        self.context_with(None)
+    }
+
+    /// The same with the arguments of a call under the types that its tool has.
+    ///
+    /// # Errors
+    /// As [`Facts::context`].
+    pub fn context_with(&self, input: Option<RestrictedExpression>) -> Result<Context> {
         let mut told: Vec<(&str, RestrictedExpression)> = Vec::with_capacity(10);
         told.push(("clock", self.clock.expression()));
         told.push(("net", self.net.expression()?));
@@ -98,8 +108,21 @@ impl Facts {
             }
         }
         self.particulars.tell(&mut told)?;
+        told.extend(input.map(|it| ("input", it)));
         Context::from_pairs(told.into_iter().map(|(key, value)| (key.to_owned(), value)))
             .context("the facts do not make a context")
+    }
+
+    /// The same with the clocks of all of `zones`, for a bundle that reads more of them.
+    ///
+    /// # Errors
+    /// A zone that this machine does not know.
+    pub fn reading(&self, zones: &[String]) -> Result<Facts> {
+        let mut facts = self.clone();
+        if let Some(clock) = self.clock.reading(zones)? {
+            facts.clock = Arc::new(clock);
+        }
+        Ok(facts)
     }
 
     /// The entities that the context points at: world clock, mandate, approval, tool version and
