@@ -7,6 +7,7 @@ pub mod case;
 mod decide;
 mod explain;
 pub mod facts;
+mod landscape;
 mod permit;
 mod probed;
 pub mod quota;
@@ -39,6 +40,7 @@ use crate::{Error, Result, metrics};
 pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
 pub use behalf::Behalf;
 pub use decide::Surroundings;
+pub use landscape::Survey;
 pub(crate) use permit::Record;
 pub use permit::{Permit, Visible, Warrant};
 pub use world::World;
@@ -233,6 +235,15 @@ impl Authz {
         entry.target = TheRegistry.target();
         entry.details.insert("reason".into(), reason.into());
         self.ledger.record(entry).await
+    }
+
+    /// What there is now for policies to speak of.
+    pub fn landscape(&self) -> Arc<Survey> {
+        Arc::new(Survey {
+            catalogue: self.world.registry.catalogue(),
+            directory: Some(self.world.directory.snapshot()),
+            zones: Some(self.decider.zone_names().map(str::to_owned).collect()),
+        })
     }
 
     /// What decisions may read.

@@ -106,13 +106,16 @@ impl Bundle {
             ]);
         }
         let sources = starter::with_root_tier(sources).map_err(|it| vec![it])?;
-        clean(bounds::check(&sources))?;
+        bounded(&sources)?;
         apart(|| Bundle::checked(sources, landscape.as_deref()).and_then(then))
     }
 
     fn tested(bundle: Bundle) -> Result<Bundle, Vec<Fault>> {
         if let Some(tests) = &bundle.sources.tests {
-            clean(Table::read(tests, &bundle)?.run(&bundle))?;
+            let run = Table::read(tests, &bundle).and_then(|it| clean(it.run(&bundle)));
+            run.map_err(|them| -> Vec<Fault> {
+                them.into_iter().map(|it| it.ruled("tests")).collect()
+            })?;
         }
         Ok(bundle)
     }
@@ -130,7 +133,7 @@ impl Bundle {
         let before = sources.clone();
         let place = Places { sources: &before, meta: &meta };
         let unknown = |id: &str, literal: &str, problem| place.of(id, Some(literal), problem);
-        typed::resolve(&mut sources, &typed::named(&written), landscape, &unknown)?;
+        let stale = typed::resolve(&mut sources, &typed::named(&written), landscape, &unknown)?;
         let ParsedSchema { schema, shapes, calls } = check::parse_schema(&sources.schema)?;
         clean(check::validate(&schema, &policies, &|id, it| place.found(id, it)))?;
 
@@ -145,7 +148,8 @@ impl Bundle {
             landscape,
         };
         let findings = lint::lint(&subject).into_iter().map(|it| place.finding(&it));
-        let (warnings, errors) = findings.partition(|it| it.severity == Severity::Warning);
+        let all = stale.into_iter().chain(findings);
+        let (warnings, errors) = all.partition(|it| it.severity == Severity::Warning);
         clean(errors)?;
 
         Ok(Bundle {
@@ -308,7 +312,7 @@ impl Bundle {
 }
 
 /// On a thread of its own, whose stack is large enough for whatever is within bounds.
-fn apart<T: Send>(
+pub(super) fn apart<T: Send>(
     work: impl FnOnce() -> Result<T, Vec<Fault>> + Send,
 ) -> Result<T, Vec<Fault>> {
     let stopped = |it: &dyn std::fmt::Display| {
@@ -365,6 +369,11 @@ impl Places<'_> {
         let fault = Fault { severity: finding.severity, ..fault.ruled(finding.rule) };
         fault.fixed_by(&*finding.fix)
     }
+}
+
+/// Refuses sources that are too much to read.
+pub(super) fn bounded(sources: &Sources) -> Result<(), Vec<Fault>> {
+    clean(bounds::check(sources))
 }
 
 fn clean(faults: Vec<Fault>) -> Result<(), Vec<Fault>> {

@@ -54,6 +54,11 @@ impl Fault {
         }
     }
 
+    /// What keeps the store from saying which arguments tools take.
+    pub fn of_store(problem: &str) -> Fault {
+        Fault::whole("policies", format!("the tools that they name cannot be read: {problem}"))
+    }
+
     /// A fault at byte `offset` of `file`.
     pub(super) fn at(file: &SourceFile, offset: usize, problem: impl Into<String>) -> Fault {
         let (line, column) = position(&file.text, offset);

@@ -4,6 +4,7 @@ mod bounds;
 mod bundle;
 mod check;
 mod fault;
+mod format;
 mod landscape;
 mod links;
 mod lint;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use self::bundle::Bundle;
 pub use self::fault::{Fault, Severity};
+pub use self::format::formatted;
 pub use self::landscape::{KnownTool, Landscape};
 pub use self::links::{Link, Ungrantable};
 pub use self::load::{SourceFile, Sources, Tests};

@@ -12,8 +12,6 @@ mod numbers;
 mod resolve;
 mod write;
 
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 
@@ -25,8 +23,9 @@ pub use self::convert::Unfit;
 pub(super) use self::declared::{Declarations, based};
 pub use self::generate::{Generated, generate};
 pub(super) use self::resolve::{named, resolve};
-pub use self::write::export;
 pub(super) use self::change::schema_with;
+pub use self::resolve::gather;
+pub use self::write::{export, schema_of};
 pub(super) use self::write::schema_file;
 
 /// What the id of a typed action begins with; the tool's name follows.

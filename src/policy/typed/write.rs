@@ -25,17 +25,28 @@ pub(in crate::policy) fn schema_file(
     Ok(format!("{HEADER}{}{}", left_out(tools), text(Value::Object(namespaces))?))
 }
 
+/// The same for a schema that is given as files.
+///
+/// # Errors
+/// The schema cannot be read, or declares no calls.
+pub fn schema_of(tools: &[(String, Generated)], core: &[SourceFile]) -> Result<String, String> {
+    schema_file(tools, &Declarations::of(&parsed(core)?))
+}
+
+fn parsed(files: &[SourceFile]) -> Result<Vec<SchemaFragment>, String> {
+    let one = |it: &SourceFile| {
+        let parsed = SchemaFragment::from_cedarschema_str(&it.text);
+        parsed.map(|(it, _)| it).map_err(|error| format!("{}: {error}", it.path))
+    };
+    files.iter().map(one).collect()
+}
+
 /// The schema of `core` with an action for each of `tools` in it, as one text for an editor.
 ///
 /// # Errors
 /// The schema cannot be read, or declares no calls.
 pub fn export(core: &[SourceFile], tools: &[(String, Generated)]) -> Result<String, String> {
-    let parsed = |it: &SourceFile| {
-        let parsed = SchemaFragment::from_cedarschema_str(&it.text);
-        parsed.map(|(it, _)| it).map_err(|error| format!("{}: {error}", it.path))
-    };
-    let fragments = core.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
-    let (actions, types) = parts(tools, &Declarations::of(&fragments))?;
+    let (actions, types) = parts(tools, &Declarations::of(&parsed(core)?))?;
     let mut whole = String::new();
     let mut open = Some(text(json!({ NAMESPACE: actions }))?);
     for file in core {
