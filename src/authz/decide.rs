@@ -82,6 +82,11 @@ impl Answer {
             return "a policy failed to evaluate, so nothing is allowed; tell an administrator"
                 .into();
         }
+        if let Some(unfit) = &self.told.unfit {
+            return format!(
+                "{unfit}; the policies that look at this call were checked with other arguments"
+            );
+        }
         let titles: Vec<&str> = self
             .outcome
             .reasons
@@ -209,7 +214,7 @@ impl Decider {
         let second = self.second(&bundle)?;
         let history = history.filter(|it| *it != History::default());
         let facts = |particulars| self.facts(party, &second, particulars);
-        let make = || Told::new(Facts { history, ..facts(particulars.clone()) });
+        let make = || Told::new(Facts { history, ..facts(particulars.clone()) }, &second.of);
         let told = match party.behalf {
             None => self.remembered.told(party.caller, &second, particulars, make)?,
             // A mandate is looked at anew for every decision.
@@ -226,7 +231,7 @@ impl Decider {
         question: &Question<'_>,
         facts: Facts,
     ) -> Result<Outcome> {
-        let told = Arc::new(Told::new(facts)?);
+        let told = Arc::new(Told::new(facts, &answer.bundle)?);
         let asked = self.asked(party, question.action, answer.bundle.clone(), told)?;
         asked.about(question.resource)
     }
@@ -239,8 +244,9 @@ impl Decider {
         told: Arc<Told>,
     ) -> Result<Asked<'_>> {
         let grants = self.grants.load_full();
+        let action = told.typed.clone().unwrap_or_else(|| uid::action(action));
         let leg = |principal: &Principal, attested: bool| -> Result<Leg> {
-            let graph = self.remembered.graph(principal, attested, action, &bundle)?;
+            let graph = self.remembered.graph(principal, attested, &action, &bundle)?;
             let links = grants.of(graph.members.iter());
             Ok(Leg { principal: principal.uid(), graph, links })
         };
@@ -253,7 +259,6 @@ impl Decider {
                 .map(|them| them.iter().map(|other| leg(other, false)).collect())
                 .transpose()?,
         };
-        let action = uid::action(action);
         Ok(Asked { decider: self, bundle, grants, told, action, caller, others })
     }
 
@@ -366,6 +371,9 @@ impl Asked<'_> {
 
     /// Asks for one of them. What cannot be asked is a denial.
     fn of(&self, leg: &Leg, resource: &dyn Resource) -> Result<Outcome> {
+        if self.told.unfit.is_some() {
+            return Ok(Outcome::denied());
+        }
         let target = resource.uid();
         let request = Request::new(
             leg.principal.clone(),
@@ -425,7 +433,7 @@ impl Asked<'_> {
         let of_resource = is_new.then(|| resource.written()).flatten();
         Recorded {
             principal: Named::of(&self.caller.principal),
-            action: self.action.id().unescaped().to_owned(),
+            action: question.action.to_owned(),
             resource: Named::of(&target),
             others: self
                 .others

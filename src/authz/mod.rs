@@ -7,6 +7,7 @@ pub mod case;
 mod decide;
 mod explain;
 pub mod facts;
+mod landscape;
 pub mod past;
 mod permit;
 mod probed;
@@ -41,6 +42,7 @@ use crate::{Error, Result, metrics};
 pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
 pub use behalf::Behalf;
 pub use decide::Surroundings;
+pub use landscape::Survey;
 pub(crate) use permit::Record;
 pub use permit::{Permit, Visible, Warrant};
 pub use world::World;
@@ -113,7 +115,7 @@ impl Authz {
         let bundle = self.bundle();
         let who = Who::of(&caller, behalf.as_deref().map(Behalf::user));
         let asked = Asked::new(who, A::NAME, &resource, &particulars);
-        let begun = match self.past.begin(bundle.past(), &asked).await {
+        let begun = match self.past.begin(&bundle, &asked).await {
             Ok(it) => it,
             Err(fault) => return Err(self.unasked::<A>(party, &resource, fault).await),
         };
@@ -250,6 +252,15 @@ impl Authz {
         self.ledger.record(entry).await
     }
 
+    /// What there is now for policies to speak of.
+    pub fn landscape(&self) -> Arc<Survey> {
+        Arc::new(Survey {
+            catalogue: self.world.registry.catalogue(),
+            directory: Some(self.world.directory.snapshot()),
+            zones: Some(self.decider.zone_names().map(str::to_owned).collect()),
+        })
+    }
+
     /// What decisions may read.
     pub fn world(&self) -> &World {
         &self.world
@@ -357,6 +368,9 @@ impl Authz {
         };
         if let Some(it) = &answer.denied {
             entry.details.insert("denied".into(), json!(it));
+        }
+        if let Some(it) = &answer.told.unfit {
+            entry.details.insert("unfit".into(), it.pointer.as_str().into());
         }
         entry
     }

@@ -16,7 +16,7 @@ use crate::identify::Strangers;
 use crate::net::host::{Hosts, Origins};
 use crate::net::tls::{Acceptor, Clients, Files, LOOK_EVERY};
 use crate::net::{self, Limits};
-use crate::policy::{self, Bundle, Fault};
+use crate::policy::{self, Bundle, Fault, Landscape};
 use crate::settings::{Origin, Settings};
 use crate::watch::{Pace, Watch};
 
@@ -86,6 +86,7 @@ impl Server {
         let tokens = app.standing.watch(Pace::default()).context("watching the tokens file")?;
         let places = app.places.clone().watch(Pace::default());
         let places = places.context("watching the GeoIP file")?;
+        warn_of(&bundle);
         let policies = watch(&settings, &app, &bundle)?;
         let watches = tokens.into_iter().chain(places).chain(policies).collect();
         tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
@@ -169,9 +170,11 @@ fn watch(
     if !policy.watch || !policy.dir.is_dir() || !policy.schema_dir.is_dir() {
         return Ok(None);
     }
-    let app = app.clone();
+    let (app, surveyor) = (app.clone(), app.clone());
+    let landscape = move || surveyor.authz.landscape() as Arc<dyn Landscape>;
     let changed = move |bundle: Arc<Bundle>| {
         tracing::info!(digest = bundle.digest(), "new policies decide from now on");
+        warn_of(&bundle);
         app.authz.activate(bundle);
     };
     let broken = |faults: Vec<Fault>| {
@@ -179,8 +182,15 @@ fn watch(
             tracing::error!(%fault, "the changed policies are refused; the old ones go on deciding");
         }
     };
-    let watch =
-        policy::watch(&policy.schema_dir, &policy.dir, bundle, Pace::default(), changed, broken)
-            .context("watching the policies")?;
+    let (schemas, pace) = (&policy.schema_dir, Pace::default());
+    let watch = policy::watch(schemas, &policy.dir, bundle, pace, landscape, changed, broken)
+        .context("watching the policies")?;
     Ok(Some(watch))
+}
+
+/// Says what the authors of the policies should know.
+fn warn_of(bundle: &Bundle) {
+    for warning in bundle.warnings() {
+        tracing::warn!(%warning, "about the policies");
+    }
 }

@@ -120,6 +120,7 @@ impl InvokeTool {
             },
             confirmed: self.confirmed,
             arguments: self.arguments.clone(),
+            tool_name: Some(tool.definition.name.clone()),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::history::{self, Fact};
 use super::load::SourceFile;
 use super::meta::{Fix, Meta, Tier};
 use super::starter;
+use super::typed::{self, TypedCalls};
 use crate::authz::facts::Shape;
 use crate::authz::uid::{NAMESPACE, action};
 
@@ -21,10 +22,14 @@ use crate::authz::uid::{NAMESPACE, action};
 /// further. What a decision must load is known beforehand because of it.
 const DEREF_LEVEL: u32 = 1;
 
+/// The rule that a schema breaks which is none.
+const SCHEMA: &str = "schema";
+
 /// A schema and what it says about contexts.
 pub(super) struct ParsedSchema {
     pub(super) schema: Schema,
     pub(super) shapes: HashMap<EntityUid, Shape>,
+    pub(super) calls: TypedCalls,
 }
 
 /// Parses every schema file and joins them, with the facts about the past in their place.
@@ -38,22 +43,25 @@ pub(super) fn parse_schema(
     for file in files {
         match SchemaFragment::from_cedarschema_str(&file.text) {
             Ok((fragment, warnings)) => {
-                faults.extend(warnings.map(|it| Fault::found(file, &it)));
+                faults.extend(warnings.map(|it| Fault::found(file, &it).ruled(SCHEMA)));
                 shapes.extend(shapes_of(&fragment));
                 fragments.push(fragment);
             }
-            Err(error) => faults.push(Fault::found(file, &error)),
+            Err(error) => faults.push(Fault::found(file, &error).ruled(SCHEMA)),
         }
     }
     if !faults.is_empty() {
         return Err(faults);
     }
     let path = files.first().map_or("schema", |it| it.path.as_str());
+    let whole = |problem: String| Fault::whole(path, problem).ruled(SCHEMA);
     let fragments = history::declare(fragments, past, path).map_err(|it| vec![it])?;
+    let (fragments, calls) = typed::based(fragments).map_err(|it| vec![whole(it)])?;
+    shapes.extend(calls.values().map(|it| (it.action.clone(), Shape::Call)));
     match Schema::from_schema_fragments(fragments) {
-        Ok(schema) => Ok(ParsedSchema { schema, shapes }),
+        Ok(schema) => Ok(ParsedSchema { schema, shapes, calls }),
         Err(error) => {
-            let mut fault = Fault::whole(path, error.to_string());
+            let mut fault = whole(error.to_string());
             fault.fix = error.help().map(|it| it.to_string());
             Err(vec![fault])
         }
@@ -88,7 +96,9 @@ pub(super) fn parse_policies(files: &[SourceFile]) -> Result<ParsedPolicies, Vec
     for file in files {
         match file.text.parse::<PolicySet>() {
             Ok(set) => parsed.take(file, &set, &mut faults),
-            Err(errors) => faults.extend(errors.iter().map(|it| Fault::found(file, it))),
+            Err(errors) => {
+                faults.extend(errors.iter().map(|it| Fault::found(file, it).ruled("syntax")));
+            }
         }
     }
     if faults.is_empty() { Ok(parsed) } else { Err(faults) }
@@ -134,7 +144,7 @@ impl ParsedPolicies {
         annotation: impl Fn(&str) -> Option<String>,
     ) -> Result<(String, Meta), Fault> {
         let offset = file.text.find(text).unwrap_or(0);
-        let fault = |problem: String| Fault::at(file, offset, problem);
+        let fault = |problem: String| Fault::at(file, offset, problem).ruled("annotations");
         let id = annotation("id")
             .filter(|it| !it.is_empty())
             .ok_or_else(|| fault("a policy without @id".to_owned()).fixed_by("name it"))?;

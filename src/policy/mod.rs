@@ -4,7 +4,9 @@ mod bounds;
 mod bundle;
 mod check;
 mod fault;
+mod format;
 mod history;
+mod landscape;
 mod links;
 mod lint;
 mod load;
@@ -13,14 +15,17 @@ mod slice;
 mod starter;
 mod syntax;
 pub mod table;
+pub mod typed;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::bundle::Bundle;
-pub use self::fault::Fault;
+pub use self::fault::{Fault, Severity};
+pub use self::format::formatted;
 pub use self::history::{Count, Counted, Declared, Ending, Fact, Per};
+pub use self::landscape::{KnownTool, Landscape};
 pub use self::links::{Link, Ungrantable};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};

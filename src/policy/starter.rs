@@ -70,6 +70,11 @@ pub(super) fn with_root_tier(mut sources: Sources) -> Result<Sources, Fault> {
     Ok(sources)
 }
 
+/// Whether it is the root tier of this release.
+pub(super) fn is_root_tier(file: &SourceFile) -> bool {
+    below("policies/").any(|it| it.name == ROOT_NAME && it.text == file.text)
+}
+
 fn below(directory: &'static str) -> impl Iterator<Item = SourceFile> {
     FILES.iter().filter_map(move |(path, text)| {
         let name = path.strip_prefix(directory)?;

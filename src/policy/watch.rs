@@ -8,10 +8,12 @@ use notify::RecursiveMode;
 
 use super::bundle::Bundle;
 use super::fault::Fault;
+use super::landscape::Landscape;
 use super::load::Sources;
 use crate::watch::{Pace, Watch};
 
-/// Watches the directories that `active` was loaded from. `changed` gets every bundle that
+/// Watches the directories that `active` was loaded from. `landscape` tells what policies may speak
+/// of at the time. `changed` gets every bundle that
 /// differs from the one before and passed every check; `broken` gets the faults of one that
 /// did not, once for each edit. Both are called on the watch's own thread.
 ///
@@ -22,6 +24,7 @@ pub fn watch(
     policy_dir: &Path,
     active: &Bundle,
     pace: Pace,
+    landscape: impl Fn() -> Arc<dyn Landscape> + Send + 'static,
     changed: impl Fn(Arc<Bundle>) + Send + 'static,
     broken: impl Fn(Vec<Fault>) + Send + 'static,
 ) -> notify::Result<Watch> {
@@ -36,7 +39,7 @@ pub fn watch(
             return;
         }
         seen.clone_from(&read);
-        match read.and_then(Bundle::from_sources) {
+        match read.and_then(|it| Bundle::surveyed(it, landscape())) {
             Ok(bundle) if bundle.digest() == digest => {}
             Ok(bundle) => {
                 bundle.digest().clone_into(&mut digest);

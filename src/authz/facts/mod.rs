@@ -12,6 +12,7 @@ mod delegation;
 mod express;
 mod history;
 mod shape;
+mod typed;
 mod usage;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use self::clock::{ClockFacts, LocalTime, Weekday};
 pub use self::delegation::{Delegation, Mandate};
 pub use self::history::{History, Tally};
 pub use self::shape::Shape;
+pub use self::typed::Typed;
 pub use self::usage::{Ask, Usage};
 
 use self::express::{entity, record, scopes};
@@ -94,6 +96,14 @@ impl Facts {
     /// # Errors
     /// A value that Cedar cannot hold, such as a duration beyond 64 bits of milliseconds.
     pub fn context(&self) -> Result<Context> {
+        self.context_with(None)
+    }
+
+    /// The same with the arguments of a call under the types that its tool has.
+    ///
+    /// # Errors
+    /// As [`Facts::context`].
+    pub fn context_with(&self, input: Option<RestrictedExpression>) -> Result<Context> {
         let mut told: Vec<(&str, RestrictedExpression)> = Vec::with_capacity(10);
         told.push(("clock", self.clock.expression()));
         told.push(("net", self.net.expression()?));
@@ -112,6 +122,7 @@ impl Facts {
             ));
         }
         self.particulars.tell(&mut told)?;
+        told.extend(input.map(|it| ("input", it)));
         Context::from_pairs(told.into_iter().map(|(key, value)| (key.to_owned(), value)))
             .context("the facts do not make a context")
     }

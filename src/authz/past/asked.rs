@@ -17,7 +17,7 @@ use crate::authz::facts::{Amount, Particulars};
 use crate::authz::uid::{self, Kind};
 use crate::error::FieldFault;
 use crate::exact::exact_bytes;
-use crate::policy::{Count, Declared, Ending, Fact, Per};
+use crate::policy::{Bundle, Count, Counted, Declared, Ending, Fact, Per};
 use crate::{Error, Result};
 
 /// Where the arguments stand in the body of a call.
@@ -87,9 +87,11 @@ impl<'a> Asked<'a> {
     }
 
     /// What is to be looked up for it.
-    pub(super) fn queries(&self, declared: &Declared, now: i64) -> Vec<Query> {
-        let action = uid::action(self.action);
-        let read = declared.read_by(&action, |it| self.is(it));
+    pub(super) fn queries(&self, bundle: &Bundle, now: i64) -> Vec<Query> {
+        let is_call = self.action == Counted::Invoke.as_str();
+        let typed = bundle.typed_call(self.resource.name()).filter(|_| is_call);
+        let action = typed.map_or_else(|| uid::action(self.action), |it| it.action.clone());
+        let read = bundle.past().read_by(&action, |it| self.is(it));
         read.map(|fact| Query {
             fact: fact.clone(),
             key: fact.key(),

@@ -61,7 +61,7 @@ impl Authz {
         let bundle = self.bundle();
         let who = Who::of(caller, behalf.as_ref().map(Behalf::user));
         let asked = Asked::new(who, A::NAME, resource, &particulars);
-        let history = self.past.foresee(bundle.past(), &asked).await?;
+        let history = self.past.foresee(&bundle, &asked).await?;
         let past = Some(Remembrance { bundle, history });
         let asked = self.decider.prepare_knowing(party, A::NAME, &particulars, past)?;
         Ok(asked.about(resource)?.allow)

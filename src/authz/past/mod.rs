@@ -29,7 +29,7 @@ use crate::Result;
 use crate::audit::Ledger;
 use crate::authz::facts::History;
 use crate::clock::Clock;
-use crate::policy::Declared;
+use crate::policy::Bundle;
 use crate::store::Database;
 
 pub use self::asked::{Asked, Who};
@@ -68,13 +68,13 @@ impl Past {
     ///
     /// # Errors
     /// The request lacks what is to be counted of it, or the store does not answer.
-    pub async fn begin(&self, declared: &Declared, asked: &Asked<'_>) -> Result<Begun> {
-        if declared.facts().is_empty() {
+    pub async fn begin(&self, bundle: &Bundle, asked: &Asked<'_>) -> Result<Begun> {
+        if bundle.past().facts().is_empty() {
             return Ok(Begun::default());
         }
         let now = self.clock.micros();
-        let Rows { reserved, ended } = asked.rows(declared, &self.mac, Missing::Refused)?;
-        let queries = asked.queries(declared, now);
+        let Rows { reserved, ended } = asked.rows(bundle.past(), &self.mac, Missing::Refused)?;
+        let queries = asked.queries(bundle, now);
         let held = match reserved.is_empty() {
             true => None,
             false => Some(self.writer.reserve(self.clock.new_id(), reserved).await?),
@@ -87,14 +87,14 @@ impl Past {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn foresee(&self, declared: &Declared, asked: &Asked<'_>) -> Result<History> {
-        if declared.facts().is_empty() {
+    pub async fn foresee(&self, bundle: &Bundle, asked: &Asked<'_>) -> Result<History> {
+        if bundle.past().facts().is_empty() {
             return Ok(History::default());
         }
         let now = self.clock.micros();
-        let Rows { reserved, .. } = asked.rows(declared, &self.mac, Missing::Left)?;
+        let Rows { reserved, .. } = asked.rows(bundle.past(), &self.mac, Missing::Left)?;
         let bounds = Bounds::as_of(now);
-        let queries = asked.queries(declared, now);
+        let queries = asked.queries(bundle, now);
         let told = queries.iter().map(|it| it.with(&*self.db, bounds, &reserved));
         Ok(futures_util::future::try_join_all(told).await?.into_iter().collect())
     }

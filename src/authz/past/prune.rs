@@ -18,10 +18,11 @@ const SESSION_MAX: i64 = 90 * 86_400 * 1_000_000;
 /// Each of them takes at most this many rows, so that no commit takes long.
 const OVER: &str = "DELETE FROM history WHERE keep_until IN
        (SELECT keep_until FROM history WHERE keep_until < $1 ORDER BY keep_until LIMIT 1000)";
-const ENDED: &str =
-    "DELETE FROM history WHERE keep_until IS NULL AND lease_until IS NULL AND at < $1
-       AND NOT EXISTS (SELECT 1 FROM sessions s WHERE 'session:' || s.id = history.subject)
-       AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE 'key:' || k.id = history.subject)";
+const ENDED: &str = "DELETE FROM history WHERE keep_until IS NULL AND at < $1 AND subject IN
+       (SELECT subject FROM history WHERE keep_until IS NULL AND lease_until IS NULL AND at < $1
+          AND NOT EXISTS (SELECT 1 FROM sessions s WHERE 'session:' || s.id = history.subject)
+          AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE 'key:' || k.id = history.subject)
+        ORDER BY at LIMIT 1000)";
 
 impl Past {
     /// Forgets, now and then, until told to stop.
@@ -47,7 +48,11 @@ impl Past {
             .db
             .query(
                 "SELECT 1 WHERE EXISTS (SELECT 1 FROM history WHERE keep_until < $1)
-                    OR EXISTS (SELECT 1 FROM history WHERE keep_until IS NULL AND at < $2)",
+                    OR EXISTS (SELECT 1 FROM history WHERE keep_until IS NULL AND at < $2
+                      AND NOT EXISTS (SELECT 1 FROM sessions s
+                                      WHERE 'session:' || s.id = history.subject)
+                      AND NOT EXISTS (SELECT 1 FROM api_keys k
+                                      WHERE 'key:' || k.id = history.subject))",
                 vec![now.into(), long_ago.into()],
             )
             .await?;

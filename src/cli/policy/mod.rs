@@ -2,6 +2,10 @@
 
 mod check;
 mod folders;
+mod format;
+mod registry;
+mod sarif;
+mod schema;
 mod test;
 
 use std::process::ExitCode;
@@ -9,6 +13,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use self::folders::Folders;
+use super::api;
 use super::exit;
 use super::out::{complain, say};
 use crate::policy::Fault;
@@ -17,23 +22,59 @@ use crate::policy::Fault;
 pub enum PolicyCommand {
     /// What a server asks before it starts: parse, validate, lint, run the decision tables; names file,
     /// line and fix of every fault
-    Check(Folders),
+    Check(check::CheckArgs),
     /// Run the decision tables, and look for policies that no row would miss
     Test(Folders),
+    /// Write policies in the form of the official formatter
+    Fmt(format::FormatArgs),
+    /// The schema with the arguments of tools in it, for editors and for this repository
+    Schema(schema::SchemaArgs),
 }
 
-pub fn run(command: &PolicyCommand) -> anyhow::Result<ExitCode> {
+/// Why a command did not do what it is for.
+enum Failure {
+    /// The policies are at fault.
+    Faults(Vec<Fault>),
+    /// A server was asked in vain, or something else went wrong.
+    Asked(api::Failure),
+}
+
+impl From<Vec<Fault>> for Failure {
+    fn from(faults: Vec<Fault>) -> Failure {
+        Failure::Faults(faults)
+    }
+}
+
+impl From<api::Failure> for Failure {
+    fn from(failure: api::Failure) -> Failure {
+        Failure::Asked(failure)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Failure {
+        Failure::Asked(error.into())
+    }
+}
+
+pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
-        PolicyCommand::Check(folders) => check::check(folders),
-        PolicyCommand::Test(folders) => test::test(folders),
+        PolicyCommand::Check(args) => check::check(&args).await,
+        PolicyCommand::Test(folders) => test::test(&folders).map(said).map_err(Failure::from),
+        PolicyCommand::Fmt(args) => format::format(&args),
+        PolicyCommand::Schema(args) => schema::schema(&args).await,
     };
     Ok(match done {
-        Ok(line) => {
-            say(&line);
-            ExitCode::SUCCESS
-        }
-        Err(faults) => told(&faults),
+        Ok(code) => code,
+        Err(Failure::Faults(faults)) => told(&faults),
+        Err(Failure::Asked(failure)) => api::end(Err(failure)),
     })
+}
+
+/// A success, and the one line that there is to say of it.
+fn said(line: String) -> ExitCode {
+    say(&line);
+    ExitCode::SUCCESS
 }
 
 /// Tells every fault, and how many they are.

@@ -26,12 +26,12 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 
-use cedar_policy::{Entity, EntityUid};
+use cedar_policy::{Entity, EntityUid, ResourceConstraint};
 
 pub use self::fact::{Count, Counted, Ending, Fact, Per};
 pub(super) use self::schema::declare;
 
-use super::fault::Fault;
+use super::fault::{Fault, Severity};
 use super::load::SourceFile;
 use super::syntax::Written;
 use crate::authz::facts::{Amount, History, Tally};
@@ -74,7 +74,7 @@ impl Declared {
             if facts.is_empty() {
                 continue;
             }
-            let reader = Reader { within: policy.scope.within.clone(), facts };
+            let reader = Reader { within: within(policy), facts };
             for action in actions.keys().filter(|it| policy.scope.admits_action(it, actions)) {
                 self.readers.entry(action.clone()).or_default().push(reader.clone());
             }
@@ -88,7 +88,9 @@ impl Declared {
         let unread = self.facts.iter().enumerate().filter(|(at, _)| !read.contains(at));
         let warning = |(_, fact): (usize, &Fact)| {
             let problem = format!("no policy reads `context.history.{}`", fact.name);
-            Fault { line: fact.line, column: 1, ..Fault::whole(&file.path, problem) }
+            let severity = Severity::Warning;
+            Fault { line: fact.line, column: 1, severity, ..Fault::whole(&file.path, problem) }
+                .ruled("unread-fact")
                 .fixed_by("write a policy that does, or take it out")
         };
         unread.map(warning).collect()
@@ -126,5 +128,15 @@ impl Declared {
     pub(super) fn falling(&self) -> impl Iterator<Item = String> {
         let open = self.facts.iter().filter(|it| it.ending == Ending::Any);
         open.map(|it| format!("history.{}", it.name))
+    }
+}
+
+/// What the resource of a request must be, or be in, for a policy to matter; none is anything.
+fn within(policy: &Written) -> Option<EntityUid> {
+    match &policy.scope.ends.as_ref()?.resource {
+        ResourceConstraint::Eq(it)
+        | ResourceConstraint::In(it)
+        | ResourceConstraint::IsIn(_, it) => Some(it.clone()),
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
     }
 }

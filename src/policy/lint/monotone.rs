@@ -33,15 +33,12 @@ pub(super) fn check(policy: &Written, declared: &[String], findings: &mut Vec<Fi
         let against = negated ^ (policy.effect == Effect::Forbid);
         for fact in FALLING.into_iter().chain(declared.iter().map(String::as_str)) {
             rising(expression, against, fact, &mut |it| {
-                findings.push(Finding {
-                    rule: "monotone",
-                    policy: policy.id.clone(),
-                    problem: format!("`{it}` lets a larger `context.{fact}` allow more"),
-                    fix: match fact.starts_with("history.") {
-                        true => "set an upper bound instead, or count those that have an `outcome`",
-                        false => "set an upper bound instead",
-                    },
-                });
+                let problem = format!("`{it}` lets a larger `context.{fact}` allow more");
+                let fix = match fact.starts_with("history.") {
+                    true => "set an upper bound instead, or count those that have an `outcome`",
+                    false => "set an upper bound instead",
+                };
+                findings.push(Finding::error("monotone", policy, problem, fix));
             });
         }
     }

@@ -10,9 +10,11 @@ use cedar_policy::{
 use super::facts::facts;
 use super::world::{World, chain};
 use super::{Expect, Grant, Row};
+use crate::authz::facts::Typed;
 use crate::authz::uid::action;
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::bundle::Bundle;
+use crate::policy::typed::tool_of;
 
 /// Between a template's id and the number of its link.
 const LINK: char = '#';
@@ -44,11 +46,22 @@ impl Prepared {
         let (principal, resource, verb) = (&principal.0, &resource.0, action(verb));
         let shape = bundle.shape(&verb).with_context(|| format!("no action `{}`", row.action))?;
         let facts = facts(given, shape, resource.id().unescaped(), world, bundle)?;
+        let typed = match facts.typed(tool_of(&verb), bundle) {
+            Ok(typed) => typed,
+            Err(unfit) => {
+                let question = Question::Impossible(unfit.to_string());
+                return Ok(Prepared { name: name.clone(), expect: *expect, by: None, question });
+            }
+        };
+        let (verb, input) = match typed {
+            Some(Typed { action, input }) => (action, Some(input)),
+            None => (verb, None),
+        };
         let asked = Request::new(
             principal.clone(),
             verb.clone(),
             resource.clone(),
-            facts.context()?,
+            facts.context_with(input)?,
             Some(bundle.schema()),
         );
         let question = match asked {

@@ -189,13 +189,13 @@ async fn whoever_has_nothing_to_do_with_the_past_never_gets_to_the_store() {
     let plain = bundle("", "");
     let declared = bundle(FACTS, POLICY);
     for (bundle, asked) in [(&plain, &call), (&plain, &other), (&declared, &other)] {
-        let begun = past.begin(bundle.past(), asked).await.unwrap();
+        let begun = past.begin(bundle, asked).await.unwrap();
         assert_eq!(told(&past, &begun).await, History::default());
-        assert_eq!(past.foresee(bundle.past(), asked).await.unwrap(), History::default());
+        assert_eq!(past.foresee(bundle, asked).await.unwrap(), History::default());
     }
-    let down = past.begin(declared.past(), &call).await;
+    let down = past.begin(&declared, &call).await;
     assert!(matches!(down, Err(crate::Error::Unavailable { .. })), "{down:?}");
-    assert!(past.foresee(declared.past(), &call).await.is_err());
+    assert!(past.foresee(&declared, &call).await.is_err());
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn what_cannot_be_counted_is_refused_with_its_place() {
         (json!({ "id": 1, "amount": 0.00001 }), &["/arguments/amount"]),
         (json!({ "id": 1, "amount": 1e300 }), &["/arguments/amount"]),
     ] {
-        match past.begin(bundle.past(), &asks(1, &tool, &arguments)).await {
+        match past.begin(&bundle, &asks(1, &tool, &arguments)).await {
             Err(crate::Error::Invalid(faults)) => {
                 let at: HashSet<&str> = faults.iter().map(|it| it.pointer.as_str()).collect();
                 assert_eq!(at, pointers.iter().copied().collect(), "{arguments}");
@@ -219,7 +219,7 @@ async fn what_cannot_be_counted_is_refused_with_its_place() {
         }
     }
     let elsewhere = Named::new("read", "others");
-    past.begin(bundle.past(), &asks(1, &elsewhere, &json!({}))).await.unwrap();
+    past.begin(&bundle, &asks(1, &elsewhere, &json!({}))).await.unwrap();
 }
 
 #[tokio::test]
@@ -227,12 +227,12 @@ async fn a_sum_beyond_what_can_be_said_is_never_a_pass() {
     let past = past(Arc::new(Sqlite::in_memory().unwrap()), &clock()).await;
     let (bundle, tool) = (bundle(FACTS, POLICY), Named::new("pay", "records"));
     let most = json!({ "id": 1, "amount": 922_337_203_685_477_i64 });
-    let one = past.begin(bundle.past(), &asks(1, &tool, &most)).await.unwrap();
+    let one = past.begin(&bundle, &asks(1, &tool, &most)).await.unwrap();
     let sum = told(&past, &one).await.get("paid");
     assert_eq!(sum, Some(Tally::Sum(Amount::of_units(9_223_372_036_854_770_000))));
-    let other = past.begin(bundle.past(), &asks(1, &tool, &most)).await.unwrap();
+    let other = past.begin(&bundle, &asks(1, &tool, &most)).await.unwrap();
     assert!(other.told(&past).await.is_err());
-    assert!(past.foresee(bundle.past(), &asks(1, &tool, &most)).await.is_err());
+    assert!(past.foresee(&bundle, &asks(1, &tool, &most)).await.is_err());
 }
 
 #[tokio::test]
@@ -243,21 +243,21 @@ async fn a_reservation_of_a_process_that_died_ends_with_its_lease() {
     let (bundle, tool) = (bundle(FACTS, POLICY), Named::new("read", "others"));
     let (arguments, seconds) = (json!({}), LEASE / 1_000_000);
     let asked = || asks(1, &tool, &arguments);
-    let late = one.begin(bundle.past(), &asked()).await.unwrap();
-    std::mem::forget(one.begin(bundle.past(), &asked()).await.unwrap());
+    let late = one.begin(&bundle, &asked()).await.unwrap();
+    std::mem::forget(one.begin(&bundle, &asked()).await.unwrap());
 
-    let held = other.begin(bundle.past(), &asked()).await.unwrap();
+    let held = other.begin(&bundle, &asked()).await.unwrap();
     assert_eq!(count(&told(&other, &held).await, "calls"), 3);
     assert!(held.told(&other).await.unwrap().waits);
     held.give_back().await;
     clock.advance(seconds - 1);
-    let held = other.begin(bundle.past(), &asked()).await.unwrap();
+    let held = other.begin(&bundle, &asked()).await.unwrap();
     assert_eq!(count(&told(&other, &held).await, "calls"), 3, "it is waited for");
     held.give_back().await;
     clock.advance(1);
-    let foreseen = other.foresee(bundle.past(), &asked()).await.unwrap();
+    let foreseen = other.foresee(&bundle, &asked()).await.unwrap();
     assert_eq!(count(&foreseen, "calls"), 1);
-    let held = other.begin(bundle.past(), &asked()).await.unwrap();
+    let held = other.begin(&bundle, &asked()).await.unwrap();
     assert_eq!(count(&told(&other, &held).await, "calls"), 1);
     assert!(!held.told(&other).await.unwrap().waits);
     // Whoever comes too late has lost its place: it must not happen uncounted.
@@ -277,7 +277,7 @@ async fn of_many_at_once_as_many_pass_as_may_however_many_are_refused_for_someth
     let tasks = (0..60).map(|n| {
         let (past, bundle, tool) = (pasts[n % 2].clone(), bundle.clone(), tool.clone());
         tokio::spawn(async move {
-            let begun = past.begin(bundle.past(), &asks(1, &tool, &json!({}))).await.unwrap();
+            let begun = past.begin(&bundle, &asks(1, &tool, &json!({}))).await.unwrap();
             let calls = count(&told(&past, &begun).await, "calls");
             if n % 3 == 0 || calls > LIMIT {
                 begun.give_back().await;
@@ -293,7 +293,7 @@ async fn of_many_at_once_as_many_pass_as_may_however_many_are_refused_for_someth
     assert!((1..=LIMIT).contains(&passed), "{passed}");
     let (arguments, past) = (json!({}), &pasts[0]);
     let asked = asks(1, &tool, &arguments);
-    let foreseen = past.foresee(bundle.past(), &asked).await.unwrap();
+    let foreseen = past.foresee(&bundle, &asked).await.unwrap();
     assert_eq!(count(&foreseen, "calls"), passed + 1, "what was refused has left nothing behind");
 }
 
@@ -304,7 +304,7 @@ async fn what_no_window_reaches_is_forgotten_and_no_more() {
     let past = past(db.clone(), &clock).await;
     let (bundle, tool) = (bundle(FACTS, POLICY), Named::new("read", "records"));
     let arguments = json!({ "id": "somebody", "amount": 1 });
-    let begun = past.begin(bundle.past(), &asks(1, &tool, &arguments)).await.unwrap();
+    let begun = past.begin(&bundle, &asks(1, &tool, &arguments)).await.unwrap();
     write(&past, begun.recorded(), Outcome::Success).await.unwrap();
     let kept = async || {
         let rows = db.query("SELECT value FROM history", vec![]).await.unwrap();

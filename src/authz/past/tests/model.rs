@@ -141,8 +141,8 @@ impl World {
         let amount: Value = serde_json::from_str(&Amount::of_units(units).to_string()).unwrap();
         let arguments = json!({ "id": id, "amount": amount });
         let asked = asks(who, &self.tools[tool], &arguments);
-        let foreseen = self.past.foresee(self.bundle.past(), &asked).await.unwrap();
-        let begun = self.past.begin(self.bundle.past(), &asked).await.unwrap();
+        let foreseen = self.past.foresee(&self.bundle, &asked).await.unwrap();
+        let begun = self.past.begin(&self.bundle, &asked).await.unwrap();
         self.events.push(Event { who, tool, id, units, at: now, allowed: false, ended: None });
         self.keys.push(self.next);
         let expected = expected(&self.events);
