@@ -73,7 +73,9 @@ impl Answer {
                 .into();
         }
         if let Some(unfit) = &self.told.unfit {
-            return format!("{unfit}; the policies that look at this call were checked with other arguments");
+            return format!(
+                "{unfit}; the policies that look at this call were checked with other arguments"
+            );
         }
         let titles: Vec<&str> = self
             .outcome

@@ -59,9 +59,7 @@ impl Landscape for Survey {
     fn named(&self, kind: Kind, name: &str) -> Option<String> {
         match kind {
             Kind::Tool => self.catalogue.named(name).map(|it| it.id.to_string()),
-            Kind::Agent => {
-                self.directory.as_ref()?.agent_named(name).map(|it| it.id.to_string())
-            }
+            Kind::Agent => self.directory.as_ref()?.agent_named(name).map(|it| it.id.to_string()),
             Kind::User => self.directory.as_ref()?.user_named(name).map(|it| it.id.to_string()),
             _ => None,
         }

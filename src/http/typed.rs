@@ -13,11 +13,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// Each policy that is in the way, with the argument that it looks at.
-pub async fn expect_fit(
-    authz: &Authz,
-    before: Option<&Tool>,
-    next: &Definition,
-) -> Result<()> {
+pub async fn expect_fit(authz: &Authz, before: Option<&Tool>, next: &Definition) -> Result<()> {
     let bundle = authz.bundle();
     let key = next.name.to_lowercase();
     if let Some(before) = before.filter(|it| it.name_key() != key) {

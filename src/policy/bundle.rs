@@ -78,10 +78,7 @@ impl Bundle {
     ///
     /// # Errors
     /// As [`Bundle::from_sources`]; a tool that nobody has registered.
-    pub fn surveyed(
-        sources: Sources,
-        landscape: Arc<dyn Landscape>,
-    ) -> Result<Bundle, Vec<Fault>> {
+    pub fn surveyed(sources: Sources, landscape: Arc<dyn Landscape>) -> Result<Bundle, Vec<Fault>> {
         Bundle::checked_apart(sources, Some(landscape), Bundle::tested)
     }
 

@@ -30,8 +30,9 @@ pub fn formatted(file: &SourceFile) -> Result<String, Vec<Fault>> {
         let config = Config { line_width: LINE_WIDTH, indent_width: INDENT_WIDTH };
         let mut text = file.text.clone();
         for _ in 0..PASSES_MAX {
-            let next = policies_str_to_pretty(&text, &config)
-                .map_err(|it| vec![Fault::whole(&file.path, format!("cannot be formatted: {it}"))])?;
+            let next = policies_str_to_pretty(&text, &config).map_err(|it| {
+                vec![Fault::whole(&file.path, format!("cannot be formatted: {it}"))]
+            })?;
             if next == text {
                 return Ok(text);
             }

@@ -3,9 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PstConstructionError, Var};
-use cedar_policy::{
-    Effect, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicySet,
-};
+use cedar_policy::{Effect, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicySet};
 
 use super::slice::Scope;
 use crate::authz::uid::{self, Kind};

@@ -30,7 +30,10 @@ const RULES: &[(&str, &str)] = &[
     ("unknown-literal", "What a condition names exists."),
     ("unknown-tool", "A tool whose arguments are looked at is registered, or its types are kept."),
     ("unknown-zone", "A time zone is one of the IANA database, and a literal."),
-    ("validation", "Policies fit the schema: every attribute is there, and of the type it is used as."),
+    (
+        "validation",
+        "Policies fit the schema: every attribute is there, and of the type it is used as.",
+    ),
 ];
 
 /// A log of one run with these findings.
@@ -59,9 +62,8 @@ fn rules(findings: &[Fault]) -> Vec<Value> {
         findings.iter().map(|it| it.rule).filter(|it| !listed(it)).collect();
     others.sort_unstable();
     others.dedup();
-    let told = RULES.iter().map(|(id, text)| {
-        json!({ "id": id, "shortDescription": { "text": text } })
-    });
+    let told =
+        RULES.iter().map(|(id, text)| json!({ "id": id, "shortDescription": { "text": text } }));
     told.chain(others.into_iter().map(|id| json!({ "id": id }))).collect()
 }
 

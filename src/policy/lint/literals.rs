@@ -76,7 +76,8 @@ fn nowhere(policy: &Written, literal: &EntityUid, kind: Kind, mend: String) -> F
 /// A rule about calls that do not pass through here.
 fn not_called(policy: &Written, tool: &str, landscape: &dyn Landscape) -> Option<Finding> {
     let known = landscape.tool(tool).filter(|it| !it.is_called_here)?;
-    let problem = format!("matches nothing: agents run `{}` themselves, with a credential", known.name);
+    let problem =
+        format!("matches nothing: agents run `{}` themselves, with a credential", known.name);
     let mend = "say what a credential for it takes (`request_credential`)";
     let finding = Finding::warning("matches-nothing", policy, problem, mend);
     Some(finding.about(format!("\"call:{tool}\"")))

@@ -118,11 +118,13 @@ fn total(policy: &Written, findings: &mut Vec<Finding>) {
         match policy.effect {
             _ if !partial => {}
             Effect::Forbid => {
-                let problem = format!("`{it}` can overflow, and a forbid that fails does not forbid");
+                let problem =
+                    format!("`{it}` can overflow, and a forbid that fails does not forbid");
                 findings.push(Finding::error("total-guard-rails", policy, problem, fix));
             }
             Effect::Permit => {
-                let problem = format!("`{it}` can overflow, and then all is denied that it is asked about");
+                let problem =
+                    format!("`{it}` can overflow, and then all is denied that it is asked about");
                 findings.push(Finding::warning("total-permits", policy, problem, fix));
             }
         }

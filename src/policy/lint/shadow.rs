@@ -25,7 +25,8 @@ struct Permit<'a> {
 }
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    let permits: Vec<Permit<'_>> = subject.all.iter().filter_map(|it| permit(it, subject)).collect();
+    let permits: Vec<Permit<'_>> =
+        subject.all.iter().filter_map(|it| permit(it, subject)).collect();
     if permits.len() > PERMITS_MAX {
         return;
     }

@@ -68,7 +68,9 @@ fn one(of: &Type, value: &Value, at: &str) -> Converted {
             Some(it) => Ok(RestrictedExpression::new_decimal(it)),
             None => unfit(
                 at,
-                &format!("is {it}; policies compare it, which takes a number of at most 4 digits after the point, below 922337203685477"),
+                &format!(
+                    "is {it}; policies compare it, which takes a number of at most 4 digits after the point, below 922337203685477"
+                ),
             ),
         },
         (Type::OneOf(words), Value::String(it)) => words.entity(it, at),

@@ -62,7 +62,8 @@ impl Declarations {
 
     /// What every call has: `invoke` as it is declared, with its context spelled out.
     pub(super) fn pattern(&self) -> Option<Value> {
-        let declared = self.files.iter().find_map(|it| it.get(NAMESPACE)?.get("actions")?.get(PLAIN));
+        let declared =
+            self.files.iter().find_map(|it| it.get(NAMESPACE)?.get("actions")?.get(PLAIN));
         let mut pattern = declared?.clone();
         let context = pattern.get("appliesTo")?.get("context")?.clone();
         let attributes = self.attributes(&context, NAMESPACE, 0).ok()?.clone();

@@ -23,8 +23,21 @@ const HOPS_MAX: usize = 8;
 const RESERVED: [&str; 3] = ["__entity", "__extn", "__expr"];
 /// Names of types that mean something already.
 const TAKEN: [&str; 15] = [
-    "Input", "Bool", "Boolean", "Long", "String", "Set", "Record", "Entity", "Extension",
-    "EntityOrCommon", "decimal", "ipaddr", "datetime", "duration", "Action",
+    "Input",
+    "Bool",
+    "Boolean",
+    "Long",
+    "String",
+    "Set",
+    "Record",
+    "Entity",
+    "Extension",
+    "EntityOrCommon",
+    "decimal",
+    "ipaddr",
+    "datetime",
+    "duration",
+    "Action",
 ];
 
 /// The types of a tool's arguments.
@@ -157,7 +170,11 @@ impl<'a> Generator<'a> {
     }
 
     /// Only of what has no parts: a set of records says little, and costs much.
-    fn set(&mut self, schema: &'a Map<String, Value>, path: &mut Vec<String>) -> Result<Type, Free> {
+    fn set(
+        &mut self,
+        schema: &'a Map<String, Value>,
+        path: &mut Vec<String>,
+    ) -> Result<Type, Free> {
         // What comes first is of other types.
         if schema.contains_key("prefixItems") {
             return Err(FREE_FORM);
@@ -173,9 +190,8 @@ impl<'a> Generator<'a> {
     }
 
     fn one_of(&mut self, words: Vec<String>, path: &[String]) -> Result<Type, Free> {
-        let fits = |it: &String| {
-            it.chars().count() <= WORD_CHARS_MAX && !it.chars().any(char::is_control)
-        };
+        let fits =
+            |it: &String| it.chars().count() <= WORD_CHARS_MAX && !it.chars().any(char::is_control);
         if words.len() > WORDS_MAX || !words.iter().all(fits) {
             return Ok(Type::Text);
         }

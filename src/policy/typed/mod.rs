@@ -12,6 +12,8 @@ mod numbers;
 mod resolve;
 mod write;
 
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -19,14 +21,14 @@ use cedar_policy::{EntityTypeName, EntityUid};
 
 use crate::authz::uid::Kind;
 
+pub(super) use self::change::schema_with;
 pub use self::convert::Unfit;
 pub(super) use self::declared::{Declarations, based};
 pub use self::generate::{Generated, generate};
-pub(super) use self::resolve::{named, resolve};
-pub(super) use self::change::schema_with;
 pub use self::resolve::gather;
-pub use self::write::{export, schema_of};
+pub(super) use self::resolve::{named, resolve};
 pub(super) use self::write::schema_file;
+pub use self::write::{export, schema_of};
 
 /// What the id of a typed action begins with; the tool's name follows.
 pub const PREFIX: &str = "call:";

@@ -112,10 +112,11 @@ pub fn gather(
         match types_of(tool, landscape) {
             Ok(it) => types.push((tool.clone(), it)),
             Err(Unknown { problem, mend }) => match declared().filter(|_| landscape.is_none()) {
-                Some(input) => types.push((tool.clone(), Generated { input, left_out: Vec::new() })),
-                None => faults.push(
-                    Fault::whole("schemas", problem).ruled("unknown-tool").fixed_by(mend),
-                ),
+                Some(input) => {
+                    types.push((tool.clone(), Generated { input, left_out: Vec::new() }))
+                }
+                None => faults
+                    .push(Fault::whole("schemas", problem).ruled("unknown-tool").fixed_by(mend)),
             },
         }
     }

@@ -9,7 +9,8 @@ use crate::authz::uid::NAMESPACE;
 use crate::policy::SourceFile;
 
 const INPUT: &str = "Input";
-const HEADER: &str = "// Generated from the tools' JSON Schemas by `gatewright policy schema`; do not edit.\n";
+const HEADER: &str =
+    "// Generated from the tools' JSON Schemas by `gatewright policy schema`; do not edit.\n";
 
 /// A schema file with an action for each of `tools`, in the pattern of the calls in `declared`.
 ///
