@@ -34,10 +34,10 @@ enum Format {
 
 pub async fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let landscape = args.registry.landscape().await?;
-    let checked = args.folders.sources().and_then(|sources| match landscape {
-        Some(landscape) => Bundle::surveyed(sources, landscape),
-        None => Bundle::from_sources(sources),
-    });
+    let checked = match landscape {
+        Some(it) => args.folders.sources().and_then(|sources| Bundle::surveyed(sources, it)),
+        None => args.folders.bundle(),
+    };
     let findings = match &checked {
         Ok(bundle) => bundle.warnings(),
         Err(faults) => faults.as_slice(),

@@ -5,10 +5,15 @@ mod faults;
 mod links;
 mod lint;
 mod numbers;
+mod registry;
 mod slices;
 mod starter;
+mod typed;
 mod watch;
 
+use std::sync::Arc;
+
+use self::registry::Registered;
 use super::load::{SourceFile, Sources};
 use super::{Bundle, Fault};
 
@@ -22,6 +27,13 @@ fn with(text: &str) -> Result<Bundle, Vec<Fault>> {
     let mut sources = sources();
     sources.policies.push(SourceFile::new("policies", "90-ours.cedar", text));
     Bundle::from_sources(sources)
+}
+
+/// The same with this registry at hand.
+fn surveyed(text: &str) -> Result<Bundle, Vec<Fault>> {
+    let mut sources = sources();
+    sources.policies.push(SourceFile::new("policies", "90-ours.cedar", text));
+    Bundle::surveyed(sources, Arc::new(Registered))
 }
 
 /// The faults as a person reads them, one a line.

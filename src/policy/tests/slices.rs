@@ -222,6 +222,7 @@ fn particulars(
                 version,
                 confirmed: usage.calls_ever.is_multiple_of(2),
                 arguments: serde_json::json!({ "url": "http://localhost/", "n": 7, "b": true }),
+                tool_name: None,
             };
             Particulars::Call { usage, call: Box::new(call), approval }
         }

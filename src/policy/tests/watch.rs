@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ fn watched() -> Watched {
         &policies,
         &bundle,
         PACE,
+        || Arc::new(super::registry::Registered),
         move |it| tell_changed.send(it.digest().to_owned()).unwrap(),
         move |it| tell_broken.send(it).unwrap(),
     )

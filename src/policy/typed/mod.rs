@@ -12,6 +12,9 @@ mod numbers;
 mod resolve;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use cedar_policy::{EntityTypeName, EntityUid};
