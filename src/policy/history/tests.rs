@@ -1,5 +1,6 @@
 use super::super::load::Sources;
 use super::super::tests::{shown, sources};
+use super::super::typed;
 use super::*;
 use crate::authz::uid;
 use crate::policy::Bundle;
@@ -231,6 +232,47 @@ fn readers_are_known_by_action_and_by_fact() {
 }
 
 #[test]
+fn a_typed_call_has_its_history_too() {
+    let schema = serde_json::json!({
+        "type": "object", "properties": { "amount": { "type": "integer" } }, "required": ["amount"],
+    });
+    let history = Some(SourceFile::new("policies", "history.toml", THREE));
+    let mut sources = Sources { history, ..sources() };
+    let generated = ("pay".to_owned(), typed::generate("pay", &schema));
+    let text = typed::schema_of(&[generated], &sources.schema).unwrap();
+    sources.schema.push(SourceFile::new("schemas", "tools.cedarschema", text));
+    let rule = forbid("call", "when { context.input.amount > 9 && context.history.customers > 3 }")
+        .replace("action in", "action ==")
+        .replace("Action::\"call\"", "Action::\"call:pay\"");
+    sources.policies.push(SourceFile::new("policies", "90-ours.cedar", rule));
+    let bundle = Bundle::from_sources(sources).unwrap();
+    let typed = bundle.typed_call("pay").unwrap();
+    assert_eq!(bundle.past().read_by(&typed.action, |_| true).count(), 1);
+    assert!(read(&bundle, "invoke").is_empty(), "it is about that tool alone");
+}
+
+#[test]
+fn rows_say_what_happened_before() {
+    let rule = forbid("call", "when { context.history.customers > 3 }");
+    let row = |customers: u64, expect: &str| {
+        serde_json::json!({
+            "name": expect, "principal": "User:root", "action": "invoke", "resource": "Tool:calc",
+            "facts": { "history": { "customers": customers, "paid": "1.5000" } }, "expect": expect,
+        })
+    };
+    let found = |rows: serde_json::Value| {
+        let mut sources = Sources::starter();
+        sources.history = Some(SourceFile::new("policies", "history.toml", THREE));
+        sources.policies.push(SourceFile::new("policies", "90-ours.cedar", &rule));
+        let tests = sources.tests.as_mut().unwrap();
+        tests.tables = vec![SourceFile::new("policies", "tests/ours.json", rows.to_string())];
+        shown(Bundle::from_sources(sources))
+    };
+    assert_eq!(found(serde_json::json!([row(3, "allow"), row(4, "deny")])), "");
+    assert!(found(serde_json::json!([row(4, "allow")])).contains("ours.json"));
+}
+
+#[test]
 fn what_includes_the_request_itself_may_only_take_away() {
     let permit = |condition: &str| {
         let text = "@id(\"ours.x\") @title(\"A grant of ours\") permit (principal is \
@@ -261,7 +303,7 @@ fn a_fact_that_nobody_reads_is_worth_a_word() {
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     let (paid, tests) = (&warnings[0], &warnings[1]);
     assert!(
-        paid.starts_with("policies/history.toml:15:1: no policy reads `context.history.paid`"),
+        paid.starts_with("policies/history.toml:15:1: warning: no policy reads `context.history.paid`"),
         "{paid}"
     );
     assert!(tests.starts_with("policies/history.toml:2:1: "), "{tests}");
