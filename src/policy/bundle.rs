@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use cedar_policy::{Entity, EntityTypeName, EntityUid, Policy, PolicySet, Schema, Template};
+use cedar_policy::{
+    Entity, EntityTypeName, EntityUid, Policy, PolicySet, RequestEnv, Schema, Template,
+};
 use miette::Diagnostic;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -20,6 +22,8 @@ use super::links::{self, Link, Ungrantable};
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
+use super::reads::{self, Reads};
+use super::residue::{self, Residue, Residues};
 use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
@@ -38,7 +42,9 @@ pub struct Bundle {
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
     slices: Slices,
+    residues: Residues,
     zones: Vec<String>,
+    reads: BTreeMap<String, Reads>,
     token_scopes: BTreeSet<String>,
     past: Declared,
     calls: TypedCalls,
@@ -157,12 +163,15 @@ impl Bundle {
         let (warnings, errors) = all.partition(|it| it.severity == Severity::Warning);
         clean(errors)?;
 
+        let slices = Slices::of(&schema, &policies, &actions);
         Ok(Bundle {
             calls,
             warnings,
             digest: digest(&sources),
-            slices: Slices::of(&schema, &policies, &actions),
+            residues: residue::residues(&schema, &slices, &actions),
+            slices,
             zones: syntax::zones(&written),
+            reads: reads::of(&written),
             token_scopes,
             sources,
             schema,
@@ -235,6 +244,11 @@ impl Bundle {
         links::granted(slice, &self.policies, links.into_iter().map(|it| &**it), matters)
     }
 
+    /// What is left of the policies about such a request for a tool once it is a credential's.
+    pub fn residue(&self, principal_type: &EntityTypeName, action: &EntityUid) -> Option<&Residue> {
+        self.residues.get(&(principal_type.clone(), action.clone()))
+    }
+
     /// `action` and the groups it is in; empty if the schema has no such action.
     pub fn action_entities(&self, action: &EntityUid) -> &[Entity] {
         self.actions.get(action).map_or(&[], Vec::as_slice)
@@ -255,6 +269,11 @@ impl Bundle {
         self.shapes.get(action).copied()
     }
 
+    /// Whether a request of the kind `env` can be in `scope`.
+    pub(super) fn admits(&self, scope: &Scope, env: &RequestEnv) -> bool {
+        scope.admits(env, &self.actions)
+    }
+
     /// What a policy or template says about itself, by its `@id`.
     pub fn meta(&self, id: &str) -> Option<&Meta> {
         self.meta.get(id)
@@ -263,6 +282,11 @@ impl Bundle {
     /// All of them, by `@id`.
     pub fn metas(&self) -> &BTreeMap<String, Meta> {
         &self.meta
+    }
+
+    /// What the conditions of a policy or template look at, by its `@id`.
+    pub fn reads(&self, id: &str) -> Option<&Reads> {
+        self.reads.get(id)
     }
 
     /// The IANA zones that policies read: what the clock's facts must hold.

@@ -10,7 +10,7 @@ use cedar_policy::{Authorizer, Entities, Entity, EntityUid, Request};
 use super::facts::{Facts, Typed};
 use super::verdict::{Outcome, verdict};
 use crate::policy::typed::{Unfit, tool_of};
-use crate::policy::{Bundle, Link};
+use crate::policy::{Bundle, Link, Untold};
 
 pub(crate) use self::recorded::written;
 pub use self::recorded::{Named, Recorded, Unreplayable};
@@ -42,6 +42,9 @@ pub enum Unaskable {
     /// A call whose arguments are not what its policies were checked with; it is denied.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// Its policies look at what nobody counted then.
+    #[error(transparent)]
+    Untold(#[from] Untold),
 }
 
 impl Case {
@@ -118,6 +121,9 @@ impl Case {
             Some(Typed { action, input }) => (action, Some(input)),
             None => (self.action.clone(), None),
         };
+        let is_in = |it: &EntityUid| self.is_in(it);
+        let history = bundle.past().complete(facts.history.as_ref(), &action, is_in)?;
+        let facts = Facts { history: Some(history), ..facts };
         let context = facts.context_with(input).map_err(Unaskable::Facts)?;
         let mut entities = bundle.action_entities(&action).to_vec();
         let request = Request::new(
@@ -137,6 +143,12 @@ impl Case {
         Ok((request, entities))
     }
 
+    /// Whether the resource is this, or is in it.
+    fn is_in(&self, it: &EntityUid) -> bool {
+        let within = self.entity(&self.resource).map(|it| it.clone().into_inner().2);
+        self.resource == *it || within.is_some_and(|within| within.contains(it))
+    }
+
     /// Everybody who must be allowed, who asks before the others.
     pub fn principals(&self) -> impl Iterator<Item = &EntityUid> {
         std::iter::once(&self.principal).chain(self.others.iter().flatten())
@@ -148,7 +160,7 @@ impl Case {
     }
 
     /// Grants to it, and to what it is a member of.
-    fn links_of(&self, principal: &EntityUid) -> Vec<Arc<Link>> {
+    pub(in crate::authz) fn links_of(&self, principal: &EntityUid) -> Vec<Arc<Link>> {
         let entity = self.entity(principal).cloned();
         let parents = entity.map(|it| it.into_inner().2).unwrap_or_default();
         let is_its = |it: &&Arc<Link>| {

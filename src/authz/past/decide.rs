@@ -37,7 +37,8 @@ impl Authz {
             }
             let history = Some(begun.told_alone(&self.past).await?);
             let facts = Facts { history, ..answer.told.facts.clone() };
-            if !self.decider.suppose(party, &answer, question, facts)?.allow {
+            let alone = answer.case(party, question).with(facts).decide(&bundle);
+            if !alone.is_ok_and(|it| it.allow) {
                 return Ok(answer);
             }
             tokio::time::sleep(PAUSE).await;

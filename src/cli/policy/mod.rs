@@ -1,8 +1,10 @@
 //! `gatewright policy …`: what a policy author runs before a commit.
 
 mod check;
+mod explain;
 mod folders;
 mod format;
+mod prove;
 mod registry;
 mod sarif;
 mod schema;
@@ -29,6 +31,12 @@ pub enum PolicyCommand {
     Fmt(format::FormatArgs),
     /// The schema with the arguments of tools in it, for editors and for this repository
     Schema(schema::SchemaArgs),
+    /// Prove, with the solver cvc5, that nobody is locked out and nobody can raise themselves; name policies
+    /// that never apply; and, compared with other policies, what these allow beyond them
+    Prove(prove::ProveArgs),
+    /// Say why a decision is what it is: every condition with its value, and the smallest change that
+    /// flips it
+    Explain(Box<explain::ExplainArgs>),
 }
 
 /// Why a command did not do what it is for.
@@ -63,6 +71,8 @@ pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
         PolicyCommand::Test(folders) => test::test(&folders).map(said).map_err(Failure::from),
         PolicyCommand::Fmt(args) => format::format(&args),
         PolicyCommand::Schema(args) => schema::schema(&args).await,
+        PolicyCommand::Prove(args) => prove::prove(&args).await.map_err(Failure::from),
+        PolicyCommand::Explain(args) => return explain::run(*args).await,
     };
     Ok(match done {
         Ok(code) => code,

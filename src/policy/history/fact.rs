@@ -3,6 +3,8 @@
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::authz::facts::{Amount, Tally};
+
 /// What policies read as `context.history.<name>`.
 #[derive(Clone, Debug)]
 pub struct Fact {
@@ -94,6 +96,14 @@ impl Count {
 }
 
 impl Fact {
+    /// What it is before anything has happened.
+    pub(super) fn nothing(&self) -> Tally {
+        match self.count {
+            Count::Calls | Count::Distinct(_) => Tally::Count(0),
+            Count::Sum(_) => Tally::Sum(Amount::ZERO),
+        }
+    }
+
     /// SHA-256, in hexadecimal, over everything that says what belongs to the count. Neither the
     /// name nor the window does: renamed or narrowed, a fact still knows its past.
     pub fn key(&self) -> String {

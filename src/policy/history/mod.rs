@@ -25,6 +25,7 @@ mod schema;
 mod tests;
 
 use std::collections::{BTreeSet, HashMap};
+use std::mem::discriminant;
 
 use cedar_policy::{Entity, EntityUid, ResourceConstraint};
 
@@ -34,7 +35,7 @@ pub(super) use self::schema::declare;
 use super::fault::{Fault, Severity};
 use super::load::SourceFile;
 use super::syntax::Written;
-use crate::authz::facts::{Amount, History, Tally};
+use crate::authz::facts::{History, Tally};
 
 /// The facts that a bundle declares, and which decisions read them.
 #[derive(Debug, Default)]
@@ -43,6 +44,11 @@ pub struct Declared {
     /// By action. One that reads none is left out.
     readers: HashMap<EntityUid, Vec<Reader>>,
 }
+
+/// A fact that policies read and that was not recorded with the decision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`context.history.{0}` was not recorded with it")]
+pub struct Untold(pub String);
 
 /// A policy or template that reads facts.
 #[derive(Clone, Debug)]
@@ -116,11 +122,29 @@ impl Declared {
 
     /// What there is to tell where nothing has happened yet.
     pub fn nothing(&self) -> History {
-        let tally = |it: &Fact| match it.count {
-            Count::Calls | Count::Distinct(_) => Tally::Count(0),
-            Count::Sum(_) => Tally::Sum(Amount::ZERO),
+        self.facts.iter().map(|it| (it.name.clone(), it.nothing())).collect()
+    }
+
+    /// The past that a decision was told of, as the schema wants it: with every fact in it, of which
+    /// those that were not told are such as no policy about this action and resource reads.
+    ///
+    /// # Errors
+    /// One that was not told is read.
+    pub fn complete(
+        &self,
+        told: Option<&History>,
+        action: &EntityUid,
+        is_in: impl Fn(&EntityUid) -> bool,
+    ) -> Result<History, Untold> {
+        let of = |it: &Fact| {
+            let alike = |tally: &Tally| discriminant(tally) == discriminant(&it.nothing());
+            told.and_then(|told| told.get(&it.name)).filter(alike)
         };
-        self.facts.iter().map(|it| (it.name.clone(), tally(it))).collect()
+        if let Some(it) = self.read_by(action, is_in).find(|it| of(it).is_none()) {
+            return Err(Untold(it.name.clone()));
+        }
+        let all = self.facts.iter();
+        Ok(all.map(|it| (it.name.clone(), of(it).unwrap_or_else(|| it.nothing()))).collect())
     }
 
     /// The paths below `context` of the facts that include the request itself and what is not

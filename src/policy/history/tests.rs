@@ -256,8 +256,9 @@ fn rows_say_what_happened_before() {
     let rule = forbid("call", "when { context.history.customers > 3 }");
     let row = |customers: u64, expect: &str| {
         serde_json::json!({
-            "name": expect, "principal": "User:root", "action": "invoke", "resource": "Tool:calc",
-            "facts": { "history": { "customers": customers, "paid": "1.5000" } }, "expect": expect,
+            "name": expect, "principal": "User:uma", "action": "invoke", "resource": "Tool:calc",
+            "facts": { "token": ["agent:calc"], "history": { "customers": customers } },
+            "expect": expect,
         })
     };
     let found = |rows: serde_json::Value| {
@@ -303,7 +304,9 @@ fn a_fact_that_nobody_reads_is_worth_a_word() {
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     let (paid, tests) = (&warnings[0], &warnings[1]);
     assert!(
-        paid.starts_with("policies/history.toml:15:1: warning: no policy reads `context.history.paid`"),
+        paid.starts_with(
+            "policies/history.toml:15:1: warning: no policy reads `context.history.paid`"
+        ),
         "{paid}"
     );
     assert!(tests.starts_with("policies/history.toml:2:1: "), "{tests}");
