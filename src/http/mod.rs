@@ -39,6 +39,7 @@ mod session;
 mod table;
 mod tools;
 mod trace;
+mod typed;
 mod users;
 mod versions;
 mod well_known;
