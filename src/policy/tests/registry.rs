@@ -83,7 +83,7 @@ fn what_is_nowhere_is_told_and_what_may_be_meant() {
     for (policy, says) in [
         (
             format!("{head} in Gatewright::ToolSet::\"tradign\");"),
-            "policies/90-ours.cedar:3:90: ours.x: warning: matches nothing: there is no ToolSet `tradign` \
+            "policies/90-ours.cedar:3:90: warning: ours.x: matches nothing: there is no ToolSet `tradign` \
              [matches-nothing]; did you mean `trading`?",
         ),
         (
