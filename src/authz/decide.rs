@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use super::action::Resource;
 use super::behalf::Party;
 use super::case::{Case, Named, Recorded};
+use super::explain::{Network, Reach};
 use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, SessionFacts};
 use super::remembered::{Graph, Remembered, Second, Told};
 use super::uid;
@@ -28,6 +29,9 @@ use crate::policy::{Bundle, Fix, Link, Ungrantable};
 
 /// Microseconds in a second.
 const MICROS: i64 = 1_000_000;
+
+/// How many of the named networks a search for another one looks at.
+const NETWORKS_MAX: usize = 16;
 
 /// A hundred years.
 const AGES: Age = Age::from_millis(100 * 365 * 86_400_000);
@@ -65,6 +69,43 @@ pub struct Answer {
     pub links: Vec<Arc<Link>>,
 }
 
+/// What a decision stands on, besides who asked what.
+#[derive(Clone)]
+pub struct Grounds {
+    told: Arc<Told>,
+    pub bundle: Arc<Bundle>,
+    links: Vec<Arc<Link>>,
+}
+
+impl Grounds {
+    /// The decision as one that can be made again.
+    pub fn case(&self, party: Party<'_>, action: &str, resource: &dyn Resource) -> Case {
+        let caller = party.caller;
+        let target = resource.uid();
+        let own = caller.principal().entity_where(caller.session().proof.attested);
+        let mut entities = vec![own.clone()];
+        let others = match party.behalf {
+            None => Some(Vec::new()),
+            Some(it) => it.others().map(|them| {
+                entities.extend(them.iter().map(|it| it.entity().clone()));
+                them.iter().map(Principal::uid).collect()
+            }),
+        };
+        if entities.iter().all(|it| it.uid() != target) {
+            entities.extend(resource.entity().cloned());
+        }
+        Case {
+            principal: own.uid(),
+            action: uid::action(action),
+            resource: target,
+            others,
+            facts: self.told.facts.clone(),
+            entities,
+            links: self.links.clone(),
+        }
+    }
+}
+
 impl Answer {
     /// The titles of the policies that denied, as one text for people.
     pub fn detail(&self) -> String {
@@ -96,30 +137,13 @@ impl Answer {
 
     /// The decision as one that can be made again, on other facts or by another bundle.
     pub fn case(&self, party: Party<'_>, question: &Question<'_>) -> Case {
-        let caller = party.caller;
-        let attested = caller.session().proof.attested;
-        let principal = caller.principal().uid();
-        let resource = question.resource.uid();
-        let mut entities = vec![caller.principal().entity_where(attested).clone()];
-        let others = match party.behalf {
-            None => Some(Vec::new()),
-            Some(it) => it.others().map(|them| {
-                entities.extend(them.iter().map(|it| it.entity().clone()));
-                them.iter().map(Principal::uid).collect()
-            }),
-        };
-        if entities.iter().all(|it| it.uid() != resource) {
-            entities.extend(question.resource.entity().cloned());
-        }
-        Case {
-            principal,
-            action: uid::action(question.action),
-            resource,
-            others,
-            facts: self.told.facts.clone(),
-            entities,
-            links: self.links.clone(),
-        }
+        self.grounds().case(party, question.action, question.resource)
+    }
+
+    /// What it was decided on, besides who asked what.
+    pub fn grounds(&self) -> Grounds {
+        let (told, bundle) = (self.told.clone(), self.bundle.clone());
+        Grounds { told, bundle, links: self.links.clone() }
     }
 
     /// Whether a counter took part in the denial.
@@ -135,6 +159,7 @@ impl Answer {
 pub struct Decider {
     bundle: ArcSwap<Bundle>,
     surroundings: Surroundings,
+    networks: Arc<[Network]>,
     grants: Shared,
     clock: Clock,
     authorizer: Authorizer,
@@ -151,6 +176,7 @@ impl Decider {
     ) -> Decider {
         Decider {
             bundle,
+            networks: surroundings.networks(),
             surroundings,
             grants,
             clock,
@@ -194,19 +220,6 @@ impl Decider {
             Some(_) => Arc::new(make()?),
         };
         self.asked(party, action, bundle, told)
-    }
-
-    /// The same question on other facts: what would be, if.
-    pub fn suppose(
-        &self,
-        party: Party<'_>,
-        answer: &Answer,
-        question: &Question<'_>,
-        facts: Facts,
-    ) -> Result<Outcome> {
-        let told = Arc::new(Told::new(facts, &answer.bundle)?);
-        let asked = self.asked(party, question.action, answer.bundle.clone(), told)?;
-        asked.about(question.resource)
     }
 
     fn asked(
@@ -279,21 +292,54 @@ impl Decider {
         Ok(Arc::new(ClockFacts::at(at, &self.surroundings.home, bundle.zones())?))
     }
 
+    /// The zone in which the organization's hours count.
+    pub fn home(&self) -> &TimeZone {
+        &self.surroundings.home
+    }
+
+    /// What the clocks show now.
+    pub fn clock_facts(&self, bundle: &Bundle) -> Result<Arc<ClockFacts>> {
+        self.clock_facts_at(self.clock.now(), bundle)
+    }
+
     /// The names of the networks that the settings name.
     pub fn zone_names(&self) -> impl Iterator<Item = &str> {
         self.surroundings.zones.keys().map(String::as_str)
     }
 
+    /// What could be for a request that costs this much, in millionths of a US dollar.
+    pub fn reach(&self, cost_micros: u64) -> Reach {
+        let home = self.surroundings.home.clone();
+        Reach { home, networks: self.networks.clone(), cost_micros }
+    }
+
     fn net_facts(&self, ip: IpAddr) -> NetFacts {
-        let country = self.surroundings.places.country(ip).map(|it| it.to_string());
+        self.surroundings.facts_of(ip)
+    }
+}
+
+impl Surroundings {
+    fn facts_of(&self, ip: IpAddr) -> NetFacts {
+        let country = self.places.country(ip).map(|it| it.to_string());
         NetFacts::new(ip, self.zones_of(ip), country)
     }
 
     fn zones_of(&self, ip: IpAddr) -> BTreeSet<String> {
         let ip = ip.to_canonical();
         let holds = |nets: &[IpNet]| nets.iter().any(|it| it.contains(&ip));
-        let zones = self.surroundings.zones.iter().filter(|(_, nets)| holds(nets));
+        let zones = self.zones.iter().filter(|(_, nets)| holds(nets));
         zones.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Where a request could come from: an address of each of the named networks.
+    fn networks(&self) -> Arc<[Network]> {
+        let address = |it: &IpNet| it.hosts().next().unwrap_or_else(|| it.addr());
+        let all = self.zones.iter().flat_map(|(name, nets)| nets.iter().map(move |it| (name, it)));
+        let network = |(name, net): (&String, &IpNet)| Network {
+            name: name.clone(),
+            facts: self.facts_of(address(net)),
+        };
+        all.take(NETWORKS_MAX).map(network).collect()
     }
 }
 

@@ -11,6 +11,7 @@ mod audit;
 mod call;
 mod challenge;
 mod credentials;
+mod decisions;
 pub mod describe;
 pub mod distinct;
 mod docs;

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use cedar_policy::{Entity, EntityTypeName, EntityUid, Policy, PolicySet, Schema, Template};
+use cedar_policy::{
+    Entity, EntityTypeName, EntityUid, Policy, PolicySet, RequestEnv, Schema, Template,
+};
 use miette::Diagnostic;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -19,6 +21,9 @@ use super::links::{self, Link, Ungrantable};
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
+use super::reads::{self, Reads};
+use super::references::References;
+use super::residue::{self, Residue, Residues};
 use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
@@ -36,8 +41,11 @@ pub struct Bundle {
     meta: BTreeMap<String, Meta>,
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
+    references: References,
     slices: Slices,
+    residues: Residues,
     zones: Vec<String>,
+    reads: BTreeMap<String, Reads>,
     token_scopes: BTreeSet<String>,
     calls: TypedCalls,
     warnings: Vec<Fault>,
@@ -109,7 +117,7 @@ impl Bundle {
 
     fn tested(bundle: Bundle) -> Result<Bundle, Vec<Fault>> {
         if let Some(tests) = &bundle.sources.tests {
-            let run = Table::read(tests, &bundle).and_then(|it| clean(it.run(&bundle)));
+            let run = Table::read(tests, &bundle).and_then(|it| clean(it.faults(&bundle)));
             run.map_err(|them| -> Vec<Fault> {
                 them.into_iter().map(|it| it.ruled("tests")).collect()
             })?;
@@ -131,7 +139,8 @@ impl Bundle {
         let place = Places { sources: &before, meta: &meta };
         let unknown = |id: &str, literal: &str, problem| place.of(id, Some(literal), problem);
         let stale = typed::resolve(&mut sources, &typed::named(&written), landscape, &unknown)?;
-        let ParsedSchema { schema, shapes, calls } = check::parse_schema(&sources.schema)?;
+        let ParsedSchema { schema, shapes, references, calls } =
+            check::parse_schema(&sources.schema)?;
         clean(check::validate(&schema, &policies, &|id, it| place.found(id, it)))?;
 
         let actions = check::action_entities(&schema).map_err(|it| whole(&it))?;
@@ -149,12 +158,15 @@ impl Bundle {
         let (warnings, errors) = all.partition(|it| it.severity == Severity::Warning);
         clean(errors)?;
 
+        let slices = Slices::of(&schema, &policies, &actions);
         Ok(Bundle {
             calls,
             warnings,
             digest: digest(&sources),
-            slices: Slices::of(&schema, &policies, &actions),
+            residues: residue::residues(&schema, &slices, &actions),
+            slices,
             zones: syntax::zones(&written),
+            reads: reads::of(&written),
             token_scopes,
             sources,
             schema,
@@ -162,6 +174,7 @@ impl Bundle {
             meta,
             actions,
             shapes,
+            references,
         })
     }
 
@@ -226,6 +239,11 @@ impl Bundle {
         links::granted(slice, &self.policies, links.into_iter().map(|it| &**it), matters)
     }
 
+    /// What is left of the policies about such a request for a tool once it is a credential's.
+    pub fn residue(&self, principal_type: &EntityTypeName, action: &EntityUid) -> Option<&Residue> {
+        self.residues.get(&(principal_type.clone(), action.clone()))
+    }
+
     /// `action` and the groups it is in; empty if the schema has no such action.
     pub fn action_entities(&self, action: &EntityUid) -> &[Entity] {
         self.actions.get(action).map_or(&[], Vec::as_slice)
@@ -241,14 +259,41 @@ impl Bundle {
         self.shapes.get(action).copied()
     }
 
+    /// Whether a request of the kind `env` can be in `scope`.
+    pub(super) fn admits(&self, scope: &Scope, env: &RequestEnv) -> bool {
+        scope.admits(env, &self.actions)
+    }
+
+    /// Which attributes of entities are references.
+    pub(super) fn references(&self) -> &References {
+        &self.references
+    }
+
     /// What a policy or template says about itself, by its `@id`.
     pub fn meta(&self, id: &str) -> Option<&Meta> {
         self.meta.get(id)
     }
 
+    /// Which kinds of requests that the schema has can be in `scope`, in an order of their own.
+    pub(super) fn admitted(&self, scope: &Scope) -> Vec<bool> {
+        self.schema.request_envs().map(|env| scope.admits(&env, &self.actions)).collect()
+    }
+
+    /// The file of a policy or template, and the byte at which it begins there.
+    pub(super) fn place(&self, id: &str) -> Option<(&SourceFile, usize)> {
+        let meta = self.meta(id)?;
+        let file = self.sources.policies.iter().find(|it| it.name == meta.file)?;
+        Some((file, file.text.find(&meta.text)?))
+    }
+
     /// All of them, by `@id`.
     pub fn metas(&self) -> &BTreeMap<String, Meta> {
         &self.meta
+    }
+
+    /// What the conditions of a policy or template look at, by its `@id`.
+    pub fn reads(&self, id: &str) -> Option<&Reads> {
+        self.reads.get(id)
     }
 
     /// The IANA zones that policies read: what the clock's facts must hold.

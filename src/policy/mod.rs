@@ -1,15 +1,22 @@
 //! Policies as data: read, checked and held as one immutable bundle, swapped whole.
 
+mod anatomy;
 mod bounds;
 mod bundle;
 mod check;
+mod cores;
 mod fault;
 mod format;
+pub mod invariants;
 mod landscape;
 mod links;
 mod lint;
 mod load;
 mod meta;
+pub mod prove;
+mod reads;
+mod references;
+pub mod residue;
 mod slice;
 mod starter;
 mod syntax;
@@ -27,5 +34,7 @@ pub use self::landscape::{KnownTool, Landscape};
 pub use self::links::{Link, Ungrantable};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
+pub use self::reads::{Reads, milliseconds};
 pub use self::starter::FILES as STARTER_FILES;
+pub use self::syntax::children;
 pub use self::watch::watch;

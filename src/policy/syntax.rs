@@ -59,9 +59,16 @@ pub(super) fn literal(expression: &Expr) -> Option<EntityUid> {
 impl Written {
     /// Calls `seen` for every expression of every clause.
     pub(super) fn walk<'a>(&'a self, seen: &mut dyn FnMut(&'a Expr)) {
-        for Clause::When(it) | Clause::Unless(it) in &self.clauses {
-            walk(it, seen);
+        for clause in self.expressions() {
+            walk(clause, seen);
         }
+    }
+
+    /// What each of its clauses asks.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        self.clauses.iter().map(|clause| match clause {
+            Clause::When(it) | Clause::Unless(it) => &**it,
+        })
     }
 }
 
@@ -74,7 +81,7 @@ pub(super) fn walk<'a>(expression: &'a Expr, seen: &mut dyn FnMut(&'a Expr)) {
 }
 
 /// What an expression is made of.
-pub(super) fn children(expression: &Expr) -> Vec<&Expr> {
+pub fn children(expression: &Expr) -> Vec<&Expr> {
     match expression {
         Expr::UnaryOp { expr, .. }
         | Expr::GetAttr { expr, .. }

@@ -1,8 +1,10 @@
 //! `gatewright policy …`: what a policy author runs before a commit.
 
 mod check;
+mod explain;
 mod folders;
 mod format;
+mod prove;
 mod registry;
 mod sarif;
 mod schema;
@@ -12,7 +14,6 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use self::folders::Folders;
 use super::api;
 use super::exit;
 use super::out::{complain, say};
@@ -23,12 +24,18 @@ pub enum PolicyCommand {
     /// What a server asks before it starts: parse, validate, lint, run the decision tables; names file,
     /// line and fix of every fault
     Check(check::CheckArgs),
-    /// Run the decision tables, and look for policies that no row would miss
-    Test(Folders),
+    /// Run the decision tables, and look for what no row would miss
+    Test(test::TestArgs),
     /// Write policies in the form of the official formatter
     Fmt(format::FormatArgs),
     /// The schema with the arguments of tools in it, for editors and for this repository
     Schema(schema::SchemaArgs),
+    /// Prove, with the solver cvc5, that nobody is locked out and nobody can raise themselves; name policies
+    /// that never apply; and, compared with other policies, what these allow beyond them
+    Prove(prove::ProveArgs),
+    /// Say why a decision is what it is: every condition with its value, and the smallest change that
+    /// flips it
+    Explain(Box<explain::ExplainArgs>),
 }
 
 /// Why a command did not do what it is for.
@@ -60,9 +67,13 @@ impl From<anyhow::Error> for Failure {
 pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
         PolicyCommand::Check(args) => check::check(&args).await,
-        PolicyCommand::Test(folders) => test::test(&folders).map(said).map_err(Failure::from),
+        PolicyCommand::Test(args) => return test::run(args),
         PolicyCommand::Fmt(args) => format::format(&args),
         PolicyCommand::Schema(args) => schema::schema(&args).await,
+        PolicyCommand::Prove(args) => {
+            return Ok(prove::prove(&args).await.unwrap_or_else(|faults| told(&faults)));
+        }
+        PolicyCommand::Explain(args) => return explain::run(*args).await,
     };
     Ok(match done {
         Ok(code) => code,
