@@ -330,15 +330,15 @@ impl Decider {
         self.clock_facts_at(self.clock.now(), bundle)
     }
 
+    /// The names of the networks that the settings name.
+    pub fn zone_names(&self) -> impl Iterator<Item = &str> {
+        self.surroundings.zones.keys().map(String::as_str)
+    }
+
     /// What could be for a request that costs this much, in millionths of a US dollar.
     pub fn reach(&self, cost_micros: u64) -> Reach {
         let home = self.surroundings.home.clone();
         Reach { home, networks: self.networks.clone(), cost_micros }
-    }
-
-    /// The names of the networks that the settings name.
-    pub fn zone_names(&self) -> impl Iterator<Item = &str> {
-        self.surroundings.zones.keys().map(String::as_str)
     }
 
     fn net_facts(&self, ip: IpAddr) -> NetFacts {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::authz::Authz;
 use crate::error::FieldFault;
+use crate::patience::outside;
 use crate::policy::Fault;
 use crate::registry::{Definition, Tool};
 use crate::{Error, Result};
@@ -32,7 +33,8 @@ pub async fn expect_fit(authz: &Authz, before: Option<&Tool>, next: &Definition)
         return Ok(());
     }
     let schema: Value = next.input_schema.clone();
-    let checked = tokio::task::spawn_blocking(move || bundle.fits(&key, &schema)).await;
+    // It takes as long as there are policies to read.
+    let checked = outside(tokio::task::spawn_blocking(move || bundle.fits(&key, &schema))).await;
     let checked = checked.map_err(|it| Error::Internal(it.into()))?;
     checked.map_err(|faults| Error::Invalid(faults.iter().map(told).collect()))
 }

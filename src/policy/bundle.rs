@@ -352,8 +352,30 @@ impl Bundle {
             let facts = self.past.facts();
             let schema = typed::schema_with(&self.sources.schema, name, generated, facts)
                 .map_err(|it| vec![Fault::whole("schema", it)])?;
-            clean(check::validate(&schema, &self.policies, &|id, it| place.found(id, it)))
+            let about = self.about_calls_of(name);
+            let found = |id: &str, it: &dyn Diagnostic| place.found(id, it);
+            let asked = self.asked_of(&call.action);
+            clean(check::validate_where(&schema, &asked, &found, &|it| about.contains(&it)))
         })
+    }
+
+    /// The policies and templates that can matter to `action`.
+    fn asked_of(&self, action: &EntityUid) -> PolicySet {
+        let matters = |scope: &Scope| {
+            let mut types = self.schema.request_envs().filter(|it| it.action() == action);
+            scope.admits_action(action, &self.actions)
+                && types.any(|it| scope.admits_types(it.principal(), it.resource()))
+        };
+        let mut asked = PolicySet::new();
+        let policies = self.policies.policies().filter(|it| it.is_static());
+        // Ids are unique in the set that they come from.
+        for it in policies.filter(|it| matters(&Scope::of_policy(it))) {
+            let _ = asked.add(it.clone());
+        }
+        for it in self.policies.templates().filter(|it| matters(&Scope::of_template(it))) {
+            let _ = asked.add_template(it.clone());
+        }
+        asked
     }
 
     /// The policies that name the call of `tool`, whatever its case.

@@ -190,6 +190,16 @@ pub(super) fn validate(
     policies: &PolicySet,
     faults_in: &dyn Fn(&str, &dyn Diagnostic) -> Fault,
 ) -> Vec<Fault> {
+    validate_where(schema, policies, faults_in, &|_| true)
+}
+
+/// The same, where warnings count of those policies alone of which `counts` says so.
+pub(super) fn validate_where(
+    schema: &Schema,
+    policies: &PolicySet,
+    faults_in: &dyn Fn(&str, &dyn Diagnostic) -> Fault,
+    counts: &dyn Fn(&str) -> bool,
+) -> Vec<Fault> {
     let found = Validator::new(schema.clone()).validate_with_level(
         policies,
         ValidationMode::Strict,
@@ -198,7 +208,12 @@ pub(super) fn validate(
     let mut faults: Vec<Fault> = found
         .validation_errors()
         .map(|it| faults_in(it.policy_id().as_ref(), it))
-        .chain(found.validation_warnings().map(|it| faults_in(it.policy_id().as_ref(), it)))
+        .chain(
+            found
+                .validation_warnings()
+                .filter(|it| counts(it.policy_id().as_ref()))
+                .map(|it| faults_in(it.policy_id().as_ref(), it)),
+        )
         .collect();
     let place = |it: &Fault| (it.file.clone(), it.line, it.column, it.problem.clone());
     faults.sort_by_cached_key(place);

@@ -105,11 +105,11 @@ impl fmt::Display for Fault {
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
         }
-        if let Some(policy) = &self.policy {
-            write!(f, ": {policy}")?;
-        }
         if self.severity == Severity::Warning {
             f.write_str(": warning")?;
+        }
+        if let Some(policy) = &self.policy {
+            write!(f, ": {policy}")?;
         }
         write!(f, ": {}", self.problem)?;
         match &self.fix {

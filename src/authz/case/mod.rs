@@ -67,7 +67,10 @@ impl Case {
     /// # Errors
     /// The bundle's schema does not know the request, or the facts are beyond Cedar.
     pub fn decide(&self, bundle: &Bundle) -> Result<Outcome, Unaskable> {
-        let mut outcome = self.decide_for(&self.principal, bundle)?;
+        let mut outcome = match self.decide_for(&self.principal, bundle) {
+            Err(Unaskable::Unfit(_)) => return Ok(Outcome::denied()),
+            other => other?,
+        };
         if !outcome.allow {
             return Ok(outcome);
         }
@@ -86,11 +89,7 @@ impl Case {
     /// # Errors
     /// As [`Case::decide`].
     pub fn decide_for(&self, principal: &EntityUid, bundle: &Bundle) -> Result<Outcome, Unaskable> {
-        let (request, entities) = match self.request_for(principal, bundle) {
-            Ok(it) => it,
-            Err(Unaskable::Unfit(_)) => return Ok(Outcome::denied()),
-            Err(other) => return Err(other),
-        };
+        let (request, entities) = self.request_for(principal, bundle)?;
         let action = request.action().unwrap_or(&self.action);
         let kinds = (principal.type_name(), self.resource.type_name());
         let links = self.links_of(principal);
@@ -147,6 +146,12 @@ impl Case {
     fn is_in(&self, it: &EntityUid) -> bool {
         let within = self.entity(&self.resource).map(|it| it.clone().into_inner().2);
         self.resource == *it || within.is_some_and(|within| within.contains(it))
+    }
+
+    /// What `bundle` is asked: the action, or the tool's own where it has one.
+    pub fn action_in(&self, bundle: &Bundle) -> EntityUid {
+        let typed = self.facts.typed(tool_of(&self.action), bundle).ok().flatten();
+        typed.map_or_else(|| self.action.clone(), |it| it.action)
     }
 
     /// Everybody who must be allowed, who asks before the others.

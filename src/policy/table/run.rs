@@ -68,8 +68,8 @@ impl Prepared {
         let typed = match facts.typed(tool_of(&verb), bundle) {
             Ok(typed) => typed,
             Err(unfit) => {
-                let question = Question::Impossible(unfit.to_string());
                 let (name, expect) = (name.clone(), *expect);
+                let question = Question::Impossible(unfit.to_string());
                 return Ok(Prepared { name, at, expect, by: None, help: None, question });
             }
         };

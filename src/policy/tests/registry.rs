@@ -63,27 +63,34 @@ impl Landscape for Registered {
     }
 }
 
-/// The warnings about `policy`, which is sound.
-fn warned(policy: &str) -> String {
-    let bundle = surveyed(&format!("@id(\"ours.x\")\n@title(\"A rule of ours\")\n{policy}"));
-    let bundle = bundle.unwrap_or_else(|it| panic!("{it:?}"));
-    let warnings = bundle.warnings().iter().filter(|it| it.policy.as_deref() == Some("ours.x"));
-    let warnings: Vec<String> = warnings
-        .map(|it| {
-            assert_eq!(it.severity, Severity::Warning);
-            it.to_string()
-        })
+/// What is said about each of `policies`, which are sound.
+fn warned(policies: &[String]) -> Vec<String> {
+    let numbered = policies.iter().enumerate();
+    let text: Vec<String> = numbered
+        .map(|(number, it)| format!("@id(\"ours.{number}\") @title(\"A rule of ours\") {it}"))
         .collect();
-    warnings.join("\n")
+    let bundle = surveyed(&text.join("\n")).unwrap_or_else(|it| panic!("{it:?}"));
+    let about = |number: usize| {
+        let id = format!("ours.{number}");
+        let warnings = bundle.warnings().iter().filter(|it| it.policy.as_ref() == Some(&id));
+        let told: Vec<String> = warnings
+            .map(|it| {
+                assert_eq!((it.severity, it.line), (Severity::Warning, number + 1));
+                it.to_string()
+            })
+            .collect();
+        told.join("\n")
+    };
+    (0..policies.len()).map(about).collect()
 }
 
 #[test]
 fn what_is_nowhere_is_told_and_what_may_be_meant() {
     let head = "forbid (principal, action in Gatewright::Action::\"use\", resource";
-    for (policy, says) in [
+    let table = [
         (
             format!("{head} in Gatewright::ToolSet::\"tradign\");"),
-            "policies/90-ours.cedar:3:90: ours.x: warning: matches nothing: there is no ToolSet `tradign` \
+            "policies/90-ours.cedar:1:129: warning: ours.0: matches nothing: there is no ToolSet `tradign` \
              [matches-nothing]; did you mean `trading`?",
         ),
         (
@@ -107,28 +114,29 @@ fn what_is_nowhere_is_told_and_what_may_be_meant() {
             "forbid (principal, action == Gatewright::Action::\"call:calc\", resource);".to_owned(),
             "matches nothing: agents run `calc` themselves",
         ),
-    ] {
-        let warnings = warned(&policy);
+    ];
+    let warnings = warned(&table.clone().map(|(policy, _)| policy));
+    for ((policy, says), warnings) in table.iter().zip(&warnings) {
         assert!(warnings.contains(says), "{policy}:\n{warnings}");
     }
-    for fine in [
+    let fine = [
         format!("{head} in Gatewright::ToolSet::\"trading\");"),
         format!("{head} is Gatewright::Tool) when {{ context.token.scopes.contains(Gatewright::Scope::\"agent:calc\") }};"),
         // Who says which tokens carry it makes it a scope; groups nobody knows here.
         "permit (principal in Gatewright::Group::\"any\", action == Gatewright::Action::\"hold_scope\", resource) \
          when { resource == Gatewright::Scope::\"agent:new\" };"
             .to_owned(),
-    ] {
-        assert_eq!(warned(&fine), "", "{fine}");
-    }
+    ];
+    assert_eq!(warned(&fine), [""; 3]);
 }
 
 #[test]
 fn templates_are_looked_at_too() {
-    let warnings = warned(
-        "permit (principal in ?principal, action in Gatewright::Action::\"use\", \
-         resource in Gatewright::ToolSet::\"tradign\");",
-    );
+    let warnings = warned(&["permit (principal in ?principal, action in \
+                             Gatewright::Action::\"use\", resource in \
+                             Gatewright::ToolSet::\"tradign\");"
+        .to_owned()]);
+    let warnings = &warnings[0];
     assert!(warnings.contains("[matches-nothing]; did you mean `trading`?"), "{warnings}");
 }
 
@@ -159,16 +167,8 @@ fn a_permit_that_another_makes_idle_is_told() {
     let call = "principal is Gatewright::Agent in Gatewright::Role::\"llm\", action in Gatewright::Action::\"call\"";
     let asks =
         "when { context.session.aal >= 2 && context.risk == Gatewright::RiskLevel::\"low\" }";
-    let shadowed = |narrow: &str| {
-        let bundle = surveyed(&format!("{wide}\n{narrow}")).unwrap_or_else(|it| panic!("{it:?}"));
-        bundle.warnings().iter().any(|it| {
-            it.rule == "shadowed-permit"
-                && it.policy.as_deref() == Some("ours.x")
-                && it.problem.contains("`ours.wide`")
-        })
-    };
-    assert!(shadowed(&resource_of(narrow(call, asks))));
-    for other in [
+    let narrow = [
+        resource_of(narrow(call, asks)).replace("trading", "calculators"),
         // It asks for less, or for something else.
         resource_of(narrow(call, "")),
         resource_of(narrow(call, "unless { context.session.aal >= 2 }")),
@@ -180,9 +180,15 @@ fn a_permit_that_another_makes_idle_is_told() {
         )),
         resource_of(narrow("principal is Gatewright::Agent, action", asks))
             .replace("permit", "forbid"),
-    ] {
-        assert!(!shadowed(&other), "{other}");
-    }
+    ];
+    let numbered = narrow.iter().enumerate();
+    let numbered: Vec<String> =
+        numbered.map(|(number, it)| it.replace("ours.x", &format!("ours.{number}"))).collect();
+    let bundle = surveyed(&format!("{wide}\n{}", numbered.join("\n")));
+    let bundle = bundle.unwrap_or_else(|it| panic!("{it:?}"));
+    let shadowed = bundle.warnings().iter().filter(|it| it.problem.contains("`ours.wide`"));
+    let shadowed: Vec<_> = shadowed.filter_map(|it| it.policy.as_deref()).collect();
+    assert_eq!(shadowed, ["ours.0"]);
 }
 
 #[test]
@@ -195,7 +201,7 @@ fn the_starter_shadows_none_of_its_permits() {
 #[test]
 fn nothing_that_is_valid_can_fail_but_what_the_lint_knows() {
     // Each of these could fail when it is evaluated, if it were let through.
-    for condition in [
+    let conditions = [
         "decimal(context.call.digest).lessThan(decimal(\"1.0\"))",
         "decimal(\"1.00005\").lessThan(decimal(\"1.0\"))",
         "ip(\"10.0.0.300\").isIpv4()",
@@ -207,16 +213,21 @@ fn nothing_that_is_valid_can_fail_but_what_the_lint_knows() {
         "resource.owner.state == Gatewright::Lifecycle::\"active\"",
         "context has delegation && context.delegation.mandate.max_depth > 1",
         "principal.owner == principal",
-    ] {
-        let text = format!(
-            "@id(\"ours.x\") @title(\"A rule of ours\") forbid (principal, action in \
-             Gatewright::Action::\"call\", resource) when {{ {condition} }};"
-        );
-        assert!(surveyed(&text).is_err(), "{condition}");
+    ];
+    let numbered = conditions.iter().enumerate().map(|(number, condition)| {
+        format!(
+            "@id(\"ours.{number}\") @title(\"A rule of ours\") forbid (principal, action in \
+             Gatewright::Action::\"call\", resource) when {{ {condition} }};\n"
+        )
+    });
+    let faults = surveyed(&numbered.collect::<String>()).unwrap_err();
+    for (number, condition) in conditions.iter().enumerate() {
+        let id = format!("ours.{number}");
+        assert!(faults.iter().any(|it| it.policy.as_ref() == Some(&id)), "{condition}");
     }
     let permit = "permit (principal is Gatewright::Agent, action in Gatewright::Action::\"call\", \
                   resource is Gatewright::Tool) when { context.usage.calls_ever + 1 > 5 };";
-    let warnings = warned(permit);
+    let warnings = &warned(&[permit.to_owned()])[0];
     assert!(
         warnings.contains("can overflow") && warnings.contains("[total-permits]"),
         "{warnings}"

@@ -9,8 +9,12 @@ use crate::policy::load::SourceFile;
 
 /// A rule about calls of `pay`, its condition on the fourth line.
 fn about_pay(condition: &str) -> String {
+    rule_about_pay("ours.pay", condition)
+}
+
+fn rule_about_pay(id: &str, condition: &str) -> String {
     format!(
-        "@id(\"ours.pay\")\n@title(\"Small amounts only\")\nforbid (principal, action == \
+        "@id(\"{id}\")\n@title(\"Small amounts only\")\nforbid (principal, action == \
          Gatewright::Action::\"call:pay\", resource)\nunless {{ {condition} }};\n"
     )
 }
@@ -19,40 +23,45 @@ const LIMIT: &str = "context.input.amount.lessThanOrEqual(decimal(\"500.00\"))";
 
 #[test]
 fn a_rule_may_look_at_arguments_as_the_schema_has_them() {
-    for condition in [
+    let conditions = [
         LIMIT,
         "context.input.count <= 500",
         "context.input.currency == Gatewright::Input::pay::currency::\"EUR\"",
         "context.input has memo && context.input.memo like \"ref *\"",
         "[Gatewright::Input::pay::currency::\"EUR\"].contains(context.input.currency)",
         "context.call.confirmed && context.usage.calls_today <= 5",
-    ] {
-        let bundle = surveyed(&about_pay(condition));
-        let bundle = bundle.unwrap_or_else(|it| panic!("{condition}: {it:?}"));
-        assert!(bundle.typed_call("PAY").is_some());
-        assert!(bundle.typed_call("calc").is_none());
-        assert_eq!(bundle.about_calls_of("pay"), ["ours.pay"]);
-    }
+    ];
+    let rules = conditions.iter().enumerate();
+    let rules = rules.map(|(number, it)| rule_about_pay(&format!("ours.{number}"), it));
+    let bundle = surveyed(&rules.collect::<String>()).unwrap_or_else(|it| panic!("{it:?}"));
+    assert!(bundle.typed_call("PAY").is_some());
+    assert!(bundle.typed_call("calc").is_none());
+    assert_eq!(bundle.about_calls_of("pay").len(), conditions.len());
 }
 
 #[test]
 fn a_rule_about_what_is_not_there_is_refused_where_it_stands() {
-    for (condition, place, says) in [
-        ("context.input.amuont == decimal(\"1.0\")", "4:10", "`input.amuont` in context"),
-        ("context.input.free == 1", "4:10", "`input.free` in context"),
-        ("context.input.memo == \"x\"", "4:10", "optional attribute `input.memo`"),
+    let table = [
+        ("context.input.amuont == decimal(\"1.0\")", 10, "`input.amuont` in context"),
+        ("context.input.free == 1", 10, "`input.free` in context"),
+        ("context.input.memo == \"x\"", 10, "optional attribute `input.memo`"),
         (
             "context.input.currency == Gatewright::Input::pay::currency::\"GBP\"",
-            "4:36",
+            36,
             "`Gatewright::Input::pay::currency::\"GBP\"` is of an enumerated entity type",
         ),
-        ("context.input.currency == \"EUR\"", "4:10", ""),
-        ("context.input.amount <= 500", "4:10", "decimal"),
-        ("context.input.count.lessThan(decimal(\"1.0\"))", "4:10", "decimal"),
-    ] {
-        let found = shown(surveyed(&about_pay(condition)));
-        let head = format!("policies/90-ours.cedar:{place}: ours.pay: ");
-        assert!(found.starts_with(&head) && found.contains(says), "{condition}:\n{found}");
+        ("context.input.currency == \"EUR\"", 10, ""),
+        ("context.input.amount <= 500", 10, "decimal"),
+        ("context.input.count.lessThan(decimal(\"1.0\"))", 10, "decimal"),
+    ];
+    let rules = table.iter().enumerate();
+    let rules = rules.map(|(number, it)| rule_about_pay(&format!("ours.{number}"), it.0));
+    let found = shown(surveyed(&rules.collect::<String>()));
+    for (number, (condition, column, says)) in table.iter().enumerate() {
+        let head = format!("policies/90-ours.cedar:{}:{column}: ours.{number}: ", number * 4 + 4);
+        let line = found.lines().find(|it| it.starts_with(&head));
+        let line = line.unwrap_or_else(|| panic!("{condition}: {head}\n{found}"));
+        assert!(line.contains(says), "{condition}:\n{line}");
     }
 }
 
@@ -73,15 +82,22 @@ fn a_tool_that_nobody_knows_is_refused_where_it_is_named() {
 
 #[test]
 fn a_rule_about_calls_is_about_all_of_them() {
-    for policy in [
+    let policies = [
         "forbid (principal, action == Gatewright::Action::\"invoke\", resource);",
         "forbid (principal, action in [Gatewright::Action::\"view_tool\", Gatewright::Action::\"invoke\"], resource);",
         "forbid (principal, action, resource) when { action == Gatewright::Action::\"invoke\" };",
         "permit (principal in ?principal, action == Gatewright::Action::\"invoke\", resource in ?resource);",
-    ] {
-        let found = shown(with(&format!("@id(\"ours.x\") @title(\"A rule of ours\")\n{policy}")));
-        assert!(found.contains("[typed-calls]; say `action in"), "{policy}: {found}");
-        assert!(found.starts_with("policies/90-ours.cedar:2:"), "{found}");
+    ];
+    let text = policies
+        .iter()
+        .enumerate()
+        .map(|(number, it)| format!("@id(\"ours.{number}\") @title(\"A rule of ours\") {it}\n"));
+    let found = shown(with(&text.collect::<String>()));
+    for (number, policy) in policies.iter().enumerate() {
+        let head = format!("policies/90-ours.cedar:{}:", number + 1);
+        let line = found.lines().find(|it| it.starts_with(&head));
+        let line = line.unwrap_or_else(|| panic!("{policy}: {found}"));
+        assert!(line.contains("[typed-calls]; say `action in"), "{policy}: {line}");
     }
 }
 

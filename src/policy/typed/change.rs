@@ -1,4 +1,4 @@
-//! The schema of a bundle as it would be if a tool took other arguments.
+//! What policies would be held against if a tool took other arguments: its calls, and nothing else.
 
 use cedar_policy::{Schema, SchemaFragment};
 use serde_json::Value;
@@ -9,7 +9,8 @@ use crate::authz::uid::NAMESPACE;
 use crate::policy::history::declare;
 use crate::policy::{Fact, SourceFile};
 
-/// The schema of `files` with these types for the arguments of `tool`, whoever declared others.
+/// The schema of `files` in which nothing can be asked but the call of `tool`, with these types for
+/// its arguments. The other actions stay known: policies name them.
 ///
 /// # Errors
 /// What does not make a schema.
@@ -27,7 +28,7 @@ pub(in crate::policy) fn schema_with(
     let text = schema_file(&[(tool.to_owned(), generated)], &Declarations::of(&fragments))?;
     let mut others = Vec::with_capacity(fragments.len() + 1);
     for fragment in fragments {
-        others.push(without(fragment, tool)?);
+        others.push(alone(fragment, tool)?);
     }
     others.push(parsed(&SourceFile::new("generated", "tools.cedarschema", text))?);
     let others = declare(others, past, "schema").map_err(|it| it.problem)?;
@@ -35,17 +36,18 @@ pub(in crate::policy) fn schema_with(
     Schema::from_schema_fragments(fragments).map_err(|it| it.to_string())
 }
 
-/// A fragment that says nothing of the calls of `tool`.
-fn without(fragment: SchemaFragment, tool: &str) -> Result<SchemaFragment, String> {
-    let mut json = fragment.clone().to_json_value().map_err(|it| it.to_string())?;
+/// A fragment in which nothing can be asked, and that does not know the calls of `tool`.
+fn alone(fragment: SchemaFragment, tool: &str) -> Result<SchemaFragment, String> {
+    let mut json = fragment.to_json_value().map_err(|it| it.to_string())?;
     let actions = json.get_mut(NAMESPACE).and_then(|it| it.get_mut("actions"));
-    let action = format!("{PREFIX}{tool}");
-    let declared = actions.and_then(Value::as_object_mut).and_then(|it| it.remove(&action));
-    if declared.is_none() {
-        return Ok(fragment);
-    }
-    if let Some(namespaces) = json.as_object_mut() {
-        namespaces.remove(&generate::namespace(tool));
+    if let Some(actions) = actions.and_then(Value::as_object_mut) {
+        let declared = actions.remove(&format!("{PREFIX}{tool}"));
+        for action in actions.values_mut().filter_map(Value::as_object_mut) {
+            action.remove("appliesTo");
+        }
+        if let (true, Some(namespaces)) = (declared.is_some(), json.as_object_mut()) {
+            namespaces.remove(&generate::namespace(tool));
+        }
     }
     SchemaFragment::from_json_value(json).map_err(|it| it.to_string())
 }
