@@ -30,6 +30,7 @@ const PROBES: &str = "gatewright_probes_total";
 const QUARANTINES: &str = "gatewright_tool_quarantines_total";
 const VAULT: &str = "gatewright_vault_calls_total";
 const VAULT_SECONDS: &str = "gatewright_vault_call_duration_seconds";
+const SHADOW: &str = "gatewright_shadow_decisions_total";
 pub const PANICS: &str = "gatewright_panics_total";
 
 const SECONDS: &[f64] =
@@ -71,6 +72,7 @@ fn describe() {
         "Time a call to Vault takes, sign-in included."
     );
     describe_counter!(SIGN_INS, "Sign-ins with a good first proof, by risk and outcome.");
+    describe_counter!(SHADOW, "Live decisions under a shadowed bundle, by how they differ.");
     describe_counter!(PANICS, "Requests that ended in a panic.");
     counter!(PANICS).absolute(0);
     counter!(EVALUATION_ERRORS).absolute(0);
@@ -106,6 +108,11 @@ pub fn credentials_live(count: f64) {
 
 pub fn quota_refusal(action: &'static str) {
     counter!(QUOTA_REFUSALS, "action" => action).increment(1);
+}
+
+/// `result`: `same`, `opened`, `closed`, or `skipped` when it was not decided again.
+pub fn shadow(result: &'static str) {
+    counter!(SHADOW, "result" => result).increment(1);
 }
 
 pub fn evaluation_error() {
