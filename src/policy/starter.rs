@@ -25,6 +25,7 @@ pub const FILES: &[(&str, &str)] = files![
     "policies/70-delegation.cedar",
     "policies/80-admin.cedar",
     "policies/templates/grant.cedar",
+    "policies/tests/grants.json",
     "policies/tests/table.json",
     "policies/tests/world.json",
     "schemas/gatewright.cedarschema",
