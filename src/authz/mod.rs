@@ -34,12 +34,14 @@ use crate::authn::{Caller, Via};
 use crate::clock::Clock;
 use crate::error::Denial;
 use crate::policy::Bundle;
+use crate::policy::shadow::{Live, Shadow};
 use crate::{Error, Result, metrics};
 
 pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
 pub use behalf::Behalf;
 pub use decide::Surroundings;
 pub(crate) use permit::Record;
+pub(crate) use remembered::Told;
 pub use permit::{Permit, Visible, Warrant};
 pub use world::World;
 
@@ -53,6 +55,7 @@ pub struct Authz {
     ledger: Ledger,
     clock: Clock,
     world: World,
+    shadow: Arc<Shadow>,
 }
 
 impl Authz {
@@ -75,6 +78,7 @@ impl Authz {
             ledger,
             clock,
             world,
+            shadow: Arc::default(),
         }
     }
 
@@ -86,6 +90,11 @@ impl Authz {
     /// Makes `bundle` the one that decides. Decisions under way keep the one they began with.
     pub fn activate(&self, bundle: Arc<Bundle>) {
         self.decider.activate(bundle);
+    }
+
+    /// Where decisions are handed over to be decided under another bundle, too.
+    pub fn shadow(&self) -> &Arc<Shadow> {
+        &self.shadow
     }
 
     /// Decides, and hands out the proof. The one maker of permits.
@@ -121,6 +130,7 @@ impl Authz {
         };
         let answer = self.ask(party, &question)?;
         let entry = self.entry(party, &question, &answer);
+        self.shadow.see(entry.id, || Live::of(&entry, &answer.told));
         if !answer.outcome.allow {
             // Gone before the answer leaves, so that a refused use is nobody's loss.
             drop(reservation);

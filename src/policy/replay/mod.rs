@@ -7,8 +7,10 @@
 //! What is not asked again is counted, never passed over: see [`Unknown`].
 
 mod asked;
-mod flip;
 mod decided;
+#[cfg(test)]
+pub(super) mod fixture;
+mod flip;
 mod report;
 mod since;
 mod window;
@@ -97,7 +99,7 @@ impl Replay {
 
     fn decide(&mut self, candidate: &Bundle, at_hand: &AtHand, decided: Decided) {
         self.total += 1;
-        let own = decided.bundle.as_ref().and_then(|it| at_hand.get(it));
+        let own = at_hand.get(&decided.bundle);
         match decided.under(candidate, own.map(Arc::as_ref)) {
             Ok(None) => self.replayed += 1,
             Ok(Some((turn, flip))) => {

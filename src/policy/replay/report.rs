@@ -83,7 +83,7 @@ impl Report {
             writeln!(f, "{} could not be asked again ({percent} %):", it.unknown_count())?;
         }
         for (word, count) in &it.unreplayable {
-            let told = Unknown::named(word).map_or(word.as_str(), Unknown::told);
+            let told = Unknown::named(word).map_or(word.as_str(), |it| it.told());
             writeln!(f, "  {count} {told}")?;
         }
         if self.unknown {

@@ -38,7 +38,7 @@ pub struct Uses {
     agent: Uuid,
     /// Says which actions are uses.
     bundle: Arc<Bundle>,
-    by: BTreeMap<(Known, String), Used>,
+    by: BTreeMap<(String, String), Used>,
     /// Under what circumstances, over all of them.
     pub seen: Seen,
     decisions: usize,
@@ -52,7 +52,7 @@ impl Uses {
         Uses { agent, bundle, by, seen, decisions: 0, unreadable: 0 }
     }
 
-    /// By tool and action.
+    /// By tool and action. A tool goes by its newest name.
     pub fn all(&self) -> Vec<Used> {
         self.by.values().cloned().collect()
     }
@@ -84,7 +84,7 @@ impl Uses {
         };
         let action = action.to_owned();
         let (at, tool) = (entry.at, Known::from(entry.target));
-        let used = self.by.entry((tool.clone(), action.clone())).or_insert_with(|| Used {
+        let used = self.by.entry((tool.id.clone(), action.clone())).or_insert_with(|| Used {
             tool,
             action,
             times: 0,

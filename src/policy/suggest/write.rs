@@ -18,7 +18,7 @@ pub struct Proposal<'a> {
 
 /// A file name, and the part of policy ids that stands for the agent.
 pub fn slug(name: &str) -> String {
-    let plain = |it: char| if it.is_ascii_alphanumeric() || it == '-' { it } else { '-' };
+    let plain = |it: char| if it.is_ascii_alphanumeric() || ".-_@".contains(it) { it } else { '-' };
     name.chars().map(plain).collect::<String>().to_ascii_lowercase()
 }
 
@@ -51,6 +51,16 @@ impl Proposal<'_> {
         format!("suggest.{}.{rest}", slug(&self.agent.name))
     }
 
+    /// What a tool's policies go by: its name, where no other of its name was used.
+    fn short(&self, used: &Used) -> String {
+        let name = slug(&used.tool.name);
+        let is_other = |it: &&Used| it.tool.id != used.tool.id && slug(&it.tool.name) == name;
+        match self.used.iter().find(is_other) {
+            None => name,
+            Some(_) => format!("{name}.{}", used.tool.id),
+        }
+    }
+
     fn head(&self, rest: &str, title: &str, fix: Option<&str>) -> String {
         let mut head = format!("\n@id(\"{}\")\n@title(\"{}\")\n", self.id(rest), escaped(title));
         if let Some(fix) = fix {
@@ -69,9 +79,9 @@ impl Proposal<'_> {
             text,
             "forbid (principal == {agent}, action in {use_}, resource is Gatewright::Tool)"
         );
-        let mut by_tool: BTreeMap<&Known, Vec<&Used>> = BTreeMap::new();
+        let mut by_tool: BTreeMap<&str, Vec<&Used>> = BTreeMap::new();
         for used in self.used {
-            by_tool.entry(&used.tool).or_default().push(used);
+            by_tool.entry(&used.tool.id).or_default().push(used);
         }
         if by_tool.is_empty() {
             *text += ";\n";
@@ -79,15 +89,15 @@ impl Proposal<'_> {
         }
         *text += "\nunless {\n";
         let last = by_tool.len();
-        for (number, (tool, uses)) in by_tool.into_iter().enumerate() {
+        for (number, (id, uses)) in by_tool.into_iter().enumerate() {
             let told = uses.iter().map(|it| format!("{} {} time(s)", it.action, it.times));
             let told = told.collect::<Vec<_>>().join(", ");
             let actions = uses.iter().map(|it| literal("Action", &it.action));
             let actions = actions.collect::<Vec<_>>().join(", ");
             let or = if number + 1 < last { " ||" } else { "" };
-            let name = tool.name.replace(char::is_control, " ");
-            let _ = writeln!(text, "  // {name}: {told}");
-            let tool = literal("Tool", &tool.id);
+            let name = uses.first().map(|it| it.tool.name.replace(char::is_control, " "));
+            let _ = writeln!(text, "  // {}: {told}", name.unwrap_or_default());
+            let tool = literal("Tool", id);
             let _ = writeln!(text, "  (resource == {tool} && action in [{actions}]){or}");
         }
         *text += "};\n";
@@ -99,7 +109,7 @@ impl Proposal<'_> {
         let (agent, tool) = (literal("Agent", &self.agent.id), literal("Tool", &used.tool.id));
         let action = literal("Action", &used.action);
         let scope = format!("forbid (principal == {agent}, action == {action}, resource == {tool})");
-        let (name, short) = (&used.tool.name, slug(&used.tool.name));
+        let (name, short) = (&used.tool.name, self.short(used));
         let title = format!("Agent {} asks for {name} with the scopes it was seen to ask for", self.agent.name);
         *text += &self.head(&format!("{short}.scopes"), &title, Some("scopes"));
         let scopes = used.scopes.iter().map(|it| literal("Scope", it)).collect::<Vec<_>>();
