@@ -41,8 +41,8 @@ pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKin
 pub use behalf::Behalf;
 pub use decide::Surroundings;
 pub(crate) use permit::Record;
-pub(crate) use remembered::Told;
 pub use permit::{Permit, Visible, Warrant};
+pub(crate) use remembered::Told;
 pub use world::World;
 
 /// Decisions on members of a collection before others get a turn.

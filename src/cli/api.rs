@@ -66,6 +66,13 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+impl ApiArgs {
+    /// Whether a table is asked for, not JSON.
+    pub fn is_for_people(&self) -> bool {
+        self.output == Output::Table
+    }
+}
+
 impl Api {
     /// Elevates the token first, where the password came with it.
     pub async fn open(args: &ApiArgs) -> Result<Api, Failure> {
@@ -80,6 +87,11 @@ impl Api {
         }
         let elevated = api.post("/api/v1/auth/elevate", &proof).await?;
         Ok(Api { client: api.client.with_token(&elevated)?, ..api })
+    }
+
+    /// The same, for answers that take a while.
+    pub fn patient(self) -> Api {
+        Api { client: self.client.patient(), ..self }
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {

@@ -25,8 +25,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::asked::{Unknown, ask};
+pub use self::decided::{Decided, Kind};
 pub use self::flip::{Flip, Group, Groups, Known, Turn};
-pub use self::decided::{Kind, Decided};
 pub use self::report::Report;
 pub use self::since::{NoSince, Since};
 pub use self::window::{Bounds, Gathering, LeftOut, Limit, Replaying, gather};

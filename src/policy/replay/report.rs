@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Replay;
 use super::asked::Unknown;
 use super::flip::{Flip, Group};
 use super::window::LeftOut;
-use super::Replay;
 
 /// What became of a replay.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -61,8 +61,10 @@ fn a_limit_is_held_against_the_counters_of_then() {
     assert_eq!((ids(&replay.closed), ids(&replay.opened)), (vec![3, 4], vec![]));
     let flip = &replay.closed[0];
     assert_eq!((&flip.principal.name[..], &flip.resource.name[..]), ("robot", "calc"));
-    assert_eq!((flip.reasons_before.as_slice(), flip.reasons_after.as_slice()),
-        (&["use.low-risk".to_owned()][..], &["own.limit".to_owned()][..]));
+    assert_eq!(
+        (flip.reasons_before.as_slice(), flip.reasons_after.as_slice()),
+        (&["use.low-risk".to_owned()][..], &["own.limit".to_owned()][..])
+    );
     let groups = replay.groups().most_first();
     assert_eq!((groups.len(), groups[0].closed, groups[0].examples.len()), (1, 2, 2));
 }
@@ -74,8 +76,11 @@ fn a_permit_opens_what_was_denied() {
     assert_eq!((ids(&replay.opened), ids(&replay.closed)), (vec![9], vec![]));
     assert_eq!(replay.blast_radius(), 1);
     let report = Report::new("d", jiff::Timestamp::UNIX_EPOCH, replay, None).to_string();
-    for told in ["1 would open", "agent robot, request_credential on Tool calc: 1 opened",
-        "no permit -> own.risky"] {
+    for told in [
+        "1 would open",
+        "agent robot, request_credential on Tool calc: 1 opened",
+        "no permit -> own.risky",
+    ] {
         assert!(report.contains(told), "`{told}` is not in:\n{report}");
     }
 }

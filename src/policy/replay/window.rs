@@ -51,6 +51,13 @@ impl Default for Bounds {
     }
 }
 
+impl Bounds {
+    /// For whoever sits at the host and waits.
+    pub fn of_host() -> Bounds {
+        Bounds { decisions: 1_000_000, time: Duration::from_secs(30 * 60) }
+    }
+}
+
 /// A replay under way.
 pub struct Replaying {
     pub candidate: Arc<Bundle>,

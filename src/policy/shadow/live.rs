@@ -47,8 +47,7 @@ impl Live {
         let Ok(case) = asked.on(told.facts.clone()) else { return Ended::Unasked };
         let Ok(outcome) = ask(&case, candidate, allowed) else { return Ended::Unasked };
         let Some(turn) = Turn::between(allowed, outcome.allow) else { return Ended::Same };
-        let flip =
-            Flip { reasons_after: outcome.reasons, errors_after: outcome.errors, ..flip };
+        let flip = Flip { reasons_after: outcome.reasons, errors_after: outcome.errors, ..flip };
         Ended::Turned(turn, Box::new(flip))
     }
 }

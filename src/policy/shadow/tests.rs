@@ -52,8 +52,10 @@ fn every_decision_is_counted_once_and_flips_are_kept_by_who_and_what() {
     let seen = counts(&shadow, 7);
     assert_eq!(seen.counts, Counts { same: 1, opened: 0, closed: 6, skipped: 0 });
     let [group] = seen.groups.as_slice() else { panic!("{:?}", seen.groups) };
-    assert_eq!((group.closed, &group.principal.name[..], &group.resource.name[..]),
-        (6, "robot", "calc"));
+    assert_eq!(
+        (group.closed, &group.principal.name[..], &group.resource.name[..]),
+        (6, "robot", "calc")
+    );
     // The same again changes nothing; another begins anew.
     shadow.cast(shadowed(Sample::ALL)).unwrap();
     assert_eq!(shadow.seen().unwrap().1.counts.closed, 6);

@@ -12,6 +12,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -26,9 +27,9 @@ use self::write::{Proposal, slug};
 use super::load::SourceFile;
 use super::replay::{AtHand, Bounds, Known, LeftOut, Replaying, Report, gather};
 use super::{Bundle, Fault};
-use crate::Result;
 use crate::audit::past::Past;
 use crate::clock::{Clock, instant};
+use crate::{Error, Result};
 
 const FOLDER: &str = "policies";
 
@@ -67,6 +68,32 @@ pub struct Suggestion {
     /// Whether all of this can be relied on: everything was read, everything was asked again,
     /// nothing closes and nothing is allowed that was not.
     pub sound: bool,
+}
+
+impl fmt::Display for Suggestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let replay = &self.replay.replay;
+        let uses: usize = self.used.iter().map(|it| it.times).sum();
+        writeln!(f, "{uses} uses since {} were read", self.since)?;
+        if let Some(LeftOut { entries, .. }) = self.left_out {
+            writeln!(f, "  {entries} older entries were NOT read")?;
+        }
+        writeln!(
+            f,
+            "replayed: of {} decisions {} would close; {} could not be asked again",
+            replay.total,
+            replay.closed_count(),
+            replay.unknown_count()
+        )?;
+        match self.widens.nothing {
+            true => writeln!(f, "it allows nothing new: {}", self.widens.why)?,
+            false => writeln!(f, "that it allows nothing new is {}", self.widens.why)?,
+        }
+        match self.sound {
+            true => write!(f, "it can be relied on for all that was seen"),
+            false => write!(f, "it can NOT be relied on as it stands"),
+        }
+    }
 }
 
 /// Where a suggestion is made.
@@ -151,7 +178,8 @@ async fn with(active: Arc<Bundle>, file: Written) -> Result<Arc<Bundle>> {
     let made = made.await.map_err(anyhow::Error::from)?;
     let told = |faults: Vec<Fault>| {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the suggestion is no sound bundle: {}", faults.join("; "))
+        let why = format!("the suggestion does not fit the active bundle: {}", faults.join("; "));
+        Error::Conflict(why.into())
     };
     Ok(Arc::new(made.map_err(told)?))
 }

@@ -25,8 +25,9 @@ impl Widening {
         match difference(active, candidate) {
             None => Widening {
                 nothing: true,
-                why: "it differs from the active bundle by forbids that it adds, and in nothing else"
-                    .to_owned(),
+                why:
+                    "it differs from the active bundle by forbids that it adds, and in nothing else"
+                        .to_owned(),
             },
             Some(other) => Widening { nothing: false, why: format!("not proved: {other}") },
         }
@@ -52,19 +53,17 @@ fn difference(active: &Bundle, candidate: &Bundle) -> Option<String> {
             None => return Some(format!("`{id}` is gone")),
         }
     }
-    let added = now.iter().find(|(id, (effect, _))| {
-        !before.contains_key(*id) && *effect != Some(Effect::Forbid)
-    });
+    let added = now
+        .iter()
+        .find(|(id, (effect, _))| !before.contains_key(*id) && *effect != Some(Effect::Forbid));
     added.map(|(id, _)| format!("`{id}` is no forbid"))
 }
 
 /// Every policy and template by its id; templates have no effect of their own.
 fn written(bundle: &Bundle) -> BTreeMap<String, (Option<Effect>, String)> {
     let all = bundle.policies();
-    let policies = all
-        .policies()
-        .map(|it| (it.id().to_string(), (Some(it.effect()), it.to_string())));
-    let templates =
-        all.templates().map(|it| (it.id().to_string(), (None, it.to_string())));
+    let policies =
+        all.policies().map(|it| (it.id().to_string(), (Some(it.effect()), it.to_string())));
+    let templates = all.templates().map(|it| (it.id().to_string(), (None, it.to_string())));
     policies.chain(templates).collect()
 }

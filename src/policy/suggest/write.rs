@@ -108,9 +108,13 @@ impl Proposal<'_> {
         let Some(ttl) = used.ttl_seconds else { return };
         let (agent, tool) = (literal("Agent", &self.agent.id), literal("Tool", &used.tool.id));
         let action = literal("Action", &used.action);
-        let scope = format!("forbid (principal == {agent}, action == {action}, resource == {tool})");
+        let scope =
+            format!("forbid (principal == {agent}, action == {action}, resource == {tool})");
         let (name, short) = (&used.tool.name, self.short(used));
-        let title = format!("Agent {} asks for {name} with the scopes it was seen to ask for", self.agent.name);
+        let title = format!(
+            "Agent {} asks for {name} with the scopes it was seen to ask for",
+            self.agent.name
+        );
         *text += &self.head(&format!("{short}.scopes"), &title, Some("scopes"));
         let scopes = used.scopes.iter().map(|it| literal("Scope", it)).collect::<Vec<_>>();
         let scopes = scopes.join(", ");
