@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::cli::settings;
-use crate::policy::Bundle;
 use crate::policy::replay::AtHand;
+use crate::policy::{Bundle, Sources};
 use crate::settings::{DatabaseUrl, Settings, SettingsArgs};
 use crate::store::{self, Database};
 
@@ -46,14 +46,12 @@ impl Host {
         Ok(Host { db: store::open(&url)?, settings })
     }
 
-    /// The bundles that may have decided there, as far as they lie on this host: the starter and
-    /// the one that the settings name.
+    /// The bundle that may have decided there, where the settings name it.
     pub fn bundles(&self) -> AtHand {
         let named = self.settings.as_ref().and_then(|it| {
-            let policy = &it.policy;
-            Bundle::load(&policy.schema_dir, &policy.dir).ok()
+            let sources = Sources::read(&it.policy.schema_dir, &it.policy.dir);
+            sources.and_then(Bundle::tested_before).ok()
         });
-        let all = Bundle::starter().into_iter().chain(named);
-        all.map(|it| (it.digest().to_owned(), Arc::new(it))).collect()
+        named.into_iter().map(|it| (it.digest().to_owned(), Arc::new(it))).collect()
     }
 }
