@@ -5,6 +5,7 @@
 //! from its form.
 
 mod proof;
+mod rows;
 mod seen;
 mod used;
 mod write;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 pub use self::proof::Widening;
 pub use self::used::{Used, Uses};
 
+use self::rows::Evidence;
 use self::write::{Proposal, slug};
 use super::load::SourceFile;
 use super::replay::{AtHand, Bounds, Known, LeftOut, Replaying, Report, gather};
@@ -133,6 +135,13 @@ pub async fn suggest(
     };
     let candidate = with(active.clone(), policy.clone()).await?;
     let widens = Widening::of(&active, &candidate);
+    let evidence = Evidence {
+        agent: &known,
+        uses: uses.recorded(&used).collect(),
+        active: &active,
+        candidate: &candidate,
+    };
+    let tests = tests(&evidence, &slug(&agent.name));
     let at_hand = AtHand::from([(active.digest().to_owned(), active)]);
     let replaying = Replaying::new(candidate.clone(), Arc::new(at_hand));
     let (replaying, unasked) = gather(replaying, past, bounds, clock).await?;
@@ -140,8 +149,20 @@ pub async fn suggest(
     let sound = widens.nothing
         && replay.replay.closed_count() + replay.replay.unknown_count() + uses.unreadable == 0
         && (left_out, replay.left_out) == (None, None);
-    let files = vec![policy];
+    let mut files = vec![policy];
+    files.extend(tests);
     Ok(Suggestion { agent: known, since, used, files, replay, widens, left_out, sound })
+}
+
+/// The rows, and what they are about, as files.
+fn tests(evidence: &Evidence<'_>, name: &str) -> Vec<Written> {
+    let Some(rows) = evidence.rows() else { return Vec::new() };
+    let table = Written { path: format!("{FOLDER}/tests/suggest-{name}.toml"), text: rows.table };
+    let fixtures = rows
+        .fixtures
+        .into_iter()
+        .map(|(name, text)| Written { path: format!("{FOLDER}/tests/fixtures/{name}"), text });
+    std::iter::once(table).chain(fixtures).collect()
 }
 
 fn preface(

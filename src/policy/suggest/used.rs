@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::seen::Seen;
 use crate::audit::past::Read;
 use crate::audit::{Decision, Entry};
+use crate::authz::case::Case;
 use crate::authz::facts::{Facts, Particulars};
 use crate::authz::uid::{Kind, action};
 use crate::policy::Bundle;
@@ -39,6 +40,8 @@ pub struct Uses {
     /// Says which actions are uses.
     bundle: Arc<Bundle>,
     by: BTreeMap<(String, String), Used>,
+    /// The newest decision on each that was recorded in full.
+    newest: BTreeMap<(String, String), Case>,
     /// Under what circumstances, over all of them.
     pub seen: Seen,
     decisions: usize,
@@ -48,13 +51,21 @@ pub struct Uses {
 
 impl Uses {
     pub fn of(agent: Uuid, bundle: Arc<Bundle>) -> Uses {
-        let (by, seen) = (BTreeMap::new(), Seen::default());
-        Uses { agent, bundle, by, seen, decisions: 0, unreadable: 0 }
+        let (by, newest, seen) = Default::default();
+        Uses { agent, bundle, by, newest, seen, decisions: 0, unreadable: 0 }
     }
 
     /// By tool and action. A tool goes by its newest name.
     pub fn all(&self) -> Vec<Used> {
         self.by.values().cloned().collect()
+    }
+
+    /// The same, each with the newest decision on it that was recorded in full.
+    pub fn recorded<'a>(&'a self, used: &'a [Used]) -> impl Iterator<Item = (&'a Used, Case)> {
+        used.iter().filter_map(|it| {
+            let key = (it.tool.id.clone(), it.action.clone());
+            Some((it, self.newest.get(&key)?.clone()))
+        })
     }
 
     /// Whether the agent must have been allowed for this to happen: it asked, or somebody asked
@@ -83,8 +94,15 @@ impl Uses {
             return;
         };
         let action = action.to_owned();
+        let key = (entry.target.id.clone(), action.clone());
+        if entry.actor.id == self.agent.to_string()
+            && !self.newest.contains_key(&key)
+            && let Ok(case) = Case::of_entry(&entry)
+        {
+            self.newest.insert(key.clone(), case);
+        }
         let (at, tool) = (entry.at, Known::from(entry.target));
-        let used = self.by.entry((tool.id.clone(), action.clone())).or_insert_with(|| Used {
+        let used = self.by.entry(key).or_insert_with(|| Used {
             tool,
             action,
             times: 0,

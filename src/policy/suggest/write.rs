@@ -16,6 +16,11 @@ pub struct Proposal<'a> {
     pub bounds: Vec<(String, String)>,
 }
 
+/// What the ids of this agent's policies begin with.
+pub fn prefix(agent: &Known) -> String {
+    format!("suggest.{}.", slug(&agent.name))
+}
+
 /// A file name, and the part of policy ids that stands for the agent.
 pub fn slug(name: &str) -> String {
     let plain = |it: char| if it.is_ascii_alphanumeric() || ".-_@".contains(it) { it } else { '-' };
@@ -48,7 +53,7 @@ impl Proposal<'_> {
     }
 
     fn id(&self, rest: &str) -> String {
-        format!("suggest.{}.{rest}", slug(&self.agent.name))
+        format!("{}{rest}", prefix(self.agent))
     }
 
     /// What a tool's policies go by: its name, where no other of its name was used.
