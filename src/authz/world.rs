@@ -7,6 +7,7 @@ use crate::authn::api_keys::ApiKeys;
 use crate::credentials::Credentials;
 use crate::directory::Directory;
 use crate::grants::Grants;
+use crate::policy::bundles::Bundles;
 use crate::registry::Registry;
 
 /// The only unguarded reading there is: to find what an action is about, before it is decided.
@@ -17,5 +18,6 @@ pub struct World {
     pub credentials: Arc<Credentials>,
     pub api_keys: Arc<ApiKeys>,
     pub approvals: Arc<Approvals>,
+    pub bundles: Arc<Bundles>,
     pub grants: Arc<Grants>,
 }

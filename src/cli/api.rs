@@ -43,6 +43,13 @@ enum Output {
     Json,
 }
 
+impl ApiArgs {
+    /// Whether text is asked for, not JSON.
+    pub fn is_for_people(&self) -> bool {
+        self.output == Output::Table
+    }
+}
+
 /// A server, and how to show what it says.
 pub struct Api {
     client: Client,
@@ -63,13 +70,6 @@ pub enum Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Failure {
         Failure::Other(error)
-    }
-}
-
-impl ApiArgs {
-    /// Whether a table is asked for, not JSON.
-    pub fn is_for_people(&self) -> bool {
-        self.output == Output::Table
     }
 }
 

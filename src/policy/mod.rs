@@ -2,12 +2,16 @@
 
 mod bounds;
 mod bundle;
+pub mod bundles;
 mod check;
 mod fault;
+pub mod invariants;
 mod links;
 mod lint;
 mod load;
 mod meta;
+pub mod prove;
+pub mod rehearsal;
 pub mod replay;
 pub mod shadow;
 mod slice;

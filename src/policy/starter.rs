@@ -26,6 +26,7 @@ pub const FILES: &[(&str, &str)] = files![
     "policies/80-admin.cedar",
     "policies/templates/grant.cedar",
     "policies/tests/grants.json",
+    "policies/tests/lifecycle.json",
     "policies/tests/table.json",
     "policies/tests/world.json",
     "schemas/gatewright.cedarschema",
@@ -68,6 +69,11 @@ pub(super) fn with_root_tier(mut sources: Sources) -> Result<Sources, Fault> {
         }
     }
     Ok(sources)
+}
+
+/// Whether this is the text of the root tier of this release.
+pub(super) fn is_root_tier(text: &str) -> bool {
+    below("policies/").any(|it| it.name == ROOT_NAME && it.text == text)
 }
 
 fn below(directory: &'static str) -> impl Iterator<Item = SourceFile> {

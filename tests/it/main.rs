@@ -34,6 +34,7 @@ mod interop;
 mod introspection;
 mod leases;
 mod ledger;
+mod lifecycle;
 mod machines;
 mod mcp;
 mod mutants;

@@ -1,9 +1,12 @@
 //! `gatewright policy …`: what a policy author runs before a commit.
 
 mod check;
+mod diff;
 mod folders;
 mod host;
+mod lifecycle;
 mod replay;
+mod report;
 mod shadow;
 mod suggest;
 mod test;
@@ -25,6 +28,22 @@ pub enum PolicyCommand {
     Check(Folders),
     /// Run the decision tables, and look for policies that no row would miss
     Test(Folders),
+    /// Show what differs between two bundles: policies, and what they allow
+    Diff(diff::Diff),
+    /// Upload the folders as a draft, and show what the server's check found
+    Push(lifecycle::Push),
+    /// Check a bundle on the server again, against the one that is active now
+    Recheck(lifecycle::One),
+    /// Say yes or no to a bundle that somebody else wrote
+    Review(lifecycle::Review),
+    /// Make a reviewed bundle the one that decides; needs a second factor proven just now
+    Activate(lifecycle::One),
+    /// Go back to a bundle that was active before, the last one if none is named
+    Rollback(lifecycle::Perhaps),
+    /// Show the bundles on the server, newest first
+    List(lifecycle::List),
+    /// Show one bundle on the server, the active one if none is named
+    Show(lifecycle::Perhaps),
     /// List the recorded decisions that policies which don't decide yet would turn
     Replay(replay::ReplayArgs),
     /// Have a bundle decide beside the active one without any effect, and see what it turns
@@ -34,20 +53,31 @@ pub enum PolicyCommand {
 }
 
 pub async fn run(command: PolicyCommand, clock: &Clock) -> anyhow::Result<ExitCode> {
-    let done = match command {
-        PolicyCommand::Check(folders) => check::check(&folders),
-        PolicyCommand::Test(folders) => test::test(&folders),
-        PolicyCommand::Replay(args) => return replay::run(args, clock).await,
-        PolicyCommand::Shadow(args) => return Ok(shadow::run(args).await),
-        PolicyCommand::Suggest(args) => return suggest::run(args, clock).await,
-    };
-    Ok(match done {
+    Ok(match command {
+        PolicyCommand::Check(folders) => end(check::check(&folders)),
+        PolicyCommand::Test(folders) => end(test::test(&folders)),
+        PolicyCommand::Diff(args) => diff::run(args).await?,
+        PolicyCommand::Push(args) => lifecycle::push(args).await?,
+        PolicyCommand::Recheck(args) => lifecycle::check(args).await,
+        PolicyCommand::Review(args) => lifecycle::review(args).await,
+        PolicyCommand::Activate(args) => lifecycle::activate(args).await,
+        PolicyCommand::Rollback(args) => lifecycle::roll_back(args).await,
+        PolicyCommand::List(args) => lifecycle::list(args).await,
+        PolicyCommand::Show(args) => lifecycle::show(args).await,
+        PolicyCommand::Replay(args) => replay::run(args, clock).await?,
+        PolicyCommand::Shadow(args) => shadow::run(args).await,
+        PolicyCommand::Suggest(args) => suggest::run(args, clock).await?,
+    })
+}
+
+fn end(done: Result<String, Vec<Fault>>) -> ExitCode {
+    match done {
         Ok(line) => {
             say(&line);
             ExitCode::SUCCESS
         }
         Err(faults) => told(&faults),
-    })
+    }
 }
 
 /// Tells every fault, and how many they are.

@@ -2,7 +2,9 @@
 
 mod access;
 mod open;
+mod policies;
 mod principals;
+mod rehearsal;
 mod sign_in;
 mod tools;
 
@@ -10,7 +12,9 @@ use warp::http::Method;
 
 use self::access::{auditing, granting, human_in_the_loop, requests_for_access, vending};
 use self::open::{health_and_docs, keys_and_feeds};
+use self::policies::{in_force, lifecycle};
 use self::principals::{delegation, keys, machines, people};
+use self::rehearsal::rehearsal;
 use self::sign_in::{authorization_server, second_factors, sign_in};
 use self::tools::{calls, mcp_server, registry, servers, versions_of_tools};
 use super::health;
@@ -42,6 +46,9 @@ pub fn routes() -> Vec<Route> {
         ("Grants", granting()),
         ("Approvals", human_in_the_loop()),
         ("Access requests", requests_for_access()),
+        ("Policies", in_force()),
+        ("Bundles", lifecycle()),
+        ("Rehearsal", rehearsal()),
         ("Audit", auditing()),
     ];
     let filed = |(tag, routes): (&'static str, Vec<Route>)| {

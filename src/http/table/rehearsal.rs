@@ -27,22 +27,14 @@ pub fn rehearsal() -> Vec<Route> {
         .about("Have this bundle decide beside the active one, without any effect")
         .with_status(204)
         .asks(rehearse::SAMPLE),
-        Route::guarded(
-            Method::GET,
-            "/api/v1/shadow",
-            rehearse::parse_show,
-            rehearse::show,
-        )
-        .about("What the bundle that decides beside the active one would have decided otherwise")
-        .gives::<rehearse::ShadowView>(),
-        Route::guarded(
-            Method::DELETE,
-            "/api/v1/shadow",
-            rehearse::parse_lift,
-            rehearse::lift,
-        )
-        .about("Have no bundle decide beside the active one any more")
-        .with_status(204),
+        Route::guarded(Method::GET, "/api/v1/shadow", rehearse::parse_show, rehearse::show)
+            .about(
+                "What the bundle that decides beside the active one would have decided otherwise",
+            )
+            .gives::<rehearse::ShadowView>(),
+        Route::guarded(Method::DELETE, "/api/v1/shadow", rehearse::parse_lift, rehearse::lift)
+            .about("Have no bundle decide beside the active one any more")
+            .with_status(204),
         Route::guarded(
             Method::GET,
             "/api/v1/agents/{agent}/suggestion",

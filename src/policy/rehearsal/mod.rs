@@ -5,12 +5,13 @@ mod follow;
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use self::actions::{CastShadow, LiftShadow, ReplayBundle, ShowShadow, SuggestFor};
 
-use super::bundles::{Bundles, sources};
+use super::bundles::{Bundles, State, sources};
 use super::replay::{AtHand, Bounds, Replaying, Report, gather};
 use super::shadow::{Seen, Shadow, Shadowed};
 use super::suggest::{Subject, Suggestion, Window, suggest};
@@ -27,6 +28,9 @@ use crate::{Error, Result};
 
 /// How long whoever finds another look into the past under way should wait, in seconds.
 const TRY_AGAIN_SECONDS: u64 = 5;
+
+/// Of shorter windows the store is told nothing: what a bundle turns in an hour is not its reach.
+const NOTED_FROM: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Looks into the past one at a time, and keeps the shadow where the store says it is cast.
 pub struct Rehearsal {
@@ -56,7 +60,8 @@ impl Rehearsal {
         Rehearsal { db, ledger, directory, bundles, shadow, clock, turn: Semaphore::new(1) }
     }
 
-    /// Asks the bundle what was asked since, and has the bundle know how much it opens.
+    /// Asks the bundle what was asked since. How much it opens is kept with it, where the window is
+    /// long enough and it is yet to be activated.
     ///
     /// # Errors
     /// Another look into the past is under way; the bundle is not sound.
@@ -70,18 +75,18 @@ impl Rehearsal {
             let past = audit.past(&warrant, since).as_of_now().await?;
             let replaying = Replaying::new(candidate.clone(), Arc::new(at_hand));
             let (done, left_out) = gather(replaying, past, Bounds::default(), &self.clock).await?;
-            Ok::<_, Error>(Report::new(
-                candidate.digest(),
-                instant(since),
-                done.so_far,
-                left_out,
-            ))
+            Ok::<_, Error>(Report::new(candidate.digest(), instant(since), done.so_far, left_out))
         })
         .await?;
         warrant.note("opened", report.replay.opened_count());
         warrant.note("closed", report.replay.closed_count());
         warrant.note("unreplayable", report.replay.unknown_count());
-        self.bundles.note_flips(&warrant, stored.id, report.replay.blast_radius()).await?;
+        let is_to_come = matches!(stored.state, State::Draft | State::Checked);
+        let window = self.clock.now().duration_since(report.since);
+        // A glance must not make a bundle look harmless.
+        if is_to_come && window >= NOTED_FROM {
+            self.bundles.note_flips(&warrant, stored.id, report.replay.blast_radius()).await?;
+        }
         Ok(report)
     }
 

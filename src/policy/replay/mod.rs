@@ -144,10 +144,10 @@ impl Replay {
     }
 
     /// How many decisions it opens, for whoever weighs that; all there could be, where nobody knows.
-    pub fn blast_radius(&self) -> i64 {
+    pub fn blast_radius(&self) -> u64 {
         match self.is_unknown() {
-            true => i64::MAX,
-            false => i64::try_from(self.opened_count()).unwrap_or(i64::MAX),
+            true => u64::MAX,
+            false => self.opened_count() as u64,
         }
     }
 

@@ -120,7 +120,7 @@ fn what_cannot_be_asked_again_is_counted_by_why() {
     let expected: BTreeMap<_, _> = expected.map(|(why, n)| (why.to_owned(), n)).into();
     assert_eq!(replay.unreplayable, expected);
     assert_eq!((replay.total, replay.replayed, replay.listings, replay.undecided), (6, 1, 1, 1));
-    assert_eq!(replay.blast_radius(), i64::MAX, "five of six unknown");
+    assert_eq!(replay.blast_radius(), u64::MAX, "five of six unknown");
 }
 
 #[test]
