@@ -1,6 +1,7 @@
 //! Policies before they decide: replayed on what was recorded, and suggested by it.
 
 mod offline;
+mod server;
 mod suggest;
 
 use std::fs;
