@@ -135,7 +135,7 @@ async fn what_is_shadowed_is_shadowed_by_every_replica() {
     let admin = one.admin().await;
     admin.post("/api/v1/tools", &samples::calculate("calc")).await.expect(201);
     let other = second(&one, &url);
-    let there = Caller::new(&other.url, admin.token.as_deref());
+    let there = other.admin().await;
     let bundle = draft(&admin, "policies/90-own.cedar", LIMIT).await;
     admin.act(&format!("{BUNDLES}/{bundle}/shadow?sample_percent=100")).await.expect(204);
     until(async || there.get(SHADOW).await.expect(200)["bundle"] == bundle.as_str()).await;

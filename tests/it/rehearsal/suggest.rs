@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{Scene, ask, ids, ran};
-use crate::harness::{policies, samples};
+use crate::harness::{Caller, policies, samples};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -34,21 +34,24 @@ async fn a_suggestion_keeps_what_was_used_and_closes_the_rest() {
 
 /// Once it is among the policies it does as it says.
 async fn decides(it: &Scene, text: &str) {
-    it.admin.post("/api/v1/tools", &samples::calculate("sum")).await.expect(201);
-    ask(&it.robot, "sum", 60).await.expect(201);
+    // On connections of their own: those of before were idle for as long as the commands took.
+    let fresh = |of: &Caller| Caller::new(&it.gate.url, of.token.as_deref());
+    let (admin, robot) = (fresh(&it.admin), fresh(&it.robot));
+    admin.post("/api/v1/tools", &samples::calculate("sum")).await.expect(201);
+    ask(&robot, "sum", 60).await.expect(201);
     policies::put(it.gate.folder.path(), "suggest-robot.cedar", text);
     let started = Instant::now();
-    while ask(&it.robot, "sum", 60).await.status != 403 {
+    while ask(&robot, "sum", 60).await.status != 403 {
         assert!(started.elapsed() < DEADLINE, "it was never taken up");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    ask(&it.robot, "calc", 600).await.expect(201);
+    ask(&robot, "calc", 600).await.expect(201);
     let wider = json!({ "tool": "calc", "scopes": ["explain"], "ttl_seconds": 60 });
     for (refused, by, fix) in [
-        (ask(&it.robot, "sum", 60).await, "suggest.robot.only", None),
-        (ask(&it.robot, "calc", 601).await, "suggest.robot.calc.ttl", Some("ttl")),
+        (ask(&robot, "sum", 60).await, "suggest.robot.only", None),
+        (ask(&robot, "calc", 601).await, "suggest.robot.calc.ttl", Some("ttl")),
         (
-            it.robot.post("/api/v1/credentials", &wider).await,
+            robot.post("/api/v1/credentials", &wider).await,
             "suggest.robot.calc.scopes",
             Some("scopes"),
         ),
