@@ -106,13 +106,7 @@ impl App {
         strangers: Strangers,
     ) -> anyhow::Result<Arc<App>> {
         let places = Arc::new(places(settings)?);
-        // A store that is not there yet has no bundle to fall back on, and is not made for nothing.
-        if !settings.database.url.may_be_there() {
-            offer.bundle()?;
-        }
-        let db = store::open(&settings.database.url)?;
-        db.migrate().await.context("bringing the store's schema up to date")?;
-        let bundle = first_bundle(&*db, offer).await?;
+        let (db, bundle) = store_and_bundle(settings, offer).await?;
         let signer = audit_signer(settings)?;
         let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone())
             .await
@@ -277,14 +271,24 @@ pub fn audit_signer(settings: &Settings) -> anyhow::Result<Arc<Signer>> {
     Ok(Arc::new(Signer::new(&format!("{name}/audit"), &key)?))
 }
 
-/// What decides until the process begins to serve: what is offered, or what the store names.
-async fn first_bundle(db: &dyn Database, offer: &Offer) -> anyhow::Result<Arc<Bundle>> {
+/// The store, and what decides until the process begins to serve: what is offered, or what the store
+/// names.
+async fn store_and_bundle(
+    settings: &Settings,
+    offer: &Offer,
+) -> anyhow::Result<(Arc<dyn Database>, Arc<Bundle>)> {
+    // A store that is not there yet has no bundle to fall back on, and is not made for nothing.
+    if !settings.database.url.may_be_there() {
+        offer.bundle()?;
+    }
+    let db = store::open(&settings.database.url)?;
+    db.migrate().await.context("bringing the store's schema up to date")?;
     let broken: Broken = match offer.bundle() {
-        Ok(bundle) => return Ok(bundle.clone()),
+        Ok(bundle) => return Ok((db, bundle.clone())),
         Err(broken) => broken,
     };
-    match bundles::named_in(db).await? {
-        Some(bundle) => Ok(bundle),
+    match bundles::named_in(&*db).await? {
+        Some(bundle) => Ok((db, bundle)),
         None => Err(broken.into()),
     }
 }

@@ -17,6 +17,7 @@ use super::links::{self, Link, Ungrantable};
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
+use super::residue::{self, Residue, Residues};
 use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
@@ -34,6 +35,7 @@ pub struct Bundle {
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
     slices: Slices,
+    residues: Residues,
     zones: Vec<String>,
     token_scopes: BTreeSet<String>,
 }
@@ -127,9 +129,11 @@ impl Bundle {
         clean(findings.into_iter().map(|it| place.finding(&it)).collect())
             .map_err(|it| Step::Lint.failed(it))?;
 
+        let slices = Slices::of(&schema, &policies, &actions);
         Ok(Bundle {
             digest: sources.digest(),
-            slices: Slices::of(&schema, &policies, &actions),
+            residues: residue::residues(&schema, &slices, &actions),
+            slices,
             zones: syntax::zones(&written),
             token_scopes: syntax::token_scopes(&policies, &actions),
             sources,
@@ -200,6 +204,11 @@ impl Bundle {
                 && scope.admits_action(action, &self.actions)
         };
         links::granted(slice, &self.policies, links.into_iter().map(|it| &**it), matters)
+    }
+
+    /// What is left of the policies about such a request for a tool once it is a credential's.
+    pub fn residue(&self, principal_type: &EntityTypeName, action: &EntityUid) -> Option<&Residue> {
+        self.residues.get(&(principal_type.clone(), action.clone()))
     }
 
     /// `action` and the groups it is in; empty if the schema has no such action.

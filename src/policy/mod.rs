@@ -13,6 +13,7 @@ mod meta;
 pub mod prove;
 pub mod rehearsal;
 pub mod replay;
+pub mod residue;
 pub mod shadow;
 mod slice;
 mod starter;

@@ -104,8 +104,8 @@ const LISTS: &[&str] = &[
     "GET /api/v1/agent/actions",
     "GET /api/v1/credentials",
     "GET /api/v1/approvals",
-    "GET /api/v1/grants",
     "GET /api/v1/bundles",
+    "GET /api/v1/grants",
 ];
 
 /// Answers whatever policy says, with what policy says of each action.
@@ -187,8 +187,8 @@ struct Things {
     key: String,
     mandate: String,
     approval: String,
-    grant: String,
     bundle: String,
+    grant: String,
 }
 
 impl Things {
@@ -215,8 +215,8 @@ impl Things {
         let grant = admin.post("/api/v1/grants", &grant).await.expect(201);
         let bundles = admin.get("/api/v1/bundles").await.expect(200);
         let things = Things {
-            bundle: text(&bundles["items"][0]["id"]),
             grant: text(&grant["id"]),
+            bundle: text(&bundles["items"][0]["id"]),
             approval: text(&approval["approval"]["id"]),
             mandate: text(&mandate["id"]),
             key: text(&key["id"]),
@@ -240,9 +240,9 @@ impl Things {
             ("key", &self.key),
             ("mandate", &self.mandate),
             ("approval", &self.approval),
-            ("grant", &self.grant),
             ("bundle", &self.bundle),
             ("policy", "use.translators"),
+            ("grant", &self.grant),
             ("role", "auditor"),
             ("version", "1.0.0"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),
@@ -295,13 +295,13 @@ impl Things {
             "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
             "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
             "POST /mcp" => json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }),
-            "POST /api/v1/grants" => samples::grant("Role:agent", &format!("Tool:{}", self.tool)),
             "POST /api/v1/policies" => json!({ "text": samples::POLICY }),
             "PUT /api/v1/policies/{policy}" => json!({ "text": samples::POLICY }),
             "POST /api/v1/bundles" => {
                 json!({ "files": { "policies/90-ours.cedar": samples::POLICY } })
             }
             "POST /api/v1/bundles/{bundle}/review" => json!({ "verdict": "yes", "reason": "so" }),
+            "POST /api/v1/grants" => samples::grant("Role:agent", &format!("Tool:{}", self.tool)),
             EXECUTE => json!({ "custom_actions": { "calc": {} } }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {

@@ -91,7 +91,7 @@ pub async fn push(args: Push) -> anyhow::Result<ExitCode> {
     let body = json!({ "files": bundles::files(&sources), "note": args.note });
     Ok(end(async {
         let api = Api::open(&args.api).await?;
-        let bundle = api.post(PATH, &body).await?;
+        let bundle = api.work(PATH, &body).await?;
         told(&api, &bundle);
         match bundle["report"]["passed"] == Value::Bool(false) {
             true => Err(anyhow!("the check found faults; the draft stays where it is").into()),
@@ -112,7 +112,7 @@ pub async fn activate(args: One) -> ExitCode {
 
 async fn act(args: One, verb: &str) -> Result<(), Failure> {
     let api = Api::open(&args.api).await?;
-    told(&api, &api.act(&format!("{PATH}/{}/{verb}", args.id)).await?);
+    told(&api, &api.work(&format!("{PATH}/{}/{verb}", args.id), &Value::Null).await?);
     Ok(())
 }
 
@@ -139,7 +139,7 @@ pub async fn roll_back(args: Perhaps) -> ExitCode {
             Some(id) => id.to_string(),
             None => last_retired(&api).await?,
         };
-        told(&api, &api.act(&format!("{PATH}/{id}/rollback")).await?);
+        told(&api, &api.work(&format!("{PATH}/{id}/rollback"), &Value::Null).await?);
         Ok(())
     };
     end(rolled.await)

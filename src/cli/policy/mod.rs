@@ -5,6 +5,7 @@ mod diff;
 mod folders;
 mod host;
 mod lifecycle;
+mod prove;
 mod replay;
 mod report;
 mod shadow;
@@ -28,6 +29,9 @@ pub enum PolicyCommand {
     Check(Folders),
     /// Run the decision tables, and look for policies that no row would miss
     Test(Folders),
+    /// Prove, with the solver cvc5, that nobody is locked out and nobody can raise themselves; name policies
+    /// that never apply; and, compared with other policies, what these allow beyond them
+    Prove(prove::ProveArgs),
     /// Show what differs between two bundles: policies, and what they allow
     Diff(diff::Diff),
     /// Upload the folders as a draft, and show what the server's check found
@@ -56,6 +60,9 @@ pub async fn run(command: PolicyCommand, clock: &Clock) -> anyhow::Result<ExitCo
     Ok(match command {
         PolicyCommand::Check(folders) => end(check::check(&folders)),
         PolicyCommand::Test(folders) => end(test::test(&folders)),
+        PolicyCommand::Prove(args) => {
+            prove::prove(&args).await.unwrap_or_else(|faults| told(&faults))
+        }
         PolicyCommand::Diff(args) => diff::run(args).await?,
         PolicyCommand::Push(args) => lifecycle::push(args).await?,
         PolicyCommand::Recheck(args) => lifecycle::check(args).await,

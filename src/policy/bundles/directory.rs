@@ -81,6 +81,7 @@ impl Bundles {
             let stored = self.with_digest(bundle.digest()).await?;
             let next = match (&stored, &before) {
                 (Some(it), Some(head)) if it.id == head.bundle => {
+                    self.note_taken(it).await?;
                     let revision = head.revision;
                     Deciding { id: it.id, revision, bundle: bundle.clone() }
                 }
@@ -97,6 +98,20 @@ impl Bundles {
             return Ok(());
         }
         Err(Error::Unavailable { what: "the store" })
+    }
+
+    /// Remembers that the active bundle lies in a directory, too: once it is active no more, a
+    /// restart with it must not turn back the others.
+    #[expect(clippy::disallowed_methods, reason = "what lies on disk is nobody's request")]
+    pub(super) async fn note_taken(&self, stored: &Stored) -> Result<()> {
+        if stored.taken_at.is_some() {
+            return Ok(());
+        }
+        let warrant = Warrant::system("take_up_policies", &self.clock).called("policy.taken");
+        warrant.note("digest", stored.digest.as_str());
+        let sql = "UPDATE bundles SET taken_at = $2 WHERE id = $1";
+        let taken = Statement::new(sql).bind(stored.id).bind(self.clock.micros());
+        self.ledger.commit(&warrant, vec![taken.expect_rows(1)]).await
     }
 
     async fn switch_to(

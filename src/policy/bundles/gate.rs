@@ -1,6 +1,7 @@
 //! What every bundle must pass before it decides, and what is found out about it besides.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cedar_policy::{Entity, PolicyId, PrincipalConstraint};
 use serde_json::Value;
@@ -19,6 +20,9 @@ use crate::{Error, Result};
 const WHO_GOVERNS: &str = "root.policy.work";
 /// How long whoever finds all checks taken should wait, in seconds.
 const TRY_AGAIN_SECONDS: u64 = 5;
+
+/// How long the solver may take: whoever drafted waits for it.
+const PROOF_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What a check found, and the bundle where it is sound.
 pub(super) struct Examined {
@@ -87,7 +91,7 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 /// What the candidate allows that the active bundle does not, and the other way round, by proof.
 pub async fn compare(active: Arc<Bundle>, candidate: Arc<Bundle>) -> Compared {
     let all = |it: Vec<_>| it.iter().map(told).collect();
-    match prove::compare(active, candidate).await {
+    match prove::compare_within(active, candidate, PROOF_TIME_MAX).await {
         Comparison::Proved { widens, narrows } => {
             Compared::Proved { widens: all(widens), narrows: all(narrows) }
         }

@@ -1,5 +1,7 @@
 //! Which policies decide when a process begins to serve: its own, or those of the store.
 
+use anyhow::Context as _;
+
 use super::alarm::Place;
 use super::head::{self, Head};
 use super::{Broken, Bundles, Deciding, Offer};
@@ -27,6 +29,9 @@ impl Bundles {
                 self.refuse(Place::Directory, faults).await;
             }
             Ok(bundle) if bundle.digest() == head.digest => {
+                if let Some(stored) = self.find(head.bundle).await? {
+                    self.note_taken(&stored).await?;
+                }
                 self.note_read(bundle.digest());
                 let (id, revision) = (head.bundle, head.revision);
                 self.decide_by(authz, Deciding { id, revision, bundle: bundle.clone() });
@@ -69,7 +74,8 @@ impl Bundles {
     }
 
     async fn decide_by_store(&self, authz: &Authz, head: &Head) -> anyhow::Result<()> {
-        let bundle = head::load(&*self.db, head.bundle).await?.map_err(Broken)?;
+        let loaded = head::load(&*self.db, head.bundle).await?;
+        let bundle = loaded.map_err(Broken).context("the bundle of the store is of no use here")?;
         let _turn = self.turn.lock().await;
         let (id, revision) = (head.bundle, head.revision);
         self.decide_by(authz, Deciding { id, revision, bundle });

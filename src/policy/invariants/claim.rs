@@ -80,6 +80,12 @@ impl Claim {
         }
     }
 
+    /// Its sentence, for as long as the process lives.
+    #[cfg(feature = "prove")]
+    pub(in crate::policy) fn known_sentence(&self) -> Option<&'static str> {
+        sentence(&self.id)
+    }
+
     pub(super) fn rule(&self) -> Option<Rule> {
         Rule::of(&self.policy)
     }
@@ -103,7 +109,7 @@ pub(super) fn sentence(id: &str) -> Option<&'static str> {
     ALL.get(id).map(String::as_str)
 }
 
-/// A kind of request, as people read it.
+/// A kind of request, as people read it: `User grant_role Agent`.
 pub(in crate::policy) fn shown(env: &RequestEnv) -> String {
     let action = env.action().id().unescaped();
     format!("{} {action} {}", env.principal().basename(), env.resource().basename())

@@ -26,6 +26,13 @@ use super::bundle::Bundle;
 
 pub use self::counterexample::Counterexample;
 
+use self::claim::sentence;
+#[cfg(feature = "prove")]
+pub(super) use self::claim::{Claim, Holds, shown as kind};
+#[cfg(feature = "prove")]
+pub(super) use self::rule::{Rule, reads_of};
+
+#[cfg(not(feature = "prove"))]
 use self::claim::{Claim, Holds};
 use self::search::{Effort, Line, Search};
 
@@ -75,6 +82,12 @@ fn promises(candidate: &Bundle, effort: Effort) -> Vec<Violation> {
         claims.retain(|it| it.holds == Holds::Promise);
         breaches(&mut Search::new(candidate, effort), candidate, &claims)
     })
+}
+
+/// Every invariant and promise as a sentence, and whether it is a promise.
+pub(super) fn sentences(bundle: &Bundle) -> Vec<(&'static str, bool)> {
+    let all = Claim::all(bundle).into_iter();
+    all.filter_map(|it| Some((sentence(&it.id)?, it.holds == Holds::Promise))).collect()
 }
 
 fn broken_lines(

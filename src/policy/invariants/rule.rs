@@ -10,11 +10,11 @@ use super::reads::Reads;
 
 /// A policy as the search uses it.
 #[derive(Debug)]
-pub(super) struct Rule {
+pub(in crate::policy) struct Rule {
     pub(super) id: String,
     pub(super) effect: Effect,
     pub(super) conditions: Vec<Condition>,
-    pub(super) reads: Reads,
+    pub(in crate::policy) reads: Reads,
     alone: PolicySet,
 }
 
@@ -23,11 +23,13 @@ pub(super) struct Rule {
 pub(super) struct Condition {
     expression: Expression,
     pub(super) reads: Reads,
+    /// What makes it untrue, when all of it holds; in Cedar.
+    pub(super) otherwise: Vec<String>,
 }
 
 impl Rule {
     /// None for what Cedar cannot show as a tree.
-    pub(super) fn of(policy: &Policy) -> Option<Rule> {
+    pub(in crate::policy) fn of(policy: &Policy) -> Option<Rule> {
         let mut parts = scope(policy);
         let tree = policy.to_pst().ok()?;
         for clause in tree.body().clauses() {
@@ -36,8 +38,7 @@ impl Rule {
                 Clause::Unless(it) => split(it, Truth::Unwanted, &mut parts),
             }
         }
-        let conditions: Vec<Condition> =
-            parts.iter().map(|it| Condition::parse(it)).collect::<Option<_>>()?;
+        let conditions = Condition::parse_all(&parts)?;
         let reads = conditions.iter().fold(Reads::default(), |all, it| all.and(&it.reads));
         Some(Rule {
             id: policy.id().to_string(),
@@ -49,10 +50,17 @@ impl Rule {
     }
 
     /// Whether the policy, by itself, applies.
-    pub(super) fn matches(&self, (request, entities): &(Request, Entities)) -> bool {
+    pub(in crate::policy) fn matches(&self, (request, entities): &(Request, Entities)) -> bool {
         let response = Authorizer::new().is_authorized(request, &self.alone, entities);
         response.diagnostics().reason().next().is_some()
     }
+}
+
+/// What `policies` read together.
+#[cfg(feature = "prove")]
+pub(in crate::policy) fn reads_of<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Reads {
+    let rules = policies.into_iter().filter_map(Rule::of);
+    rules.fold(Reads::default(), |all, it| all.and(&it.reads))
 }
 
 impl Condition {
@@ -60,9 +68,18 @@ impl Condition {
     pub(super) fn parse(text: &str) -> Option<Condition> {
         let policy = format!("permit (principal, action, resource) when {{ {text} }};");
         let tree = Policy::parse(Some(PolicyId::new("condition")), policy).ok()?.to_pst().ok()?;
-        let whole =
-            tree.body().clauses().iter().map(|(Clause::When(it) | Clause::Unless(it))| &**it);
-        Some(Condition { expression: text.parse().ok()?, reads: Reads::of(whole) })
+        let mut otherwise = Vec::new();
+        let mut reads = Reads::default();
+        for Clause::When(it) | Clause::Unless(it) in tree.body().clauses() {
+            split(it, Truth::Unwanted, &mut otherwise);
+            reads = reads.and(&Reads::of([&**it]));
+        }
+        Some(Condition { expression: text.parse().ok()?, reads, otherwise })
+    }
+
+    /// Every one of `texts`, or none.
+    pub(super) fn parse_all(texts: &[String]) -> Option<Vec<Condition>> {
+        texts.iter().map(|it| Condition::parse(it)).collect()
     }
 
     pub(super) fn holds(&self, (request, entities): &(Request, Entities)) -> bool {

@@ -2,8 +2,9 @@
 //! read. It can miss one; it cannot invent one, since Cedar decides each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Effect, Entities, Entity, Request, RequestEnv};
+use cedar_policy::{Authorizer, Effect, Entities, Entity, PolicyId, Request, RequestEnv};
 
 use super::super::bundle::Bundle;
 use super::claim::Claim;
@@ -23,8 +24,6 @@ const REQUESTS_MAX: usize = 1500;
 const PER_POLICY_MAX: usize = 600;
 /// Those that are tried to make one condition true.
 const PER_CONDITION_MAX: usize = 200;
-/// Those that are tried to get around one forbid.
-const PER_DETOUR_MAX: usize = 60;
 /// Ways to break a claim that are followed up, for each permit.
 const BREACHES_MAX: usize = 10;
 /// Of those, how many are first made allowed, and only then varied.
@@ -53,18 +52,18 @@ pub(super) enum Line {
 pub(super) struct Search<'a> {
     bundle: &'a Bundle,
     shapes: Shapes,
-    rules: BTreeMap<String, Rule>,
+    /// Those that were needed so far.
+    rules: BTreeMap<String, Option<Arc<Rule>>>,
     tested: Tested,
     left: usize,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(bundle: &'a Bundle, effort: Effort) -> Search<'a> {
-        let rules = bundle.policies().policies().filter_map(Rule::of);
         Search {
             bundle,
             shapes: Shapes::of(&bundle.sources().schema),
-            rules: rules.map(|it| (it.id.clone(), it)).collect(),
+            rules: BTreeMap::new(),
             tested: Tested::of(bundle, effort),
             left: REQUESTS_MAX,
         }
@@ -89,8 +88,9 @@ impl<'a> Search<'a> {
             if self.tested.has(&id) {
                 continue;
             }
-            let Some(reads) = self.rules.get(&id).map(|it| it.reads.clone()) else { continue };
-            let lists = changes(&reads, &base, &self.shapes, Who::Fixed);
+            let Some(found) = self.rule(&id) else { continue };
+            let lists = changes(&found.reads, &base, &self.shapes, Who::Fixed);
+            let reads = found.reads.clone();
             let mut found = None;
             self.vary(&base, &lists, 3, PER_POLICY_MAX, &mut |search, sketch| {
                 found = search.denied(sketch, &rule, claim, Some(&reads));
@@ -115,9 +115,11 @@ impl<'a> Search<'a> {
             return None;
         }
         let blamed = self.decide(&asked).reasons.first().cloned();
-        let reads = reads.cloned().or_else(|| {
-            blamed.as_ref().and_then(|it| self.rules.get(it)).map(|it| it.reads.clone())
-        });
+        let reads = match (reads, &blamed) {
+            (Some(reads), _) => Some(reads.clone()),
+            (None, Some(id)) => self.rule(id).map(|it| it.reads.clone()),
+            (None, None) => None,
+        };
         self.violation(&asked, claim, blamed, &reads.unwrap_or_default())
             .filter(|it| !it.counterexample.allowed)
     }
@@ -125,24 +127,19 @@ impl<'a> Search<'a> {
     /// Looks for a request that the bundle allows and `claim` does not permit.
     pub(super) fn breach(&mut self, claim: &Claim, env: &RequestEnv) -> Option<Violation> {
         self.left = REQUESTS_MAX;
+        let guarded = self.tested.guards(self.bundle, env);
+        let mut ids = self.slice(env);
+        // With all forbids in place, a permit does what it did when it was tested.
+        ids.retain(|it| !(guarded && self.tested.has(it)));
+        if ids.is_empty() {
+            return None;
+        }
         let rule = claim.rule()?;
         let start = Sketch::ordinary(env, &self.shapes, self.bundle.zones())?;
-        let guarded = self.tested.guards(self.bundle, env);
-        for id in self.slice(env) {
-            // With all forbids in place, a permit does what it did when it was tested.
-            if guarded && self.tested.has(&id) {
-                continue;
-            }
-            let Some(permit) = self.rules.remove(&id) else { continue };
-            let found = (permit.effect == Effect::Permit)
-                .then(|| self.breach_by(&permit, &rule, claim, &start))
-                .flatten();
-            self.rules.insert(id, permit);
-            if found.is_some() {
-                return found;
-            }
-        }
-        None
+        ids.iter().find_map(|id| {
+            let permit = self.rule(id).filter(|it| it.effect == Effect::Permit)?;
+            self.breach_by(&permit, &rule, claim, &start)
+        })
     }
 
     fn breach_by(
@@ -212,20 +209,14 @@ impl<'a> Search<'a> {
             if outcome.allow {
                 return Some(sketch);
             }
-            let id = outcome.reasons.first()?;
-            let lists = changes(&self.rules.get(id)?.reads, &sketch, &self.shapes, Who::Anybody);
-            let mut around = None;
-            self.vary(&sketch, &lists, 2, PER_DETOUR_MAX, &mut |search, it| {
-                if let Some(asked) = search.asked(it)
-                    && search.rules.get(id).is_some_and(|it| !it.matches(&asked))
-                    && permit.matches(&asked)
-                    && keeps(&asked)
-                {
-                    around = Some(it.clone());
-                }
-                around.is_some()
-            });
-            sketch = around?;
+            let forbid = self.rule(outcome.reasons.first()?)?;
+            sketch = forbid.conditions.iter().rev().find_map(|it| {
+                let otherwise = Condition::parse_all(&it.otherwise)?;
+                let other = self.satisfied(&otherwise, sketch.clone(), Who::Anybody)?;
+                let asked = self.asked(&other)?;
+                (!forbid.matches(&asked) && permit.matches(&asked) && keeps(&asked))
+                    .then_some(other)
+            })?;
         }
         None
     }
@@ -296,6 +287,16 @@ impl<'a> Search<'a> {
             rest = others;
         }
         false
+    }
+
+    fn rule(&mut self, id: &str) -> Option<Arc<Rule>> {
+        if let Some(known) = self.rules.get(id) {
+            return known.clone();
+        }
+        let policy = self.bundle.policies().policy(&PolicyId::new(id));
+        let rule = policy.and_then(Rule::of).map(Arc::new);
+        self.rules.insert(id.to_owned(), rule.clone());
+        rule
     }
 
     fn slice(&self, env: &RequestEnv) -> Vec<String> {

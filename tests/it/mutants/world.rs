@@ -63,9 +63,9 @@ impl World {
         let risky = admin.post("/api/v1/tools", &risky).await.expect(201);
         let path = format!("/api/v1/tools/{}/invoke", text(&risky, "id"));
         let waiting = agent.post(&path, &json!({ "arguments": {} })).await.expect(202);
+        let bundles = admin.get("/api/v1/bundles").await.expect(200);
         let grant = samples::grant("Agent:lingua", "Tool:translate");
         let grant = admin.post("/api/v1/grants", &grant).await.expect(201);
-        let bundles = admin.get("/api/v1/bundles").await.expect(200);
         let ids = [
             ("{grant}", text(&grant, "id")),
             ("{mandate}", text(&mandate, "id")),
@@ -254,8 +254,7 @@ impl World {
     /// How many there are of what lists show.
     pub async fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
-        let lists = ["tools", "users", "agents", "credentials", "api-keys", "grants", "bundles"];
-        for list in lists {
+        for list in ["tools", "users", "agents", "credentials", "api-keys", "bundles", "grants"] {
             counts.insert(list.to_owned(), self.list(list).await.len());
         }
         counts
