@@ -39,6 +39,7 @@ use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::policy::bundles::{self, Broken, Bundles, Offer};
+use crate::policy::rehearsal::{self, Rehearsal};
 use crate::registry::{History, Registry};
 use crate::secrets::Secrets;
 use crate::settings::{Actions, Settings};
@@ -73,6 +74,7 @@ pub struct App {
     pub grants: Arc<Grants>,
     pub secrets: Arc<Secrets>,
     pub bundles: Arc<Bundles>,
+    pub rehearsal: Arc<Rehearsal>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
@@ -145,6 +147,14 @@ impl App {
             clock.clone(),
             world,
         );
+        let rehearsal = Rehearsal::new(rehearsal::Parts {
+            db: db.clone(),
+            ledger: ledger.clone(),
+            directory: directory.clone(),
+            bundles: bundles.clone(),
+            shadow: authz.shadow().clone(),
+            clock: clock.clone(),
+        });
         Ok(Arc::new(App {
             authn: Arc::new(authn),
             standing: standing(settings, &api_keys, &directory, &clock)?,
@@ -162,6 +172,7 @@ impl App {
             actions: settings.actions.clone(),
             api_keys,
             approvals,
+            rehearsal: Arc::new(rehearsal),
             bundles,
             grants,
             secrets,

@@ -39,6 +39,7 @@ use crate::authn::{Caller, Via};
 use crate::clock::Clock;
 use crate::error::{Denial, Fix};
 use crate::policy::Bundle;
+use crate::policy::shadow::{Live, Shadow};
 use crate::{Error, Result, metrics};
 
 pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
@@ -47,6 +48,7 @@ pub use decide::Surroundings;
 pub use landscape::Survey;
 pub(crate) use permit::Record;
 pub use permit::{Permit, Visible, Warrant};
+pub(crate) use remembered::Told;
 pub use world::World;
 
 /// Decisions on members of a collection before others get a turn.
@@ -60,6 +62,7 @@ pub struct Authz {
     ledger: Ledger,
     clock: Clock,
     world: World,
+    shadow: Arc<Shadow>,
 }
 
 impl Authz {
@@ -83,6 +86,7 @@ impl Authz {
             ledger,
             clock,
             world,
+            shadow: Arc::default(),
         }
     }
 
@@ -104,6 +108,11 @@ impl Authz {
     /// Makes `bundle` the one that decides. Decisions under way keep the one they began with.
     pub fn activate(&self, bundle: Arc<Bundle>) {
         self.decider.activate(bundle);
+    }
+
+    /// Where decisions are handed over to be decided under another bundle, too.
+    pub fn shadow(&self) -> &Arc<Shadow> {
+        &self.shadow
     }
 
     /// Decides, and hands out the proof. The one maker of permits.
@@ -147,6 +156,7 @@ impl Authz {
         };
         let answer = self.ask(party, &mut question, &begun, bundle).await?;
         let entry = self.entry(party, &question, &answer);
+        self.shadow.see(entry.id, || Live::of(&entry, &answer.told));
         if !answer.outcome.allow {
             // Gone before the answer leaves, so that a refused use is nobody's loss.
             drop(reservation);

@@ -96,6 +96,11 @@ impl Api {
         Ok(Api { client, output: Output::Json })
     }
 
+    /// The same, for answers that take a while.
+    pub fn patient(self) -> Api {
+        Api { client: self.client.patient(), ..self }
+    }
+
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
         done(self.client.get(path).await?)
     }

@@ -99,6 +99,7 @@ impl Server {
         let follow = app.bundles.clone().follow(app.clone(), readings, stop.clone());
         tasks.push(tokio::spawn(follow));
         tokio::spawn(app.grants.clone().keep(stop.clone()));
+        tokio::spawn(app.rehearsal.clone().follow(stop.clone()));
         tasks.push(tokio::spawn(app.api_keys.clone().keep_uses(stop.clone())));
         tasks.push(tokio::spawn(app.clone().go_round(stop.clone())));
         tasks.push(tokio::spawn(app.secrets.clone().keep(stop.clone())));

@@ -34,6 +34,7 @@ mod policies;
 mod probes;
 pub mod problem;
 pub mod proxies;
+mod rehearsal;
 pub mod route;
 mod session;
 mod table;

@@ -47,6 +47,7 @@ mod outbound;
 mod passkeys;
 mod proofs;
 mod registry;
+mod rehearsal;
 mod remote_tools;
 mod replicas;
 mod residuals;

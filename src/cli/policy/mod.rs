@@ -5,12 +5,16 @@ mod diff;
 mod explain;
 mod folders;
 mod format;
+mod host;
 mod lifecycle;
 mod prove;
 mod registry;
+mod replay;
 mod report;
 mod sarif;
 mod schema;
+mod shadow;
+mod suggest;
 mod test;
 
 use std::process::ExitCode;
@@ -20,6 +24,7 @@ use clap::Subcommand;
 use super::api;
 use super::exit;
 use super::out::{complain, say};
+use crate::clock::Clock;
 use crate::policy::Fault;
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +60,12 @@ pub enum PolicyCommand {
     List(lifecycle::List),
     /// Show one bundle on the server, the active one if none is named
     Show(lifecycle::Perhaps),
+    /// List the recorded decisions that policies which don't decide yet would turn
+    Replay(replay::ReplayArgs),
+    /// Have a bundle decide beside the active one without any effect, and see what it turns
+    Shadow(shadow::ShadowArgs),
+    /// Propose the tightest rules that an agent could have lived with
+    Suggest(suggest::SuggestArgs),
 }
 
 /// Why a command did not do what it is for.
@@ -83,7 +94,7 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
+pub async fn run(command: PolicyCommand, clock: &Clock) -> anyhow::Result<ExitCode> {
     let done = match command {
         PolicyCommand::Check(args) => check::check(&args).await,
         PolicyCommand::Test(args) => test::run(args).map_err(Failure::from),
@@ -99,6 +110,9 @@ pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
         PolicyCommand::Rollback(args) => Ok(lifecycle::roll_back(args).await),
         PolicyCommand::List(args) => Ok(lifecycle::list(args).await),
         PolicyCommand::Show(args) => Ok(lifecycle::show(args).await),
+        PolicyCommand::Replay(args) => return replay::run(args, clock).await,
+        PolicyCommand::Shadow(args) => Ok(shadow::run(args).await),
+        PolicyCommand::Suggest(args) => return suggest::run(args, clock).await,
     };
     Ok(match done {
         Ok(code) => code,
