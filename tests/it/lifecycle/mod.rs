@@ -26,6 +26,9 @@ const FREEZE: &str = r#"
 forbid (principal, action in Gatewright::Action::"use", resource is Gatewright::Tool);
 "#;
 
+/// What makes a policy a faulty one, in place of its end.
+const TYPO: &str = "\nwhen { principal.stat == 1 };";
+
 /// Sound by itself, and nobody could ever change the policies again.
 const LOCKS_OUT: &str = r#"
 @id("own.still") @title("Nothing changes")
@@ -131,6 +134,13 @@ async fn until(mut look: impl AsyncFnMut() -> bool) {
         assert!(started.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain");
         tokio::task::yield_now().await;
     }
+}
+
+/// Whether this server decides by the bundle of this digest.
+async fn deciding(gate: &Gate, digest: &Value) -> bool {
+    let info =
+        format!("gatewright_policy_bundle_info{{digest=\"{}\"}} 1", digest.as_str().unwrap());
+    gate.anyone().get("/metrics").await.text.contains(&info)
 }
 
 /// The value of a figure without labels.

@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{BUNDLES, FREEZE, LOCKS_OUT, OURS, People, RAISES, act, active, denied, draft, files};
-use super::{review, setup};
+use super::{BUNDLES, FREEZE, LOCKS_OUT, OURS, People, RAISES, TYPO, act, active, denied, draft};
+use super::{files, review, setup};
 use crate::harness::{Gate, Setup};
 
 #[tokio::test]
 async fn a_broken_draft_is_kept_with_what_is_wrong_and_never_activated() {
     let gate = setup(Setup::new()).start();
     let people = People::on(&gate).await;
-    let typo = FREEZE.replace("principal,", "principal is Gatewright::Agnt,");
+    let typo = format!("{}{TYPO}", FREEZE.trim_end().trim_end_matches(';'));
     for (text, step, line, says) in [
         ("permit (principal", "parse", 1, ""),
-        (typo.as_str(), "validation", 3, "Agnt"),
+        (typo.as_str(), "validation", 4, "stat"),
         ("permit (principal, action, resource);", "parse", 1, "without @id"),
     ] {
         let made = people.draft(text).await;

@@ -1,6 +1,6 @@
 //! Two servers on one database decide by the same bundle.
 
-use super::{FREEZE, People, act, active, ask, calculator, setup, until};
+use super::{FREEZE, People, act, active, ask, calculator, deciding, setup, until};
 use crate::harness::postgres::fresh_database;
 use crate::harness::{Caller, Gate, Setup, policies};
 
@@ -27,19 +27,24 @@ async fn follow(url: &str) {
     ask(&there).await.expect(201);
     people.carry(&made).await;
     ask(&here).await.problem(403, "denied");
-    until(async || ask(&there).await.status == 403).await;
+    until(async || deciding(&other, &made["digest"]).await).await;
+    ask(&there).await.problem(403, "denied");
 
     let admin = other.admin().await;
     let retired = admin.get("/api/v1/bundles?state=retired").await.expect(200);
-    act(&people.carol, &retired["items"][0], "rollback").await.expect(200);
-    until(async || ask(&there).await.status == 201).await;
+    let back = act(&people.carol, &retired["items"][0], "rollback").await.expect(200);
+    until(async || deciding(&other, &back["digest"]).await).await;
+    ask(&there).await.expect(201);
 
     policies::put(other.folder.path(), "90-own.cedar", &FREEZE.replace("freeze", "frost"));
-    until(async || ask(&there).await.status == 403).await;
-    until(async || ask(&here).await.status == 403).await;
-    let frost = active(&people.dave).await;
+    until(async || active(&admin).await["id"] != back["id"]).await;
+    let frost = active(&admin).await;
     assert_eq!(frost["origin"], "directory");
-    assert_eq!(active(&admin).await["id"], frost["id"]);
+    until(async || deciding(&one, &frost["digest"]).await).await;
+    for it in [&here, &there] {
+        ask(it).await.problem(403, "denied");
+    }
+    assert_eq!(active(&people.dave).await["id"], frost["id"]);
 }
 
 #[tokio::test]
