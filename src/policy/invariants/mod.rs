@@ -73,14 +73,10 @@ fn found(candidate: &Bundle, admins: &[Entity], effort: Effort) -> Vec<Violation
 /// The promises that `candidate` does not keep: what most organizations rely on, and some have
 /// reasons to give up. Reported, but nothing is refused for it.
 pub fn broken_promises(candidate: &Bundle) -> Vec<Violation> {
-    promises(candidate, Effort::Changed)
-}
-
-fn promises(candidate: &Bundle, effort: Effort) -> Vec<Violation> {
     on_a_thread(|| {
         let mut claims = Claim::all(candidate);
         claims.retain(|it| it.holds == Holds::Promise);
-        breaches(&mut Search::new(candidate, effort), candidate, &claims)
+        breaches(&mut Search::new(candidate, Effort::Changed), candidate, &claims)
     })
 }
 

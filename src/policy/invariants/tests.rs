@@ -3,7 +3,7 @@ use cedar_policy::{Entity, RestrictedExpression};
 use super::super::load::{SourceFile, Sources};
 use super::super::{Bundle, Fault};
 use super::search::Effort;
-use super::{Violation, broken_promises, found, promises, violations};
+use super::{Violation, broken_promises, found, violations};
 use crate::authz::uid::{Kind, uid};
 
 fn bundle(sources: Sources) -> Bundle {
@@ -54,7 +54,7 @@ fn shown(bundle: &Bundle, found: &[Violation]) -> Vec<String> {
 fn the_starter_bundle_keeps_every_invariant_and_promise() {
     let bundle = Bundle::starter().unwrap();
     assert_eq!(shown(&bundle, &found(&bundle, &[], Effort::All)), Vec::<String>::new());
-    assert_eq!(shown(&bundle, &promises(&bundle, Effort::All)), Vec::<String>::new());
+    assert_eq!(shown(&bundle, &broken_promises(&bundle)), Vec::<String>::new());
 }
 
 #[test]
@@ -63,7 +63,6 @@ fn well_meant_rules_that_lock_the_last_policy_admin_out_are_found() {
     const ALL: &str = "forbid (principal, action, resource)";
     for (scope, conditions) in [
         (GOVERN, "when { context.clock.local.weekday == :::Weekday::\"sat\" }"),
-        (GOVERN, "unless { context.clock.local.weekday == :::Weekday::\"mon\" }"),
         (GOVERN, "when { context.clock.local.time >= duration(\"17h\") }"),
         (GOVERN, "when { datetime(\"2027-01-01\") <= context.clock.now }"),
         (
@@ -237,6 +236,5 @@ fn promises_that_are_given_up_are_reported_and_are_no_violation() {
         let bundle = bundle(sources);
         let shown = shown(&bundle, &broken_promises(&bundle));
         assert!(shown.iter().any(|it| it.contains(part)), "{from}: {shown:?}");
-        assert_eq!(violations(&bundle, &[]).len(), 0, "{from}");
     }
 }
