@@ -35,6 +35,7 @@ pub const FILES: &[(&str, &str)] = files![
     "policies/tests/fixtures.toml",
     "policies/tests/grants.toml",
     "policies/tests/guardrails.toml",
+    "policies/tests/lifecycle.toml",
     "policies/tests/limits.toml",
     "policies/tests/registry.toml",
     "policies/tests/root.toml",
@@ -80,6 +81,11 @@ pub(super) fn with_root_tier(mut sources: Sources) -> Result<Sources, Fault> {
         }
     }
     Ok(sources)
+}
+
+/// Whether this is the text of the root tier of this release.
+pub(super) fn is_root_tier(text: &str) -> bool {
+    below("policies/").any(|it| it.name == ROOT_NAME && it.text == text)
 }
 
 fn below(directory: &'static str) -> impl Iterator<Item = SourceFile> {
