@@ -4,6 +4,7 @@ mod api;
 mod doctor;
 mod no_auth;
 mod offline;
+mod policies;
 mod policy_test;
 mod prove;
 mod start;
