@@ -39,6 +39,7 @@ mod mutate;
 mod rows;
 mod run;
 
+use serde_json::{Map, Value};
 use toml::Spanned;
 
 use super::bundle::Bundle;
@@ -47,7 +48,7 @@ use super::fault::Fault;
 use super::load::{SourceFile, Tests};
 
 use self::fixtures::World;
-use self::rows::{Accepted, Row};
+use self::rows::{Accepted, Written};
 
 pub use self::coverage::{Condition, Coverage, Covered};
 pub use self::mutate::{Mutation, Survivor};
@@ -65,6 +66,14 @@ struct Part {
     file: SourceFile,
     rows: Vec<Prepared>,
     accepted: Vec<Accepted>,
+}
+
+/// A file that was read.
+struct Read<'a> {
+    file: &'a SourceFile,
+    /// Facts of every row that is told them.
+    defaults: Map<String, Value>,
+    written: Written,
 }
 
 /// What came of a row.
@@ -85,13 +94,19 @@ impl Table {
     /// world, a grant of a template that is not there.
     pub fn read(tests: &Tests, bundle: &Bundle) -> Result<Table, Vec<Fault>> {
         let world = World::read(&tests.fixtures, bundle).map_err(|it| vec![it])?;
-        let mut parts = Vec::with_capacity(tests.tables.len());
-        let mut faults = Vec::new();
-        for file in &tests.tables {
-            match Part::read(file, &world, bundle) {
-                Ok(part) => parts.push(part),
-                Err(more) => faults.extend(more),
+        let (files, mut faults) = Read::all(tests);
+        let mut prepared = Read::prepared(&files, &world, bundle).into_iter();
+        let mut parts = Vec::with_capacity(files.len());
+        for Read { file, written, .. } in files {
+            let mut rows = Vec::with_capacity(written.test.len());
+            for row in prepared.by_ref().take(written.test.len()) {
+                match row {
+                    Ok(row) => rows.push(row),
+                    Err(fault) => faults.push(fault),
+                }
             }
+            let accepted = written.accept.into_iter().map(Spanned::into_inner).collect();
+            parts.push(Part { file: file.clone(), rows, accepted });
         }
         if faults.is_empty() { Ok(Table { parts }) } else { Err(faults) }
     }
@@ -138,29 +153,35 @@ impl Table {
     }
 }
 
-impl Part {
-    fn read(file: &SourceFile, world: &World<'_>, bundle: &Bundle) -> Result<Part, Vec<Fault>> {
-        let written = rows::read(file)?;
-        let defaults = written.defaults();
-        let prepare = |row: &Spanned<Row>| {
-            let (at, row) = (row.span().start, row.get_ref());
-            Prepared::new(row, at, &defaults, world, bundle)
-                .map_err(|it| Fault::at(file, at, format!("row `{}`: {it:#}", row.name)))
-        };
-        let (mut prepared, mut faults) = (Vec::with_capacity(written.test.len()), Vec::new());
-        for row in cores::each(&written.test, prepare) {
-            match row {
-                Ok(row) => prepared.push(row),
-                Err(fault) => faults.push(fault),
+impl<'a> Read<'a> {
+    /// Every table that can be read, and what is wrong with the others.
+    fn all(tests: &'a Tests) -> (Vec<Read<'a>>, Vec<Fault>) {
+        let (mut files, mut faults) = (Vec::with_capacity(tests.tables.len()), Vec::new());
+        for (file, read) in tests.tables.iter().zip(cores::each(&tests.tables, rows::read)) {
+            match read {
+                Ok(written) => files.push(Read { file, defaults: written.defaults(), written }),
+                Err(more) => faults.extend(more),
             }
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let accepted = written.accept.into_iter().map(Spanned::into_inner).collect();
-        Ok(Part { file: file.clone(), rows: prepared, accepted })
+        (files, faults)
     }
 
+    /// Every row of `files`, one after the other.
+    fn prepared(
+        files: &[Read<'_>],
+        world: &World<'_>,
+        bundle: &Bundle,
+    ) -> Vec<Result<Prepared, Fault>> {
+        let rows = files.iter().flat_map(|it| it.written.test.iter().map(move |row| (it, row)));
+        cores::each(&rows.collect::<Vec<_>>(), |(read, row)| {
+            let (at, row) = (row.span().start, row.get_ref());
+            Prepared::new(row, at, &read.defaults, world, bundle)
+                .map_err(|it| Fault::at(read.file, at, format!("row `{}`: {it:#}", row.name)))
+        })
+    }
+}
+
+impl Part {
     fn fault(&self, row: &Prepared, problem: &str) -> Fault {
         Fault::at(&self.file, row.at(), format!("row `{}`: {problem}", row.name()))
     }
