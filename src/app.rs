@@ -26,6 +26,7 @@ use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
+use crate::decisions::Decisions;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::gateway::{self, Gateway, Prober};
 use crate::grants::Grants;
@@ -113,8 +114,9 @@ impl App {
             .context("reading where the audit stands")?;
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let world = world(settings, (&db, &ledger, &outbound), &clock).await?;
-        let World { directory, registry, credentials, api_keys, approvals, bundles, grants } =
-            world.clone();
+        let World {
+            directory, registry, credentials, api_keys, approvals, bundles, grants, ..
+        } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
         let secrets = Arc::new(secrets);
@@ -354,6 +356,7 @@ async fn world(
     };
     let bundles = Bundles::new(db.clone(), ledger.clone(), directory.clone(), clock.clone());
     Ok(World {
+        decisions: Arc::new(Decisions::new(db.clone())),
         approvals: Arc::new(Approvals::new(settings, parts)),
         bundles: Arc::new(bundles),
         grants: Arc::new(Grants::load(db.clone(), ledger.clone(), clock.clone()).await?),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::approvals::Approvals;
 use crate::authn::api_keys::ApiKeys;
 use crate::credentials::Credentials;
+use crate::decisions::Decisions;
 use crate::directory::Directory;
 use crate::grants::Grants;
 use crate::policy::bundles::Bundles;
@@ -20,4 +21,5 @@ pub struct World {
     pub approvals: Arc<Approvals>,
     pub bundles: Arc<Bundles>,
     pub grants: Arc<Grants>,
+    pub decisions: Arc<Decisions>,
 }

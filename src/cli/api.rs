@@ -43,13 +43,6 @@ enum Output {
     Json,
 }
 
-impl ApiArgs {
-    /// Whether text is asked for, not JSON.
-    pub fn is_for_people(&self) -> bool {
-        self.output == Output::Table
-    }
-}
-
 /// A server, and how to show what it says.
 pub struct Api {
     client: Client,
@@ -70,6 +63,13 @@ pub enum Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Failure {
         Failure::Other(error)
+    }
+}
+
+impl ApiArgs {
+    /// Whether a table is asked for, not JSON.
+    pub fn is_for_people(&self) -> bool {
+        self.output == Output::Table
     }
 }
 
@@ -96,6 +96,17 @@ impl Api {
 
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
         done(self.client.get(path).await?)
+    }
+
+    /// What there is for people to read.
+    pub async fn text(&self, path: &str) -> Result<String, Failure> {
+        match self.client.plain(path).await? {
+            (status, text) if status.is_success() => Ok(text),
+            (status, text) => {
+                let problem = serde_json::from_str(&text).unwrap_or_default();
+                Err(Failure::Refused { status: status.as_u16(), problem })
+            }
+        }
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {

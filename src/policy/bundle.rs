@@ -17,6 +17,8 @@ use super::links::{self, Link, Ungrantable};
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
+use super::reads::{self, Reads};
+use super::references::References;
 use super::residue::{self, Residue, Residues};
 use super::slice::{Scope, Slices};
 use super::starter;
@@ -34,9 +36,11 @@ pub struct Bundle {
     meta: BTreeMap<String, Meta>,
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
+    references: References,
     slices: Slices,
     residues: Residues,
     zones: Vec<String>,
+    reads: BTreeMap<String, Reads>,
     token_scopes: BTreeSet<String>,
 }
 
@@ -108,14 +112,14 @@ impl Bundle {
     fn tested(bundle: Bundle) -> Result<Bundle, Failed> {
         if let Some(tests) = &bundle.sources.tests {
             let table = Table::read(tests, &bundle);
-            let faults = table.map_or_else(|it| it, |it| it.run(&bundle));
+            let faults = table.map_or_else(|it| it, |it| it.faults(&bundle));
             clean(faults).map_err(|it| Step::Tests.failed(it))?;
         }
         Ok(bundle)
     }
 
     fn checked(sources: Sources) -> Result<Bundle, Failed> {
-        let (ParsedSchema { schema, shapes }, parsed) =
+        let (ParsedSchema { schema, shapes, references }, parsed) =
             parse(&sources).map_err(|it| Step::Parse.failed(it))?;
         let ParsedPolicies { policies, meta } = parsed;
         let place = Places { sources: &sources, meta: &meta };
@@ -135,6 +139,7 @@ impl Bundle {
             residues: residue::residues(&schema, &slices, &actions),
             slices,
             zones: syntax::zones(&written),
+            reads: reads::of(&written),
             token_scopes: syntax::token_scopes(&policies, &actions),
             sources,
             schema,
@@ -142,6 +147,7 @@ impl Bundle {
             meta,
             actions,
             shapes,
+            references,
         })
     }
 
@@ -231,14 +237,36 @@ impl Bundle {
         scope.admits(env, &self.actions)
     }
 
+    /// Which attributes of entities are references.
+    pub(super) fn references(&self) -> &References {
+        &self.references
+    }
+
     /// What a policy or template says about itself, by its `@id`.
     pub fn meta(&self, id: &str) -> Option<&Meta> {
         self.meta.get(id)
     }
 
+    /// Which kinds of requests that the schema has can be in `scope`, in an order of their own.
+    pub(super) fn admitted(&self, scope: &Scope) -> Vec<bool> {
+        self.schema.request_envs().map(|env| scope.admits(&env, &self.actions)).collect()
+    }
+
+    /// The file of a policy or template, and the byte at which it begins there.
+    pub(super) fn place(&self, id: &str) -> Option<(&SourceFile, usize)> {
+        let meta = self.meta(id)?;
+        let file = self.sources.policies.iter().find(|it| it.name == meta.file)?;
+        Some((file, file.text.find(&meta.text)?))
+    }
+
     /// All of them, by `@id`.
     pub fn metas(&self) -> &BTreeMap<String, Meta> {
         &self.meta
+    }
+
+    /// What the conditions of a policy or template look at, by its `@id`.
+    pub fn reads(&self, id: &str) -> Option<&Reads> {
+        self.reads.get(id)
     }
 
     /// The IANA zones that policies read: what the clock's facts must hold.

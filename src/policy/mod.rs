@@ -1,9 +1,11 @@
 //! Policies as data: read, checked and held as one immutable bundle, swapped whole.
 
+mod anatomy;
 mod bounds;
 mod bundle;
 pub mod bundles;
 mod check;
+mod cores;
 mod fault;
 pub mod invariants;
 mod links;
@@ -11,6 +13,8 @@ mod lint;
 mod load;
 mod meta;
 pub mod prove;
+mod reads;
+mod references;
 pub mod rehearsal;
 pub mod replay;
 pub mod residue;
@@ -30,5 +34,7 @@ pub use self::fault::Fault;
 pub use self::links::{Link, Ungrantable};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
+pub use self::reads::{Reads, milliseconds};
 pub use self::starter::FILES as STARTER_FILES;
+pub use self::syntax::children;
 pub use self::watch::watch;

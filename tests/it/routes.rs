@@ -91,6 +91,9 @@ const ASKED_AT_SIGN_IN: &[&str] = &[
 /// What steps of an enrolment ask in place of `enroll_factor`, once there is a factor.
 const ASKED_BESIDE_A_FACTOR: &[&str] = &["add_factor"];
 
+/// What is asked when a decision is looked at, besides whether that may be seen at all.
+const ASKED_OF_A_DECISION: &[&str] = &["inspect_decision"];
+
 /// Actions that policies can speak of already, and that nothing can ask for yet.
 const AWAITING: &[&str] = &["delete_agent", "quarantine_tool", "transfer_tool", "view_role"];
 
@@ -152,7 +155,8 @@ fn every_action_of_the_schema_has_a_route_and_every_route_an_action() {
         Kind::Identified | Kind::Public => None,
     });
     let inside = IDENTIFIED.iter().map(|(_, action)| action);
-    let inside = inside.chain(ASKED_AT_SIGN_IN).chain(ASKED_BESIDE_A_FACTOR).copied();
+    let inside = inside.chain(ASKED_AT_SIGN_IN).chain(ASKED_BESIDE_A_FACTOR);
+    let inside = inside.chain(ASKED_OF_A_DECISION).copied();
     let asked: BTreeSet<String> = guarded.chain(inside).map(str::to_owned).collect();
     let unknown: Vec<_> = asked.difference(&known).collect();
     assert!(unknown.is_empty(), "the schema does not know {unknown:?}");
@@ -189,6 +193,7 @@ struct Things {
     approval: String,
     bundle: String,
     grant: String,
+    decision: String,
 }
 
 impl Things {
@@ -218,6 +223,7 @@ impl Things {
             grant: text(&grant["id"]),
             bundle: text(&bundles["items"][0]["id"]),
             approval: text(&approval["approval"]["id"]),
+            decision: text(&vended["decision_id"]),
             mandate: text(&mandate["id"]),
             key: text(&key["id"]),
             user,
@@ -243,6 +249,7 @@ impl Things {
             ("bundle", &self.bundle),
             ("policy", "use.translators"),
             ("grant", &self.grant),
+            ("decision", &self.decision),
             ("role", "auditor"),
             ("version", "1.0.0"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),

@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod explain;
 mod folders;
 mod host;
 mod lifecycle;
@@ -27,11 +28,14 @@ pub enum PolicyCommand {
     /// What a server asks before it starts: parse, validate, lint, run the decision tables; names file,
     /// line and fix of every fault
     Check(Folders),
-    /// Run the decision tables, and look for policies that no row would miss
-    Test(Folders),
+    /// Run the decision tables, and look for what no row would miss
+    Test(test::TestArgs),
     /// Prove, with the solver cvc5, that nobody is locked out and nobody can raise themselves; name policies
     /// that never apply; and, compared with other policies, what these allow beyond them
     Prove(prove::ProveArgs),
+    /// Say why a decision is what it is: every condition with its value, and the smallest change that
+    /// flips it
+    Explain(Box<explain::ExplainArgs>),
     /// Show what differs between two bundles: policies, and what they allow
     Diff(diff::Diff),
     /// Upload the folders as a draft, and show what the server's check found
@@ -59,10 +63,11 @@ pub enum PolicyCommand {
 pub async fn run(command: PolicyCommand, clock: &Clock) -> anyhow::Result<ExitCode> {
     Ok(match command {
         PolicyCommand::Check(folders) => end(check::check(&folders)),
-        PolicyCommand::Test(folders) => end(test::test(&folders)),
+        PolicyCommand::Test(args) => test::run(args)?,
         PolicyCommand::Prove(args) => {
             prove::prove(&args).await.unwrap_or_else(|faults| told(&faults))
         }
+        PolicyCommand::Explain(args) => explain::run(*args).await?,
         PolicyCommand::Diff(args) => diff::run(args).await?,
         PolicyCommand::Push(args) => lifecycle::push(args).await?,
         PolicyCommand::Recheck(args) => lifecycle::check(args).await,

@@ -10,7 +10,7 @@ mod tools;
 
 use warp::http::Method;
 
-use self::access::{auditing, granting, human_in_the_loop, requests_for_access, vending};
+use self::access::{auditing, decided, granting, human_in_the_loop, requests_for_access, vending};
 use self::open::{health_and_docs, keys_and_feeds};
 use self::policies::{in_force, lifecycle};
 use self::principals::{delegation, keys, machines, people};
@@ -49,6 +49,7 @@ pub fn routes() -> Vec<Route> {
         ("Policies", in_force()),
         ("Bundles", lifecycle()),
         ("Rehearsal", rehearsal()),
+        ("Decisions", decided()),
         ("Audit", auditing()),
     ];
     let filed = |(tag, routes): (&'static str, Vec<Route>)| {
