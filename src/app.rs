@@ -21,6 +21,7 @@ use crate::authn::oauth::{OAuth, mcp_audience};
 use crate::authn::risk::{Rater, trust_first_use};
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
+use crate::authz::past::Past;
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -64,6 +65,7 @@ pub struct App {
     pub mcp: Mcp,
     pub prober: Prober,
     pub history: History,
+    pub past: Arc<Past>,
     /// Which tool each action of agents is.
     pub actions: Actions,
     pub factors: Factors,
@@ -135,10 +137,12 @@ impl App {
             clock: clock.clone(),
         };
         let gateway = Arc::new(Gateway::new(settings, parts)?);
+        let past = Past::start(db.clone(), ledger.clone(), &access_key, clock.clone());
+        let past = Arc::new(past);
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
-            quota,
+            (quota, past.clone()),
             ledger.clone(),
             clock.clone(),
             world,
@@ -164,6 +168,7 @@ impl App {
             mcp: Mcp::new(Sessions::new(&access_key)),
             prober: Prober::new(settings, outbound.clone(), clock.clone()),
             history: History::new(db.clone()),
+            past,
             actions: settings.actions.clone(),
             api_keys,
             approvals,
@@ -354,14 +359,16 @@ async fn world(
         outbound: outbound.clone(),
         clock: clock.clone(),
     };
-    let bundles = Bundles::new(db.clone(), ledger.clone(), directory.clone(), clock.clone());
+    let registry = Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?);
+    let known = (directory.clone(), registry.clone());
+    let bundles = Bundles::new(db.clone(), ledger.clone(), known, clock.clone());
     Ok(World {
         decisions: Arc::new(Decisions::new(db.clone())),
         approvals: Arc::new(Approvals::new(settings, parts)),
         bundles: Arc::new(bundles),
         grants: Arc::new(Grants::load(db.clone(), ledger.clone(), clock.clone()).await?),
         directory,
-        registry: Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?),
+        registry,
         credentials: Arc::new(credentials),
         api_keys,
     })

@@ -40,6 +40,7 @@ mod session;
 mod table;
 mod tools;
 mod trace;
+mod typed;
 mod users;
 mod versions;
 mod well_known;

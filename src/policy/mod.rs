@@ -7,7 +7,10 @@ pub mod bundles;
 mod check;
 mod cores;
 mod fault;
+mod format;
+mod history;
 pub mod invariants;
+mod landscape;
 mod links;
 mod lint;
 mod load;
@@ -24,13 +27,17 @@ mod starter;
 pub mod suggest;
 mod syntax;
 pub mod table;
+pub mod typed;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::bundle::Bundle;
-pub use self::fault::Fault;
+pub use self::fault::{Fault, Severity};
+pub use self::format::formatted;
+pub use self::history::{Count, Counted, Declared, Ending, Fact, Per, Untold};
+pub use self::landscape::{KnownTool, Landscape};
 pub use self::links::{Link, Ungrantable};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};

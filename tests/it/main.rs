@@ -30,6 +30,7 @@ mod forward_auth;
 mod gateway;
 mod grants;
 mod harness;
+mod history;
 mod identity;
 mod interop;
 mod introspection;

@@ -48,8 +48,8 @@ pub fn routes() -> Vec<Route> {
         ("Access requests", requests_for_access()),
         ("Policies", in_force()),
         ("Bundles", lifecycle()),
-        ("Rehearsal", rehearsal()),
         ("Decisions", decided()),
+        ("Rehearsal", rehearsal()),
         ("Audit", auditing()),
     ];
     let filed = |(tag, routes): (&'static str, Vec<Route>)| {

@@ -124,7 +124,7 @@ fn the_rows_hold_and_notice_every_policy() {
         active: &active,
         candidate: &candidate,
     };
-    let files = super::tests(&evidence, "robot");
+    let files = tests(&evidence, "robot");
     let bundle = changed(|sources| {
         sources.policies.push(SourceFile::new("policies", "suggest.cedar", policies.as_str()));
         let tests = sources.tests.take().unwrap();

@@ -4,7 +4,9 @@ mod api;
 mod doctor;
 mod no_auth;
 mod offline;
+mod policies;
 mod policy_test;
+mod prove;
 mod start;
 
 use std::fs;
