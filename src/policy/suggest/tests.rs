@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::audit::Entry;
-use crate::policy::replay::fixture::{Asked, CALC, ROBOT, entry, starter_and};
+use crate::policy::Tests;
+use crate::policy::replay::fixture::{Asked, CALC, ROBOT, changed, entry, starter_and};
 use crate::policy::replay::{Gathering as _, replay};
+use crate::policy::table::Table;
 
 const OTHER: &str = "0192f3c8-7c1e-7000-8000-000000000003";
 
@@ -107,4 +109,36 @@ fn only_forbids_are_known_to_widen_nothing() {
     let other = narrower.replace("\"invoke\"", "\"request_credential\"");
     let changed = Widening::of(&starter_and(narrower), &starter_and(&other));
     assert_eq!(changed.why, "not proved: `own.no` differs");
+}
+
+#[test]
+fn the_rows_hold_and_notice_every_policy() {
+    let active = Arc::new(Bundle::starter().unwrap());
+    let uses = uses(&active, &[Asked::default()]);
+    let (policies, used) = (text(&uses, "robot"), uses.all());
+    let agent = Known { kind: "agent".into(), id: ROBOT.into(), name: "robot".into() };
+    let candidate = starter_and(&policies);
+    let evidence = Evidence {
+        agent: &agent,
+        uses: uses.recorded(&used).collect(),
+        active: &active,
+        candidate: &candidate,
+    };
+    let files = tests(&evidence, "robot");
+    let bundle = changed(|sources| {
+        sources.policies.push(SourceFile::new("policies", "suggest.cedar", policies.as_str()));
+        let tests = sources.tests.take().unwrap();
+        let ours = files.iter().map(|it| {
+            SourceFile::new("policies", it.path.strip_prefix("policies/").unwrap(), &*it.text)
+        });
+        let all = tests.tables.into_iter().chain(tests.fixtures).chain(ours);
+        sources.tests = Tests::of(all.collect());
+    });
+    let table = Table::read(bundle.sources().tests.as_ref().unwrap(), &bundle).unwrap();
+    let faults: Vec<String> = table.faults(&bundle).iter().map(ToString::to_string).collect();
+    assert_eq!(faults, Vec::<String>::new(), "{}", files[0].text);
+    assert_eq!(files[0].text.matches("[[test]]").count(), 4, "{}", files[0].text);
+    let unnoticed = table.unnoticed(&bundle);
+    let ours = ["only", "calc.scopes", "calc.ttl"].map(|it| format!("suggest.robot.{it}"));
+    assert!(ours.iter().all(|it| !unnoticed.contains(it)), "{unnoticed:?}");
 }

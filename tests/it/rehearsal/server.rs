@@ -134,12 +134,12 @@ async fn what_is_shadowed_is_shadowed_by_every_replica() {
     let one = policies::own(Setup::new()).with("database.url", &url).start();
     let admin = one.admin().await;
     admin.post("/api/v1/tools", &samples::calculate("calc")).await.expect(201);
+    let (robot, _) = one.agent("robot", "agent").await;
     let other = second(&one, &url);
     let there = other.admin().await;
     let bundle = draft(&admin, "policies/90-own.cedar", LIMIT).await;
     admin.act(&format!("{BUNDLES}/{bundle}/shadow?sample_percent=100")).await.expect(204);
     until(async || there.get(SHADOW).await.expect(200)["bundle"] == bundle.as_str()).await;
-    let (robot, _) = one.agent("robot", "agent").await;
     let token = other.machine(&robot).await.token;
     let robot = Caller::new(&other.url, token.as_deref());
     for _ in 0..3 {
