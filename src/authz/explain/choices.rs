@@ -75,7 +75,9 @@ impl Choices {
         }
         if cures.contains(&Cure::Scopes) {
             let more = self.more_scopes(cures, case, &reads, asking)?;
-            let asks = asks(case, &reads);
+            let mut asks = asks(case, &reads);
+            // With neither more in the token nor less asked for, nothing is otherwise.
+            asks.retain(|it| it.is_some() || !more.is_empty());
             choices = each(choices, &asks, |choice, ask| choice.ask = ask.clone());
             choices.iter_mut().for_each(|it| it.token = more.clone());
         }
