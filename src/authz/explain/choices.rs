@@ -62,21 +62,23 @@ impl Choices {
         }
         for pointer in cures.iter().filter_map(argument) {
             let values = values_of(case, &reads, pointer);
-            choices = each(choices, &values, |choice, value| {
+            choices = each(&choices, &values, |choice, value| {
                 choice.numbers.push((pointer.clone(), *value));
             });
         }
         if cures.contains(&Cure::Network) {
             let all: Vec<usize> = (0..asking.reach.networks.len()).collect();
-            choices = each(choices, &all, |choice, at| choice.network = Some(*at));
+            choices = each(&choices, &all, |choice, at| choice.network = Some(*at));
         }
         if cures.contains(&Cure::Ttl) {
-            choices = each(choices, &[1], |choice, seconds| choice.ttl_seconds = Some(*seconds));
+            choices = each(&choices, &[1], |choice, seconds| choice.ttl_seconds = Some(*seconds));
         }
         if cures.contains(&Cure::Scopes) {
             let more = self.more_scopes(cures, case, &reads, asking)?;
-            let asks = asks(case, &reads);
-            choices = each(choices, &asks, |choice, ask| choice.ask = ask.clone());
+            let mut asks = asks(case, &reads);
+            // With neither more in the token nor less asked for, nothing is otherwise.
+            asks.retain(|it| it.is_some() || !more.is_empty());
+            choices = each(&choices, &asks, |choice, ask| choice.ask = ask.clone());
             choices.iter_mut().for_each(|it| it.token = more.clone());
         }
         Ok(choices)
@@ -159,7 +161,7 @@ fn argument(cure: &Cure) -> Option<&String> {
     }
 }
 
-fn each<T>(choices: Vec<Choice>, values: &[T], set: impl Fn(&mut Choice, &T)) -> Vec<Choice> {
+fn each<T>(choices: &[Choice], values: &[T], set: impl Fn(&mut Choice, &T)) -> Vec<Choice> {
     let with = |choice: &Choice, value: &T| {
         let mut choice = choice.clone();
         set(&mut choice, value);

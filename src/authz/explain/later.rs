@@ -97,10 +97,9 @@ pub fn facts_at(at: Timestamp, facts: &Facts, bundle: &Bundle, reach: &Reach) ->
     let ms = at.as_millisecond().checked_sub(facts.clock.now().as_millisecond())?;
     let ms = u64::try_from(ms).ok()?;
     later.clock = Arc::new(ClockFacts::at(at, &reach.home, bundle.zones()).ok()?);
-    let older = |it: Age| Age::from_millis(it.as_millis().saturating_add(ms));
-    later.session.age = older(later.session.age);
-    later.session.mfa_age = later.session.mfa_age.map(older);
-    later.session.reauth_age = later.session.reauth_age.map(older);
+    later.session.age = older(later.session.age, ms);
+    later.session.mfa_age = later.session.mfa_age.map(|it| older(it, ms));
+    later.session.reauth_age = later.session.reauth_age.map(|it| older(it, ms));
     if let Some(it) = &mut later.delegation {
         it.remaining_seconds = it.remaining_seconds.saturating_sub(ms.div_ceil(1_000));
     }
@@ -110,6 +109,10 @@ pub fn facts_at(at: Timestamp, facts: &Facts, bundle: &Bundle, reach: &Reach) ->
         *usage = usage_at(at, *usage, facts.clock.now(), reach.cost_micros);
     }
     Some(later)
+}
+
+fn older(age: Age, ms: u64) -> Age {
+    Age::from_millis(age.as_millis().saturating_add(ms))
 }
 
 /// What will be counted then, if nothing else is used in between. Sliding windows are empty once

@@ -76,6 +76,9 @@ pub fn search(case: &Case, bundle: &Bundle, reach: &Reach, pace: Pace) -> Found 
 impl Search<'_> {
     fn run(&mut self) -> Result<Option<Remedy>, Spent> {
         let Said::Deny(deniers) = self.asking.ask(self.case)? else { return Ok(None) };
+        if deniers.values().any(Cures::is_empty) {
+            return Ok(None);
+        }
         let denied_by: Vec<Denier> = deniers.keys().cloned().collect();
         let hints = self.hints(&denied_by);
         let deniers = deniers.into_values().collect();
@@ -175,11 +178,9 @@ impl Search<'_> {
                 (cures, choice) = (fewer, without);
             }
         }
+        // Every value that was taken was asked about when it was.
         let case = self.suppose(&cures, &choice).ok_or(Spent)?;
-        match self.asking.allows(&case)? {
-            true => Ok(Remedy { cures, choice, case, denied_by }),
-            false => Err(Spent),
-        }
+        Ok(Remedy { cures, choice, case, denied_by })
     }
 
     fn suppose(&self, cures: &Cures, choice: &Choice) -> Option<Case> {
