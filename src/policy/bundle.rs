@@ -23,6 +23,7 @@ use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
 use super::reads::{self, Reads};
+use super::references::References;
 use super::residue::{self, Residue, Residues};
 use super::slice::{Scope, Slices};
 use super::starter;
@@ -41,6 +42,7 @@ pub struct Bundle {
     meta: BTreeMap<String, Meta>,
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
+    references: References,
     slices: Slices,
     residues: Residues,
     zones: Vec<String>,
@@ -117,7 +119,7 @@ impl Bundle {
 
     fn tested(bundle: Bundle) -> Result<Bundle, Vec<Fault>> {
         if let Some(tests) = &bundle.sources.tests {
-            let run = Table::read(tests, &bundle).and_then(|it| clean(it.run(&bundle)));
+            let run = Table::read(tests, &bundle).and_then(|it| clean(it.faults(&bundle)));
             run.map_err(|them| -> Vec<Fault> {
                 them.into_iter().map(|it| it.ruled("tests")).collect()
             })?;
@@ -140,7 +142,7 @@ impl Bundle {
         let place = Places { sources: &before, meta: &meta };
         let unknown = |id: &str, literal: &str, problem| place.of(id, Some(literal), problem);
         let stale = typed::resolve(&mut sources, &typed::named(&written), landscape, &unknown)?;
-        let ParsedSchema { schema, shapes, calls } =
+        let ParsedSchema { schema, shapes, calls, references } =
             check::parse_schema(&sources.schema, past.facts())?;
         clean(check::validate(&schema, &policies, &|id, it| place.found(id, it)))?;
 
@@ -180,6 +182,7 @@ impl Bundle {
             actions,
             shapes,
             past,
+            references,
         })
     }
 
@@ -274,9 +277,26 @@ impl Bundle {
         scope.admits(env, &self.actions)
     }
 
+    /// Which attributes of entities are references.
+    pub(super) fn references(&self) -> &References {
+        &self.references
+    }
+
     /// What a policy or template says about itself, by its `@id`.
     pub fn meta(&self, id: &str) -> Option<&Meta> {
         self.meta.get(id)
+    }
+
+    /// Which kinds of requests that the schema has can be in `scope`, in an order of their own.
+    pub(super) fn admitted(&self, scope: &Scope) -> Vec<bool> {
+        self.schema.request_envs().map(|env| scope.admits(&env, &self.actions)).collect()
+    }
+
+    /// The file of a policy or template, and the byte at which it begins there.
+    pub(super) fn place(&self, id: &str) -> Option<(&SourceFile, usize)> {
+        let meta = self.meta(id)?;
+        let file = self.sources.policies.iter().find(|it| it.name == meta.file)?;
+        Some((file, file.text.find(&meta.text)?))
     }
 
     /// All of them, by `@id`.

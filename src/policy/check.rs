@@ -13,6 +13,7 @@ use super::fault::{Fault, position};
 use super::history::{self, Fact};
 use super::load::SourceFile;
 use super::meta::{Fix, Meta, Tier};
+use super::references::References;
 use super::starter;
 use super::typed::{self, TypedCalls};
 use crate::authz::facts::Shape;
@@ -20,7 +21,7 @@ use crate::authz::uid::{NAMESPACE, action};
 
 /// How deep a policy may look into entities: principal, resource and what context names, no
 /// further. What a decision must load is known beforehand because of it.
-const DEREF_LEVEL: u32 = 1;
+pub(super) const DEREF_LEVEL: u32 = 1;
 
 /// The rule that a schema breaks which is none.
 const SCHEMA: &str = "schema";
@@ -30,6 +31,7 @@ pub(super) struct ParsedSchema {
     pub(super) schema: Schema,
     pub(super) shapes: HashMap<EntityUid, Shape>,
     pub(super) calls: TypedCalls,
+    pub(super) references: References,
 }
 
 /// Parses every schema file and joins them, with the facts about the past in their place.
@@ -40,11 +42,14 @@ pub(super) fn parse_schema(
     let mut faults = Vec::new();
     let mut fragments = Vec::new();
     let mut shapes = HashMap::new();
+    let mut references = References::default();
     for file in files {
         match SchemaFragment::from_cedarschema_str(&file.text) {
             Ok((fragment, warnings)) => {
                 faults.extend(warnings.map(|it| Fault::found(file, &it).ruled(SCHEMA)));
-                shapes.extend(shapes_of(&fragment));
+                let written = fragment.clone().to_json_value().unwrap_or_default();
+                shapes.extend(shapes_of(&written));
+                references.take(&written);
                 fragments.push(fragment);
             }
             Err(error) => faults.push(Fault::found(file, &error).ruled(SCHEMA)),
@@ -59,7 +64,7 @@ pub(super) fn parse_schema(
     let (fragments, calls) = typed::based(fragments).map_err(|it| vec![whole(it)])?;
     shapes.extend(calls.values().map(|it| (it.action.clone(), Shape::Call)));
     match Schema::from_schema_fragments(fragments) {
-        Ok(schema) => Ok(ParsedSchema { schema, shapes, calls }),
+        Ok(schema) => Ok(ParsedSchema { schema, shapes, calls, references }),
         Err(error) => {
             let mut fault = whole(error.to_string());
             fault.fix = error.help().map(|it| it.to_string());
@@ -69,9 +74,8 @@ pub(super) fn parse_schema(
 }
 
 /// The context type of each action, by its name in the schema.
-fn shapes_of(fragment: &SchemaFragment) -> HashMap<EntityUid, Shape> {
-    let json = fragment.clone().to_json_value().unwrap_or_default();
-    let actions = json.get(NAMESPACE).and_then(|it| it.get("actions")).and_then(Value::as_object);
+fn shapes_of(schema: &Value) -> HashMap<EntityUid, Shape> {
+    let actions = schema.get(NAMESPACE).and_then(|it| it.get("actions")).and_then(Value::as_object);
     actions
         .into_iter()
         .flatten()

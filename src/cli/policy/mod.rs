@@ -14,7 +14,6 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use self::folders::Folders;
 use super::api;
 use super::exit;
 use super::out::{complain, say};
@@ -25,8 +24,8 @@ pub enum PolicyCommand {
     /// What a server asks before it starts: parse, validate, lint, run the decision tables; names file,
     /// line and fix of every fault
     Check(check::CheckArgs),
-    /// Run the decision tables, and look for policies that no row would miss
-    Test(Folders),
+    /// Run the decision tables, and look for what no row would miss
+    Test(test::TestArgs),
     /// Write policies in the form of the official formatter
     Fmt(format::FormatArgs),
     /// The schema with the arguments of tools in it, for editors and for this repository
@@ -68,7 +67,7 @@ impl From<anyhow::Error> for Failure {
 pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
         PolicyCommand::Check(args) => check::check(&args).await,
-        PolicyCommand::Test(folders) => test::test(&folders).map(said).map_err(Failure::from),
+        PolicyCommand::Test(args) => return test::run(args),
         PolicyCommand::Fmt(args) => format::format(&args),
         PolicyCommand::Schema(args) => schema::schema(&args).await,
         PolicyCommand::Prove(args) => prove::prove(&args).await.map_err(Failure::from),

@@ -4,10 +4,10 @@ mod bounds;
 mod faults;
 mod links;
 mod lint;
-mod numbers;
 mod registry;
 mod slices;
 mod starter;
+mod tables;
 mod typed;
 mod watch;
 

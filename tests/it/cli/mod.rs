@@ -4,6 +4,7 @@ mod api;
 mod doctor;
 mod no_auth;
 mod offline;
+mod policy_test;
 mod start;
 
 use std::fs;
