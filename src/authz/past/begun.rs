@@ -3,7 +3,7 @@
 use futures_util::future::try_join_all;
 
 use super::Past;
-use super::count::{Bounds, Query};
+use super::count::{Bounds, Counted, Query};
 use super::recorded::Recorded;
 use super::rows::NewRow;
 use super::writer::Held;
@@ -38,9 +38,10 @@ impl Begun {
             .as_ref()
             .map_or(Bounds::as_of(past.clock.micros()), |it| Bounds::up_to(it.seq));
         let mut waits = false;
-        let counts = self.queries.iter().map(|it| async move {
-            Ok::<_, crate::Error>((it, it.count(&*past.db, bounds).await?))
-        });
+        let counts = self
+            .queries
+            .iter()
+            .map(|it| async move { Ok::<_, crate::Error>((it, past.count(it, bounds).await?)) });
         let history = try_join_all(counts).await?.into_iter().map(|(it, counted)| {
             let own = i64::from(self.reserved(it));
             waits |= counted.open > own;
@@ -55,9 +56,10 @@ impl Begun {
     /// The store does not answer.
     pub async fn told_alone(&self, past: &Past) -> Result<History> {
         let bounds = self.held.as_ref().map_or(Bounds::none(), |it| Bounds::only(it.seq));
-        let told = self.queries.iter().map(|it| async move {
-            Ok::<_, crate::Error>(it.told(it.count(&*past.db, bounds).await?))
-        });
+        let told = self
+            .queries
+            .iter()
+            .map(|it| async move { Ok::<_, crate::Error>(it.told(past.count(it, bounds).await?)) });
         Ok(try_join_all(told).await?.into_iter().collect())
     }
 
@@ -76,5 +78,12 @@ impl Begun {
     /// It is allowed: what is to be written with its effect, and when it has ended.
     pub fn recorded(self) -> Recorded {
         Recorded::new(self.held, self.ended)
+    }
+}
+
+impl Past {
+    async fn count(&self, query: &Query, bounds: Bounds) -> Result<Counted> {
+        let _turn = self.turns.acquire().await;
+        query.count(&*self.db, bounds).await
     }
 }

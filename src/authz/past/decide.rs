@@ -14,8 +14,10 @@ use crate::authz::{Action, Authz, Behalf};
 use crate::policy::Bundle;
 
 /// How long those before it are waited for who may yet give something back.
-const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Before the first look at what became of them; the next are further apart, for a crowd that looks
+/// all the time keeps the store from getting on.
+const PAUSE: Duration = Duration::from_millis(25);
 
 impl Authz {
     /// Asks Cedar, again and again for a while where a denial hangs on nothing but the reservations
@@ -28,6 +30,7 @@ impl Authz {
         bundle: Arc<Bundle>,
     ) -> Result<Answer> {
         let started = self.clock.monotonic();
+        let mut pause = PAUSE;
         loop {
             let Recalled { history, waits } = begun.told(&self.past).await?;
             question.past = Some(Remembrance { bundle: bundle.clone(), history });
@@ -41,7 +44,8 @@ impl Authz {
             if !alone.is_ok_and(|it| it.allow) {
                 return Ok(answer);
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
+            pause *= 2;
         }
     }
 

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use tokio::sync::Semaphore;
 
 use crate::Result;
 use crate::audit::Ledger;
@@ -42,6 +43,8 @@ use self::rows::Rows;
 use self::writer::Writer;
 
 const BLOCK_BYTES: usize = 64;
+/// Counts at a time: fewer than the store has readers.
+const COUNTS_MAX: usize = 3;
 
 /// What happened before, as far as some bundle declared that it counts.
 pub struct Past {
@@ -51,6 +54,8 @@ pub struct Past {
     mac: Hmac<Sha256>,
     ledger: Ledger,
     clock: Clock,
+    /// A crowd that counts waits here, and not where all others read.
+    turns: Semaphore,
 }
 
 impl Past {
@@ -60,7 +65,8 @@ impl Past {
         let mut mac = keyed(key.as_bytes());
         mac.update(b"gatewright values of the past");
         let mac = keyed(&mac.finalize().into_bytes());
-        Past { writer: Writer::start(db.clone(), clock.clone()), db, mac, ledger, clock }
+        let writer = Writer::start(db.clone(), clock.clone());
+        Past { writer, db, mac, ledger, clock, turns: Semaphore::new(COUNTS_MAX) }
     }
 
     /// Takes note of a request that is about to be decided, and reserves it where it counts. One
@@ -95,7 +101,10 @@ impl Past {
         let Rows { reserved, .. } = asked.rows(bundle.past(), &self.mac, Missing::Left)?;
         let bounds = Bounds::as_of(now);
         let queries = asked.queries(bundle, now);
-        let told = queries.iter().map(|it| it.with(&*self.db, bounds, &reserved));
+        let told = queries.iter().map(|it| async {
+            let _turn = self.turns.acquire().await;
+            it.with(&*self.db, bounds, &reserved).await
+        });
         Ok(futures_util::future::try_join_all(told).await?.into_iter().collect())
     }
 }

@@ -7,7 +7,7 @@ use crate::store::Statement;
 
 /// How long a reservation holds whose process says nothing any more: far longer than it takes to
 /// decide and to commit. Microseconds.
-pub(super) const LEASE: i64 = 10 * 1_000_000;
+pub(super) const LEASE: i64 = 15 * 1_000_000;
 
 /// Reservations of one turn.
 pub(super) const TURN: i64 = 1024;

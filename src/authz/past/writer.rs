@@ -17,7 +17,7 @@ use crate::{Error, Result};
 const GROUP_MAX: usize = 256;
 const WAITING_MAX: usize = 4096;
 /// Nobody waits longer for a place than this.
-const WAIT_MAX: Duration = Duration::from_secs(2);
+const WAIT_MAX: Duration = Duration::from_secs(5);
 const DOWN: Error = Error::Unavailable { what: "the store" };
 
 #[derive(Clone)]

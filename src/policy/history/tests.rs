@@ -255,22 +255,22 @@ fn a_typed_call_has_its_history_too() {
 fn rows_say_what_happened_before() {
     let rule = forbid("call", "when { context.history.customers > 3 }");
     let row = |customers: u64, expect: &str| {
-        serde_json::json!({
-            "name": expect, "principal": "User:uma", "action": "invoke", "resource": "Tool:calc",
-            "facts": { "token": ["agent:calc"], "history": { "customers": customers } },
-            "expect": expect,
-        })
+        format!(
+            "[[test]]\nname = \"{customers}\"\nprincipal = \"User:uma\"\naction = \"invoke\"\n\
+             resource = \"Tool:calc\"\ntoken = [\"agent:calc\"]\nexpect = \"{expect}\"\n\
+             history = {{ customers = {customers}, paid = \"1.5000\" }}\n"
+        )
     };
-    let found = |rows: serde_json::Value| {
+    let found = |rows: String| {
         let mut sources = Sources::starter();
         sources.history = Some(SourceFile::new("policies", "history.toml", THREE));
         sources.policies.push(SourceFile::new("policies", "90-ours.cedar", &rule));
         let tests = sources.tests.as_mut().unwrap();
-        tests.tables = vec![SourceFile::new("policies", "tests/ours.json", rows.to_string())];
+        tests.tables = vec![SourceFile::new("policies", "tests/ours.toml", rows)];
         shown(Bundle::from_sources(sources))
     };
-    assert_eq!(found(serde_json::json!([row(3, "allow"), row(4, "deny")])), "");
-    assert!(found(serde_json::json!([row(4, "allow")])).contains("ours.json"));
+    assert_eq!(found(row(3, "allow") + &row(4, "deny")), "");
+    assert!(found(row(4, "allow")).contains("ours.toml"));
 }
 
 #[test]

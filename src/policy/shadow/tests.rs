@@ -18,7 +18,7 @@ fn shadowed(sample: Sample) -> Shadowed {
 fn show(shadow: &Shadow, number: usize, allowed: bool) {
     let entry = entry(&Asked { number, allowed, ..Asked::default() });
     let facts = serde_json::from_str(entry.facts.as_ref().unwrap().get()).unwrap();
-    let told = Arc::new(Told::new(facts).unwrap());
+    let told = Arc::new(Told::new(facts, &starter_and(NOTHING)).unwrap());
     shadow.see(entry.id, || Live::of(&entry, &told));
 }
 

@@ -3,9 +3,10 @@
 //! Told to every action: `at` (RFC 9557: the instant, and in brackets the home zone), `ip`, `zones`,
 //! `country`, `aal`, `session_age_seconds`, `mfa_age_seconds`, `reauth_age_seconds`, `by_client`,
 //! `risk`. Told to some, as the schema says: `token` (scopes), `role`, `ask` (scopes),
-//! `ttl_seconds`, `usage`, `history` (by name; what is left out is 0), `approval`, `delegation`, `call`, `arguments` (of the call). The records
-//! among them are what differs from the world's record of that name; the tools in `approval` and
-//! `call` are the row's own unless it says otherwise.
+//! `ttl_seconds`, `usage`, `history` (by name; what is left out is nothing yet), `approval`,
+//! `delegation`, `call`, `arguments` (of the call). The records among them are what differs from the
+//! world's record of that name; the tools in `approval` and `call` are the row's own unless it says
+//! otherwise.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
