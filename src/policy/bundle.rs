@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::bounds;
 use super::check::{self, ParsedPolicies, ParsedSchema};
+use super::entities::Kept;
 use super::fault::Fault;
 use super::links;
 use super::lint;
@@ -20,6 +21,7 @@ use super::slice::Slices;
 use super::starter;
 use super::syntax;
 use super::table::Table;
+use super::vocabulary::Vocabulary;
 use crate::authz::facts::Shape;
 
 /// Policies that passed every check. A broken bundle is never one of these.
@@ -35,6 +37,8 @@ pub struct Bundle {
     slices: Slices,
     zones: Vec<String>,
     token_scopes: BTreeSet<String>,
+    vocabulary: Vocabulary,
+    kept: Kept,
 }
 
 impl Bundle {
@@ -104,7 +108,7 @@ impl Bundle {
     }
 
     fn checked(sources: Sources) -> Result<Bundle, Vec<Fault>> {
-        let ParsedSchema { schema, shapes } = check::parse_schema(&sources.schema)?;
+        let ParsedSchema { schema, shapes, vocabulary } = check::parse_schema(&sources.schema)?;
         let mut parsed = check::parse_policies(&sources.policies)?;
         if let Some(file) = &sources.links {
             links::link(file, &mut parsed)?;
@@ -118,6 +122,9 @@ impl Bundle {
         let findings = lint::lint(&written, &meta, &schema, &actions);
         clean(findings.into_iter().map(|it| place.finding(&it)).collect())?;
 
+        let kept = sources.entities.as_ref().map(|it| Kept::read(it, &schema)).transpose();
+        let kept = kept.map_err(|it| vec![it])?.unwrap_or_default();
+
         Ok(Bundle {
             digest: digest(&sources),
             slices: Slices::of(&schema, &policies, &actions),
@@ -129,6 +136,8 @@ impl Bundle {
             meta,
             actions,
             shapes,
+            vocabulary,
+            kept,
         })
     }
 
@@ -173,6 +182,16 @@ impl Bundle {
         self.slices.get_undelegated(principal_type, action, resource_type)
     }
 
+    /// Whether the schema knows this kind of request.
+    pub fn admits(
+        &self,
+        principal_type: &EntityTypeName,
+        action: &EntityUid,
+        resource_type: &EntityTypeName,
+    ) -> bool {
+        self.slices.admits(principal_type, action, resource_type)
+    }
+
     /// `action` and the groups it is in; empty if the schema has no such action.
     pub fn action_entities(&self, action: &EntityUid) -> &[Entity] {
         self.actions.get(action).map_or(&[], Vec::as_slice)
@@ -186,6 +205,16 @@ impl Bundle {
     /// Which facts `action` takes.
     pub fn shape(&self, action: &EntityUid) -> Option<Shape> {
         self.shapes.get(action).copied()
+    }
+
+    /// What the schema declares of entities and contexts.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// The things of the bundle's own types that it tells of.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// What a policy or template says about itself, by its `@id`.

@@ -13,6 +13,7 @@ use super::fault::{Fault, position};
 use super::load::SourceFile;
 use super::meta::{Fix, Meta, Tier};
 use super::starter;
+use super::vocabulary::Vocabulary;
 use crate::authz::facts::Shape;
 use crate::authz::uid::{NAMESPACE, action};
 
@@ -24,6 +25,7 @@ const DEREF_LEVEL: u32 = 1;
 pub(super) struct ParsedSchema {
     pub(super) schema: Schema,
     pub(super) shapes: HashMap<EntityUid, Shape>,
+    pub(super) vocabulary: Vocabulary,
 }
 
 /// Parses every schema file and joins them.
@@ -44,8 +46,9 @@ pub(super) fn parse_schema(files: &[SourceFile]) -> Result<ParsedSchema, Vec<Fau
     if !faults.is_empty() {
         return Err(faults);
     }
+    let vocabulary = Vocabulary::of(&fragments);
     match Schema::from_schema_fragments(fragments) {
-        Ok(schema) => Ok(ParsedSchema { schema, shapes }),
+        Ok(schema) => Ok(ParsedSchema { schema, shapes, vocabulary }),
         Err(error) => {
             let path = files.first().map_or("schema", |it| it.path.as_str());
             let mut fault = Fault::whole(path, error.to_string());

@@ -3,6 +3,7 @@
 mod bounds;
 mod bundle;
 mod check;
+mod entities;
 mod fault;
 mod links;
 mod lint;
@@ -12,6 +13,7 @@ mod slice;
 mod starter;
 mod syntax;
 pub mod table;
+pub mod vocabulary;
 mod watch;
 
 #[cfg(test)]

@@ -24,7 +24,9 @@ pub const FILES: &[(&str, &str)] = files![
     "policies/60-limits.cedar",
     "policies/70-delegation.cedar",
     "policies/80-admin.cedar",
+    "policies/85-queries.cedar",
     "policies/templates/grant.cedar",
+    "policies/tests/queries.json",
     "policies/tests/table.json",
     "policies/tests/world.json",
     "schemas/gatewright.cedarschema",
@@ -39,6 +41,7 @@ impl Sources {
             policies,
             links: None,
             history: None,
+            entities: None,
             tests: Tests::of(tests),
         }
     }

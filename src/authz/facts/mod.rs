@@ -15,12 +15,13 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use cedar_policy::{Context, Entity, RestrictedExpression};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::approval::{Approval, ApprovalState};
 pub use self::call::{Call, Flat, ToolVersion, flatten};
@@ -78,6 +79,11 @@ pub enum Particulars {
     Credential { usage: Usage, ask: Ask, approval: Option<Approval> },
     /// `CallCtx`.
     Call { usage: Usage, call: Box<Call>, approval: Option<Approval> },
+    /// `QueryCtx`: the id of the user who owns the tool that the question is about, if one is.
+    Query { tool_owner: Option<String> },
+    /// Of an action that the bundle declares for types of its own: which of the common facts its
+    /// context has, and what it has besides, in Cedar's JSON.
+    Declared { common: BTreeSet<String>, members: BTreeMap<String, Value> },
 }
 
 impl Facts {
@@ -98,8 +104,15 @@ impl Facts {
             }
         }
         self.particulars.tell(&mut told)?;
-        Context::from_pairs(told.into_iter().map(|(key, value)| (key.to_owned(), value)))
-            .context("the facts do not make a context")
+        let told = told.into_iter().map(|(key, value)| (key.to_owned(), value));
+        let context = Context::from_pairs(told).context("the facts do not make a context")?;
+        match &self.particulars {
+            Particulars::Declared { members, .. } => {
+                let members = serde_json::to_value(members)?;
+                Ok(context.merge(Context::from_json_value(members, None)?)?)
+            }
+            _ => Ok(context),
+        }
     }
 
     /// The entities that the context points at: world clock, mandate, approval, tool version and
@@ -133,6 +146,8 @@ impl Particulars {
             Particulars::Find => Shape::Find,
             Particulars::Credential { .. } => Shape::Credential,
             Particulars::Call { .. } => Shape::Call,
+            Particulars::Query { .. } => Shape::Query,
+            Particulars::Declared { .. } => Shape::Declared,
         }
     }
 
@@ -151,6 +166,11 @@ impl Particulars {
                 told.push(("usage", usage.expression()?));
                 told.push(("call", call.expression()?));
             }
+            Particulars::Query { tool_owner } => {
+                let owner = tool_owner.iter().map(|it| ("tool_owner".to_owned(), entity(Kind::User, it)));
+                told.push(("query", RestrictedExpression::new_record(owner)?));
+            }
+            Particulars::Declared { common, .. } => told.retain(|(key, _)| common.contains(*key)),
         }
         if let Some(approval) = self.approval() {
             told.push(("approval", entity(Kind::Approval, &approval.id)));
@@ -160,7 +180,11 @@ impl Particulars {
 
     fn approval(&self) -> Option<&Approval> {
         match self {
-            Particulars::Base | Particulars::Token | Particulars::Find => None,
+            Particulars::Base
+            | Particulars::Token
+            | Particulars::Find
+            | Particulars::Query { .. }
+            | Particulars::Declared { .. } => None,
             Particulars::Admin { approval }
             | Particulars::Role { approval, .. }
             | Particulars::Credential { approval, .. }

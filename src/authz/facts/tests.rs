@@ -114,6 +114,8 @@ fn told(shape: Shape) -> Particulars {
             Particulars::Credential { usage: usage(), ask, approval }
         }
         Shape::Call => Particulars::Call { usage: usage(), call: call(), approval },
+        Shape::Query => Particulars::Query { tool_owner: Some("uma".to_owned()) },
+        Shape::Declared => panic!("no action of the starter bundle takes it"),
     }
 }
 

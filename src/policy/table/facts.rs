@@ -3,8 +3,8 @@
 //! Told to every action: `now` (RFC 3339), `home_time_zone`, `ip`, `zones`, `country`, `aal`,
 //! `session_age_seconds`, `mfa_age_seconds`, `reauth_age_seconds`, `by_client`, `risk`. Told to some, as the
 //! schema says: `token` (scopes), `role`, `ask` (scopes), `ttl_seconds`, `calls_last_minute`,
-//! `calls_today`, `cost_today_micros`, `failures_last_hour`, `calls_ever`, `approval`,
-//! `delegation`, `call`. The last three are records of which a row gives what differs from the
+//! `calls_today`, `cost_today_micros`, `failures_last_hour`, `calls_ever`, `tool_owner`,
+//! `approval`, `delegation`, `call`. The last three are records of which a row gives what differs from the
 //! world's record of that name; the tools in them are the row's own unless it says otherwise.
 
 use std::collections::BTreeSet;
@@ -52,6 +52,7 @@ struct Told {
     cost_today_micros: u64,
     failures_last_hour: u64,
     calls_ever: u64,
+    tool_owner: Option<String>,
     approval: Option<Approval>,
     delegation: Option<Delegation>,
     call: Option<Call>,
@@ -119,6 +120,8 @@ impl Told {
                 Some(call) => Particulars::Call { usage, call: Box::new(call), approval },
                 None => bail!("the world tells no `call`"),
             },
+            Shape::Query => Particulars::Query { tool_owner: self.tool_owner },
+            Shape::Declared => bail!("a row cannot tell an action of the bundle's own"),
         })
     }
 }
@@ -195,6 +198,7 @@ fn is_told(key: &str, shape: Shape) -> bool {
         | "calls_ever" => uses,
         "approval" => uses || matches!(shape, Shape::Admin | Shape::Role),
         "call" => shape == Shape::Call,
+        "tool_owner" => shape == Shape::Query,
         _ => true,
     }
 }

@@ -36,6 +36,7 @@ use crate::authz::uid::Reference;
 use self::world::World;
 
 pub(super) use self::run::Prepared;
+pub(super) use self::world::chain;
 #[cfg(test)]
 pub(super) use self::run::{Question, without};
 
