@@ -28,6 +28,7 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::gateway::{self, Gateway, Prober};
+use crate::grants::Grants;
 use crate::http::mcp::{Mcp, Sessions};
 use crate::http::proxies::Proxies;
 use crate::identify::Strangers;
@@ -65,6 +66,7 @@ pub struct App {
     pub factors: Factors,
     pub api_keys: Arc<ApiKeys>,
     pub approvals: Arc<Approvals>,
+    pub grants: Arc<Grants>,
     pub secrets: Arc<Secrets>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
@@ -107,7 +109,7 @@ impl App {
             .context("reading where the audit stands")?;
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let world = world(settings, (&db, &ledger, &outbound), &clock).await?;
-        let World { directory, registry, credentials, api_keys, approvals } = world.clone();
+        let World { directory, registry, credentials, api_keys, approvals, grants } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
         let secrets = Arc::new(secrets);
@@ -150,6 +152,7 @@ impl App {
             actions: settings.actions.clone(),
             api_keys,
             approvals,
+            grants,
             secrets,
             factors,
             sign_in_limits: SignInLimits::new(&settings.rate_limits),
@@ -314,6 +317,7 @@ async fn world(
     };
     Ok(World {
         approvals: Arc::new(Approvals::new(settings, parts)),
+        grants: Arc::new(Grants::load(db.clone(), ledger.clone(), clock.clone()).await?),
         directory,
         registry: Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?),
         credentials: Arc::new(credentials),

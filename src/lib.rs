@@ -51,6 +51,8 @@ mod federated;
 #[cfg(feature = "server")]
 pub mod gateway;
 #[cfg(feature = "server")]
+pub mod grants;
+#[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]
 mod identify;

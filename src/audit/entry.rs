@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::authz::case::Recorded;
+
 /// What is written down. Its JSON is the leaf of the tree, byte for byte.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
@@ -34,6 +36,10 @@ pub struct Entry {
     pub bundle: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Origin>,
+    /// Principal, action, resource and their entities as they were: with `facts`, what the decision
+    /// was made on. Listings, which are many decisions in one entry, have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Recorded>,
     /// What Cedar was told besides principal, action and resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<Box<serde_json::value::RawValue>>,

@@ -228,6 +228,7 @@ impl Authn {
             errors: Vec::new(),
             bundle: None,
             request: Some(origin.clone()),
+            asked: None,
             facts: None,
             details: [("reason".to_owned(), reason.into())].into(),
         };

@@ -1,10 +1,13 @@
 //! What can be asked: an action is a value, and names everything its decision needs.
 
 use std::fmt;
+use std::sync::Arc;
 
 use cedar_policy::{Entity, EntityUid};
+use serde_json::value::RawValue;
 
 use super::behalf::Behalf;
+use super::case::written;
 use super::facts::Particulars;
 use super::world::World;
 use crate::Result;
@@ -77,6 +80,11 @@ pub trait Resource: Send + Sync {
 
     /// The entity with its attributes; none for members of a closed vocabulary, which have none.
     fn entity(&self) -> Option<&Entity>;
+
+    /// The entity as the audit keeps it; resources that many ask about keep it ready.
+    fn written(&self) -> Option<Arc<RawValue>> {
+        self.entity().and_then(written)
+    }
 
     /// The name people know it by, for the audit.
     fn name(&self) -> &str;

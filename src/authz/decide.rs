@@ -6,23 +6,30 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use cedar_policy::{Authorizer, Entities, EntityUid, Request};
+use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, PolicySet, Request};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::action::Resource;
 use super::behalf::Party;
+<<<<<<< HEAD
 use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, Risk, SessionFacts};
 use super::remembered::{Remembered, Second, Told};
+=======
+use super::case::{Case, Named, Recorded};
+use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, SessionFacts};
+use super::remembered::{Graph, Remembered, Second, Told};
+>>>>>>> main
 use super::uid;
 use super::verdict::{Outcome, verdict};
 use crate::Result;
 use crate::audit::Actor;
 use crate::clock::{Clock, instant};
 use crate::directory::Principal;
+use crate::grants::{Shared, Snapshot};
 use crate::net::places::Places;
-use crate::policy::{Bundle, Fix};
+use crate::policy::{Bundle, Fix, Link, Ungrantable};
 
 /// Microseconds in a second.
 const MICROS: i64 = 1_000_000;
@@ -57,6 +64,10 @@ pub struct Answer {
     pub denied: Option<Actor>,
     pub told: Arc<Told>,
     pub bundle: Arc<Bundle>,
+    /// The question, for the audit.
+    pub recorded: Option<Recorded>,
+    /// The grants that were in force.
+    pub links: Vec<Arc<Link>>,
 }
 
 impl Answer {
@@ -83,6 +94,34 @@ impl Answer {
         }
     }
 
+    /// The decision as one that can be made again, on other facts or by another bundle.
+    pub fn case(&self, party: Party<'_>, question: &Question<'_>) -> Case {
+        let caller = party.caller;
+        let attested = caller.session().proof.attested;
+        let principal = caller.principal().uid();
+        let resource = question.resource.uid();
+        let mut entities = vec![caller.principal().entity_where(attested).clone()];
+        let others = match party.behalf {
+            None => Some(Vec::new()),
+            Some(it) => it.others().map(|them| {
+                entities.extend(them.iter().map(|it| it.entity().clone()));
+                them.iter().map(Principal::uid).collect()
+            }),
+        };
+        if entities.iter().all(|it| it.uid() != resource) {
+            entities.extend(question.resource.entity().cloned());
+        }
+        Case {
+            principal,
+            action: uid::action(question.action),
+            resource,
+            others,
+            facts: self.told.facts.clone(),
+            entities,
+            links: self.links.clone(),
+        }
+    }
+
     /// Whether a counter took part in the denial.
     pub fn is_quota_refusal(&self) -> bool {
         self.outcome
@@ -96,6 +135,7 @@ impl Answer {
 pub struct Decider {
     bundle: ArcSwap<Bundle>,
     surroundings: Surroundings,
+    grants: Shared,
     clock: Clock,
     authorizer: Authorizer,
     second: ArcSwap<Option<Second>>,
@@ -103,10 +143,16 @@ pub struct Decider {
 }
 
 impl Decider {
-    pub fn new(bundle: ArcSwap<Bundle>, surroundings: Surroundings, clock: Clock) -> Decider {
+    pub fn new(
+        bundle: ArcSwap<Bundle>,
+        surroundings: Surroundings,
+        grants: Shared,
+        clock: Clock,
+    ) -> Decider {
         Decider {
             bundle,
             surroundings,
+            grants,
             clock,
             authorizer: Authorizer::new(),
             second: ArcSwap::from_pointee(None),
@@ -127,7 +173,9 @@ impl Decider {
         let (outcome, other) = asked.of_all(question.resource)?;
         let others = party.behalf.and_then(|it| it.others());
         let denied = other.zip(others).and_then(|(at, others)| others.get(at));
-        Ok(asked.answer(outcome, denied.map(Principal::actor)))
+        let recorded = asked.recorded(question);
+        let answer = asked.answer(outcome, denied.map(Principal::actor));
+        Ok(Answer { recorded: Some(recorded), ..answer })
     }
 
     /// Everything about a question but its resource: for asking about many.
@@ -168,9 +216,11 @@ impl Decider {
         bundle: Arc<Bundle>,
         told: Arc<Told>,
     ) -> Result<Asked<'_>> {
+        let grants = self.grants.load_full();
         let leg = |principal: &Principal, attested: bool| -> Result<Leg> {
             let graph = self.remembered.graph(principal, attested, action, &bundle)?;
-            Ok(Leg { principal: principal.uid(), graph })
+            let links = grants.of(graph.members.iter());
+            Ok(Leg { principal: principal.uid(), graph, links })
         };
         let caller = leg(party.caller.principal(), party.caller.session().proof.attested)?;
         let others = match party.behalf {
@@ -181,7 +231,8 @@ impl Decider {
                 .map(|them| them.iter().map(|other| leg(other, false)).collect())
                 .transpose()?,
         };
-        Ok(Asked { decider: self, bundle, told, action: uid::action(action), caller, others })
+        let action = uid::action(action);
+        Ok(Asked { decider: self, bundle, grants, told, action, caller, others })
     }
 
     /// What is told of a request of this party, in its own words.
@@ -277,6 +328,7 @@ impl Decider {
 pub struct Asked<'a> {
     decider: &'a Decider,
     bundle: Arc<Bundle>,
+    grants: Arc<Snapshot>,
     told: Arc<Told>,
     action: EntityUid,
     caller: Leg,
@@ -288,7 +340,9 @@ pub struct Asked<'a> {
 struct Leg {
     principal: EntityUid,
     /// It, and the action, with their ancestors.
-    graph: Arc<Entities>,
+    graph: Graph,
+    /// The grants to it, and to what it is a member of.
+    links: Vec<Arc<Link>>,
 }
 
 impl Asked<'_> {
@@ -331,21 +385,76 @@ impl Asked<'_> {
         // A principal may ask about itself; the graph holds each entity once.
         let resource = resource.entity().filter(|_| target != leg.principal).cloned();
         let told = self.told.entities.iter().cloned();
-        let entities = Entities::clone(&leg.graph)
+        let entities = Entities::clone(&leg.graph.entities)
             .add_entities(told.chain(resource), None)
             .map_err(anyhow::Error::from)?;
         // A question that the schema does not know finds no policies, and nothing allows it.
-        let (principal, target) = (leg.principal.type_name(), target.type_name());
-        let policies = match self.told.facts.delegation {
-            None => self.bundle.undelegated_slice(principal, &self.action, target),
-            Some(_) => self.bundle.slice(principal, &self.action, target),
+        let types = (leg.principal.type_name(), target.type_name());
+        let answer = |it: &PolicySet| {
+            verdict(&self.decider.authorizer.is_authorized(&request, it, &entities))
         };
-        Ok(verdict(&self.decider.authorizer.is_authorized(&request, policies, &entities)))
+        if !leg.links.is_empty() {
+            return Ok(match self.granted(leg, types.1) {
+                Ok(policies) => answer(&policies),
+                Err(fault) => Outcome::failed(fault.to_string()),
+            });
+        }
+        Ok(answer(match self.told.facts.delegation {
+            None => self.bundle.undelegated_slice(types.0, &self.action, types.1),
+            Some(_) => self.bundle.slice(types.0, &self.action, types.1),
+        }))
+    }
+
+    /// The slice with the grants of `leg`.
+    fn granted(
+        &self,
+        leg: &Leg,
+        resource_type: &EntityTypeName,
+    ) -> Result<Arc<PolicySet>, Ungrantable> {
+        let of = (&self.bundle, &self.grants);
+        self.decider.remembered.granted(&leg.principal, &self.action, resource_type, of, || {
+            let principal_type = leg.principal.type_name();
+            self.bundle.slice_with(principal_type, &self.action, resource_type, &leg.links)
+        })
+    }
+
+    /// The question as the audit keeps it.
+    fn recorded(&self, question: &Question<'_>) -> Recorded {
+        let resource = question.resource;
+        let target = resource.uid();
+        let others = self.others.iter().flatten();
+        let legs = || std::iter::once(&self.caller).chain(others.clone());
+        let of_legs = legs().filter_map(|it| it.graph.written.clone());
+        let is_new = legs().all(|it| it.principal != target);
+        let of_resource = is_new.then(|| resource.written()).flatten();
+        Recorded {
+            principal: Named::of(&self.caller.principal),
+            action: self.action.id().unescaped().to_owned(),
+            resource: Named::of(&target),
+            others: self
+                .others
+                .as_ref()
+                .map(|them| them.iter().map(|it| Named::of(&it.principal)).collect()),
+            entities: of_legs.chain(of_resource).collect(),
+            links: self.links(),
+        }
+    }
+
+    /// Every grant in force for anybody concerned, once.
+    fn links(&self) -> Vec<Arc<Link>> {
+        let mut links = self.caller.links.clone();
+        for it in self.others.iter().flatten().flat_map(|it| &it.links) {
+            if !links.contains(it) {
+                links.push(it.clone());
+            }
+        }
+        links
     }
 
     /// What came of asking.
     pub fn answer(self, outcome: Outcome, denied: Option<Actor>) -> Answer {
-        Answer { outcome, denied, told: self.told, bundle: self.bundle }
+        let links = self.links();
+        Answer { outcome, denied, told: self.told, bundle: self.bundle, recorded: None, links }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod action;
 mod behalf;
+pub mod case;
 mod decide;
 mod explain;
 pub mod facts;
@@ -66,7 +67,12 @@ impl Authz {
         world: World,
     ) -> Authz {
         Authz {
-            decider: Decider::new(ArcSwap::from(bundle), surroundings, clock.clone()),
+            decider: Decider::new(
+                ArcSwap::from(bundle),
+                surroundings,
+                world.grants.shared(),
+                clock.clone(),
+            ),
             quota,
             ledger,
             clock,
@@ -326,6 +332,7 @@ impl Authz {
             reasons: answer.outcome.reasons.clone(),
             errors: answer.outcome.errors.clone(),
             bundle: Some(answer.bundle.digest().to_owned()),
+            asked: answer.recorded.clone(),
             facts: Some(answer.told.json.clone()),
             ..self.blank(party, question.event)
         };
@@ -353,6 +360,7 @@ impl Authz {
             errors: Vec::new(),
             bundle: None,
             request: Some(party.caller.origin().clone()),
+            asked: None,
             facts: None,
             details,
         }

@@ -152,6 +152,7 @@ impl Warrant {
             errors: Vec::new(),
             bundle: None,
             request: None,
+            asked: None,
             facts: None,
             details: Default::default(),
         };
@@ -174,6 +175,7 @@ impl Warrant {
             reasons: Vec::new(),
             errors: Vec::new(),
             bundle: None,
+            asked: None,
             facts: None,
             details: [("decision".to_owned(), before.id.to_string().into())].into(),
             at: before.at,

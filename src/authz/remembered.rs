@@ -4,18 +4,20 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedar_policy::{Context, Entities, Entity, Schema};
+use cedar_policy::{Context, Entities, Entity, EntityTypeName, EntityUid, PolicySet, Schema};
 use moka::sync::Cache;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
+use super::case::written;
 use super::facts::{ClockFacts, Facts, Particulars, Risk, Shape};
 use super::uid;
 use crate::Result;
 use crate::authn::Caller;
 use crate::authn::risk::Reason;
 use crate::directory::Principal;
-use crate::policy::Bundle;
+use crate::grants::Snapshot;
+use crate::policy::{Bundle, Ungrantable};
 
 const CALLERS_MAX: u64 = 10_000;
 
@@ -78,9 +80,13 @@ struct Kept {
 
 /// Principal and action with their ancestors: what every resource is asked about with.
 #[derive(Clone)]
-struct Graph {
+pub struct Graph {
     bundle: Arc<Bundle>,
-    entities: Arc<Entities>,
+    pub entities: Arc<Entities>,
+    /// The principal as the audit keeps it.
+    pub written: Option<Arc<RawValue>>,
+    /// The principal, and what it is a member of.
+    pub members: Arc<[EntityUid]>,
 }
 
 /// Who asks, as of which revision and how well proven, and for what.
@@ -92,14 +98,35 @@ struct Asks {
     action: &'static str,
 }
 
+/// Which slice grants are linked into.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Slice {
+    principal: EntityUid,
+    action: EntityUid,
+    resource_type: EntityTypeName,
+}
+
+/// A slice with grants, of one bundle and one snapshot of grants.
+#[derive(Clone)]
+struct Granted {
+    bundle: Arc<Bundle>,
+    grants: Arc<Snapshot>,
+    policies: Arc<PolicySet>,
+}
+
 pub struct Remembered {
     told: Cache<Alike, Kept>,
     graphs: Cache<Asks, Graph>,
+    granted: Cache<Slice, Granted>,
 }
 
 impl Default for Remembered {
     fn default() -> Self {
-        Remembered { told: Cache::new(CALLERS_MAX), graphs: Cache::new(CALLERS_MAX) }
+        Remembered {
+            told: Cache::new(CALLERS_MAX),
+            graphs: Cache::new(CALLERS_MAX),
+            granted: Cache::new(CALLERS_MAX),
+        }
     }
 }
 
@@ -148,21 +175,48 @@ impl Remembered {
         attested: bool,
         action: &'static str,
         bundle: &Arc<Bundle>,
-    ) -> Result<Arc<Entities>> {
+    ) -> Result<Graph> {
         let revision = principal.revision();
         let key = Asks { principal: principal.id(), revision, attested, action };
         if let Some(graph) = self.graphs.get(&key)
             && Arc::ptr_eq(&graph.bundle, bundle)
         {
-            return Ok(graph.entities);
+            return Ok(graph);
         }
         let mut entities = bundle.action_entities(&uid::action(action)).to_vec();
-        entities.push(principal.entity_where(attested).clone());
+        let own = principal.entity_where(attested).clone();
+        let written = written(&own);
+        let (own_uid, _, parents) = own.clone().into_inner();
+        let members = std::iter::once(own_uid).chain(parents).collect();
+        entities.push(own);
         let entities = Entities::from_entities(entities, None).map_err(anyhow::Error::from)?;
         let entities = Arc::new(entities);
-        let graph = Graph { bundle: bundle.clone(), entities: entities.clone() };
-        self.graphs.insert(key, graph);
-        Ok(entities)
+        let graph = Graph { bundle: bundle.clone(), entities, written, members };
+        self.graphs.insert(key, graph.clone());
+        Ok(graph)
+    }
+
+    /// A slice with the grants of one principal; made by `make` when it is not known.
+    pub fn granted(
+        &self,
+        principal: &EntityUid,
+        action: &EntityUid,
+        resource_type: &EntityTypeName,
+        (bundle, grants): (&Arc<Bundle>, &Arc<Snapshot>),
+        make: impl FnOnce() -> Result<PolicySet, Ungrantable>,
+    ) -> Result<Arc<PolicySet>, Ungrantable> {
+        let (principal, action) = (principal.clone(), action.clone());
+        let key = Slice { principal, action, resource_type: resource_type.clone() };
+        if let Some(known) = self.granted.get(&key)
+            && Arc::ptr_eq(&known.bundle, bundle)
+            && Arc::ptr_eq(&known.grants, grants)
+        {
+            return Ok(known.policies);
+        }
+        let policies = Arc::new(make()?);
+        let (bundle, grants) = (bundle.clone(), grants.clone());
+        self.granted.insert(key, Granted { bundle, grants, policies: policies.clone() });
+        Ok(policies)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The namespace of every type in `schemas/gatewright.cedarschema`.
 pub const NAMESPACE: &str = "Gatewright";
@@ -77,9 +77,15 @@ pub fn registry() -> EntityUid {
 }
 
 /// An entity as people write it: `Agent:bot`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Reference(pub EntityUid);
+
+impl From<Reference> for String {
+    fn from(Reference(it): Reference) -> String {
+        format!("{}:{}", it.type_name().basename(), it.id().unescaped())
+    }
+}
 
 impl TryFrom<String> for Reference {
     type Error = String;

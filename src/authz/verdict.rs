@@ -19,6 +19,11 @@ impl Outcome {
         Outcome { allow: false, reasons: Vec::new(), errors: Vec::new() }
     }
 
+    /// A denial because something failed.
+    pub fn failed(error: String) -> Outcome {
+        Outcome { allow: false, reasons: Vec::new(), errors: vec![error] }
+    }
+
     /// What comes of asking about one more who must be allowed: an allow for all of them, or the
     /// denial that this one got.
     pub fn and(mut self, mut other: Outcome) -> Outcome {

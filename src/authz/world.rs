@@ -6,6 +6,7 @@ use crate::approvals::Approvals;
 use crate::authn::api_keys::ApiKeys;
 use crate::credentials::Credentials;
 use crate::directory::Directory;
+use crate::grants::Grants;
 use crate::registry::Registry;
 
 /// The only unguarded reading there is: to find what an action is about, before it is decided.
@@ -16,4 +17,5 @@ pub struct World {
     pub credentials: Arc<Credentials>,
     pub api_keys: Arc<ApiKeys>,
     pub approvals: Arc<Approvals>,
+    pub grants: Arc<Grants>,
 }

@@ -91,6 +91,7 @@ impl Server {
         tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
         tokio::spawn(app.gateway.clone().keep_settled(stop.clone()));
         tokio::spawn(app.approvals.clone().keep(stop.clone()));
+        tokio::spawn(app.grants.clone().keep(stop.clone()));
         tasks.push(tokio::spawn(app.api_keys.clone().keep_uses(stop.clone())));
         tasks.push(tokio::spawn(app.clone().go_round(stop.clone())));
         tasks.push(tokio::spawn(app.secrets.clone().keep(stop.clone())));

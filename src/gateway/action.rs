@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cedar_policy::{Entity, EntityUid};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -189,6 +190,10 @@ impl Resource for Called {
 
     fn entity(&self) -> Option<&Entity> {
         self.tool.entity()
+    }
+
+    fn written(&self) -> Option<Arc<RawValue>> {
+        self.tool.written()
     }
 
     fn name(&self) -> &str {

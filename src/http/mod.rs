@@ -17,6 +17,7 @@ mod docs;
 pub mod door;
 mod factors;
 mod forward_auth;
+mod grants;
 mod health;
 mod import;
 mod invoke;

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
-use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, Schema};
+use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, Schema, Template};
 use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 
@@ -13,11 +14,11 @@ use super::bounds;
 use super::check::{self, ParsedPolicies, ParsedSchema};
 use super::entities::Kept;
 use super::fault::Fault;
-use super::links;
+use super::links::{self, Link, Ungrantable};
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
-use super::slice::Slices;
+use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
 use super::table::Table;
@@ -182,14 +183,34 @@ impl Bundle {
         self.slices.get_undelegated(principal_type, action, resource_type)
     }
 
+<<<<<<< HEAD
     /// Whether the schema knows this kind of request.
     pub fn admits(
+=======
+    /// The slice together with grants.
+    ///
+    /// # Errors
+    /// A grant of a template that the bundle does not have, or of another form.
+    pub fn slice_with<'a>(
+>>>>>>> main
         &self,
         principal_type: &EntityTypeName,
         action: &EntityUid,
         resource_type: &EntityTypeName,
+<<<<<<< HEAD
     ) -> bool {
         self.slices.admits(principal_type, action, resource_type)
+=======
+        links: impl IntoIterator<Item = &'a Arc<Link>>,
+    ) -> Result<PolicySet, Ungrantable> {
+        let slice = self.slice(principal_type, action, resource_type);
+        let matters = |it: &Template| {
+            let scope = Scope::of_template(it);
+            scope.admits_types(principal_type, resource_type)
+                && scope.admits_action(action, &self.actions)
+        };
+        links::granted(slice, &self.policies, links.into_iter().map(|it| &**it), matters)
+>>>>>>> main
     }
 
     /// `action` and the groups it is in; empty if the schema has no such action.

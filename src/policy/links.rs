@@ -1,4 +1,5 @@
-//! `links.toml`: templates with their slots filled, as part of a bundle.
+//! Templates with their slots filled: the lines of `links.toml`, which are part of a bundle, and grants,
+//! which are not.
 //!
 //! ```toml
 //! [[link]]
@@ -10,8 +11,8 @@
 
 use std::collections::HashMap;
 
-use cedar_policy::{EntityUid, PolicyId, SlotId, Template};
-use serde::Deserialize;
+use cedar_policy::{EntityUid, PolicyId, PolicySet, SlotId, Template};
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::check::ParsedPolicies;
@@ -20,20 +21,25 @@ use super::load::SourceFile;
 use super::meta::Meta;
 use crate::authz::uid::Reference;
 
+/// A template with its slots filled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// What decisions call it.
+    pub id: String,
+    /// The `@id` of the template.
+    pub template: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Reference>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Reference>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     #[serde(default)]
     link: Vec<Spanned<Link>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Link {
-    id: String,
-    template: String,
-    principal: Option<Reference>,
-    resource: Option<Reference>,
 }
 
 /// Adds the links of `file` to the policies.
@@ -66,21 +72,28 @@ impl Link {
         if let Some(other) = parsed.meta.get(&self.id) {
             return Err(format!("this id stands in {}:{} already", other.file, other.line));
         }
-        let id = PolicyId::new(&self.template);
-        let template = parsed.policies.template(&id);
-        let template = template.ok_or_else(|| format!("no template `{}`", self.template))?;
-        let slots = self.slots(template)?;
         let meta = parsed.meta.get(&self.template).cloned();
-        parsed
-            .policies
-            .link(id, PolicyId::new(&self.id), slots)
-            .map_err(|it| format!("`{}` cannot be linked: {it}", self.template))?;
+        self.link_into(&mut parsed.policies)?;
         if let Some(of_template) = meta {
             let line = Fault::at(file, offset, String::new()).line;
             let meta = Meta { file: file.name.clone(), line, template: false, ..of_template };
             parsed.meta.insert(self.id.clone(), meta);
         }
         Ok(())
+    }
+
+    /// Links it in a set that has its template.
+    fn link_into(&self, policies: &mut PolicySet) -> Result<(), String> {
+        let template = policies.template(&self.template_id());
+        let template = template.ok_or_else(|| format!("no template `{}`", self.template))?;
+        let slots = self.slots(template)?;
+        policies
+            .link(self.template_id(), PolicyId::new(&self.id), slots)
+            .map_err(|it| format!("`{}` cannot be linked: {it}", self.template))
+    }
+
+    fn template_id(&self) -> PolicyId {
+        PolicyId::new(&self.template)
     }
 
     fn slots(&self, template: &Template) -> Result<HashMap<SlotId, EntityUid>, String> {
@@ -99,4 +112,35 @@ impl Link {
         }
         Ok(slots)
     }
+}
+
+/// A grant that this bundle cannot say: it may be one that forbids, so nothing is decided without it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the grant `{id}` cannot be applied: {problem}")]
+pub struct Ungrantable {
+    pub id: String,
+    pub problem: String,
+}
+
+/// `slice` with those of `links` whose templates `matters` has; `all` has every template there is.
+pub(super) fn granted<'a>(
+    slice: &PolicySet,
+    all: &PolicySet,
+    links: impl IntoIterator<Item = &'a Link>,
+    matters: impl Fn(&Template) -> bool,
+) -> Result<PolicySet, Ungrantable> {
+    let mut set = slice.clone();
+    for link in links {
+        let fault = |problem: String| Ungrantable { id: link.id.clone(), problem };
+        let template = all.template(&link.template_id());
+        let template = template.ok_or_else(|| fault(format!("no template `{}`", link.template)))?;
+        if !matters(template) {
+            continue;
+        }
+        if set.template(template.id()).is_none() {
+            set.add_template(template.clone()).map_err(|it| fault(it.to_string()))?;
+        }
+        link.link_into(&mut set).map_err(fault)?;
+    }
+    Ok(set)
 }

@@ -21,6 +21,7 @@ mod tests;
 
 pub use self::bundle::Bundle;
 pub use self::fault::Fault;
+pub use self::links::{Link, Ungrantable};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
 pub use self::starter::FILES as STARTER_FILES;

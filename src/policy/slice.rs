@@ -196,9 +196,18 @@ impl Scope {
         env: &RequestEnv,
         actions: &HashMap<EntityUid, Vec<Entity>>,
     ) -> bool {
-        self.principal.as_ref().is_none_or(|it| it == env.principal())
-            && self.resource.as_ref().is_none_or(|it| it == env.resource())
+        self.admits_types(env.principal(), env.resource())
             && self.admits_action(env.action(), actions)
+    }
+
+    /// Whether a principal and a resource of these types can be in scope.
+    pub(super) fn admits_types(
+        &self,
+        principal: &EntityTypeName,
+        resource: &EntityTypeName,
+    ) -> bool {
+        self.principal.as_ref().is_none_or(|it| it == principal)
+            && self.resource.as_ref().is_none_or(|it| it == resource)
     }
 
     /// Whether `action` can be in scope.

@@ -7,6 +7,7 @@ use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 use jsonschema::Validator;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -14,6 +15,7 @@ use super::definition::Definition;
 use super::probed::{Probed, Quarantine};
 use super::schema;
 use crate::Result;
+use crate::authz::case::written;
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Resource, View};
@@ -72,6 +74,7 @@ pub struct Tool {
     /// The state that counts: a tool of a server is in no better one than its server.
     standing: State,
     entity: Entity,
+    written: Arc<OnceLock<Option<Arc<RawValue>>>>,
     arguments: Arc<OnceLock<Validator>>,
 }
 
@@ -218,6 +221,7 @@ impl Tool {
         };
         next.probe_valid_until = server.probe_valid_until;
         next.entity = next.stored().entity(next.standing, Some(server.name_key()))?;
+        next.written = Arc::default();
         Ok(next)
     }
 }
@@ -237,6 +241,7 @@ impl Body {
             digest: format!("sha256:{}", hex::encode(Sha256::digest(canonical))),
             standing,
             entity: self.entity(standing, None)?,
+            written: Arc::default(),
             arguments: Arc::default(),
             secrets: self.secrets,
             probe_valid_until: self.probe_valid_until,
@@ -291,6 +296,10 @@ impl Resource for Arc<Tool> {
 
     fn entity(&self) -> Option<&Entity> {
         Some(&self.entity)
+    }
+
+    fn written(&self) -> Option<Arc<RawValue>> {
+        self.written.get_or_init(|| written(&self.entity)).clone()
     }
 
     fn name(&self) -> &str {

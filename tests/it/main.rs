@@ -27,6 +27,7 @@ mod federation;
 mod figures;
 mod forward_auth;
 mod gateway;
+mod grants;
 mod harness;
 mod identity;
 mod interop;

@@ -34,7 +34,7 @@ static DECIDER: LazyLock<Decider> = LazyLock::new(|| {
     let home = jiff::tz::TimeZone::UTC;
     let surroundings = Surroundings { home, zones: Default::default(), places: Default::default() };
     let clock = Clock::manual(crate::clock::instant(NOW));
-    Decider::new(ArcSwap::from(bundle), surroundings, clock)
+    Decider::new(ArcSwap::from(bundle), surroundings, Default::default(), clock)
 });
 
 /// Who asks what in whose name.

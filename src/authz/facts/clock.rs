@@ -68,6 +68,22 @@ impl ClockFacts {
         ClockFacts::telling(Told { now, home: LocalTime::at(now, home), world })
     }
 
+    /// The same with the clocks of all of `zones`; none when they are told already.
+    ///
+    /// # Errors
+    /// As [`ClockFacts::at`].
+    pub fn reading(&self, zones: &[String]) -> Result<Option<ClockFacts>> {
+        if zones.iter().all(|it| self.told.world.contains_key(it)) {
+            return Ok(None);
+        }
+        let mut told = self.told.clone();
+        for name in zones {
+            let zone = TimeZone::get(name).with_context(|| format!("no time zone `{name}`"))?;
+            told.world.entry(name.clone()).or_insert_with(|| LocalTime::at(told.now, &zone));
+        }
+        ClockFacts::telling(told).map(Some)
+    }
+
     /// The instant.
     pub fn now(&self) -> Timestamp {
         self.told.now

@@ -115,6 +115,18 @@ impl Facts {
         }
     }
 
+    /// The same with the clocks of all of `zones`, for a bundle that reads more of them.
+    ///
+    /// # Errors
+    /// A zone that this machine does not know.
+    pub fn reading(&self, zones: &[String]) -> Result<Facts> {
+        let mut facts = self.clone();
+        if let Some(clock) = self.clock.reading(zones)? {
+            facts.clock = Arc::new(clock);
+        }
+        Ok(facts)
+    }
+
     /// The entities that the context points at: world clock, mandate, approval, tool version and
     /// arguments. Principal, resource and action come from elsewhere.
     ///

@@ -8,7 +8,8 @@ use super::super::credentials::{
 };
 use super::super::list::Page;
 use super::super::route::Route;
-use super::super::{access_requests, approvals, audit, credentials, forward_auth};
+use super::super::{access_requests, approvals, audit, credentials, forward_auth, grants};
+use super::PAGE;
 
 pub fn vending() -> Vec<Route> {
     let mut routes = vec![
@@ -65,6 +66,31 @@ pub fn vending() -> Vec<Route> {
             .asks(forward_auth::ASKS)
     }));
     routes
+}
+
+pub fn granting() -> Vec<Route> {
+    vec![
+        Route::guarded(Method::POST, "/api/v1/grants", grants::parse_create, grants::create)
+            .about("Link a template of the policies for a principal and a tool, or a set of tools")
+            .takes::<grants::GrantBody>()
+            .with_status(201)
+            .gives::<grants::GrantView>(),
+        Route::listed("/api/v1/grants", grants::parse_list, grants::list)
+            .about("The grants of tools that you may grant, oldest first")
+            .gives::<Page<grants::GrantView>>()
+            .asks(PAGE),
+        Route::guarded(Method::GET, "/api/v1/grants/{grant}", grants::parse_show, grants::get)
+            .about("One grant")
+            .gives::<grants::GrantView>(),
+        Route::guarded(
+            Method::DELETE,
+            "/api/v1/grants/{grant}",
+            grants::parse_revoke,
+            grants::revoke,
+        )
+        .about("Take a grant back at once")
+        .with_status(204),
+    ]
 }
 
 pub fn human_in_the_loop() -> Vec<Route> {

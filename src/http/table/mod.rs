@@ -8,7 +8,7 @@ mod tools;
 
 use warp::http::Method;
 
-use self::access::{auditing, human_in_the_loop, requests_for_access, vending};
+use self::access::{auditing, granting, human_in_the_loop, requests_for_access, vending};
 use self::open::{health_and_docs, keys_and_feeds};
 use self::principals::{delegation, keys, machines, people};
 use self::sign_in::{authorization_server, second_factors, sign_in};
@@ -39,6 +39,7 @@ pub fn routes() -> Vec<Route> {
         ),
         ("MCP", mcp_server()),
         ("Credentials", vending()),
+        ("Grants", granting()),
         ("Approvals", human_in_the_loop()),
         ("Access requests", requests_for_access()),
         ("Audit", auditing()),

@@ -1,0 +1,132 @@
+//! `/api/v1/grants`
+
+use std::sync::Arc;
+
+use cedar_policy::EntityUid;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use super::call::Call;
+use super::list::{created, no_content, page, tagged, time};
+use crate::authz::uid::{Kind, Reference, uid};
+use crate::authz::{Permit, Visible};
+use crate::directory::Snapshot;
+use crate::grants::{CreateGrant, Grant, GrantRequest, ListGrants, RevokeGrant, ShowGrant};
+use crate::{App, Error, Result};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrantBody {
+    /// The `@id` of a template of the active policies, such as `grant.agent-tool`.
+    template: String,
+    /// `Agent:NAME` or `User:NAME` (or by id), `Group:NAME`, `Role:NAME`.
+    principal: String,
+    /// `Tool:NAME` (or by id), or `ToolSet:TAG`.
+    resource: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct GrantView {
+    id: Uuid,
+    template: String,
+    /// What the template says.
+    title: String,
+    /// By kind and id, as in `Agent:0199…`.
+    principal: String,
+    resource: String,
+    /// What decisions call it.
+    policy: String,
+    created_by: Uuid,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+pub fn parse_create(call: &Call) -> Result<CreateGrant> {
+    let GrantBody { template, principal, resource } = call.json()?;
+    Ok(CreateGrant(GrantRequest { template, principal, resource }))
+}
+
+pub async fn create(app: Arc<App>, permit: Permit<CreateGrant>) -> Result<Response> {
+    let request = &permit.action().0;
+    if !app.authz.bundle().meta(&request.template).is_some_and(|it| it.template) {
+        let problem = format!("the active policies have no template `{}`", request.template);
+        return Err(Error::field("/template", problem));
+    }
+    let principal = principal(&request.principal, &app.directory.snapshot());
+    let principal = principal.ok_or_else(|| {
+        let how = "nobody is called so: `Agent:NAME`, `User:NAME`, `Group:NAME` or `Role:NAME`";
+        Error::field("/principal", how)
+    })?;
+    let grant = app.grants.create(permit, principal).await?;
+    Ok(created(show(&app, &grant), &format!("/api/v1/grants/{}", grant.id)))
+}
+
+pub fn parse_list(call: &Call) -> Result<ListGrants> {
+    let (after, page_size) = call.page()?;
+    Ok(ListGrants { after, page_size })
+}
+
+pub fn list(visible: &Visible<ListGrants>) -> Response {
+    page(visible, |it| view(&it.grant, String::new()))
+}
+
+pub fn parse_show(call: &Call) -> Result<ShowGrant> {
+    Ok(ShowGrant(call.id("grant")?))
+}
+
+pub async fn get(app: Arc<App>, permit: Permit<ShowGrant>) -> Result<Response> {
+    Ok(show(&app, &permit.resource().grant))
+}
+
+pub fn parse_revoke(call: &Call) -> Result<RevokeGrant> {
+    call.empty()?;
+    Ok(RevokeGrant(call.id("grant")?))
+}
+
+pub async fn revoke(app: Arc<App>, permit: Permit<RevokeGrant>) -> Result<Response> {
+    app.grants.revoke(permit).await?;
+    Ok(no_content())
+}
+
+/// Groups and roles are open words: whoever is in them is granted something.
+fn principal(text: &str, known: &Snapshot) -> Option<EntityUid> {
+    let (kind, name) = text.split_once(':')?;
+    let id = name.parse::<Uuid>().ok();
+    match kind {
+        "Agent" => {
+            let agent = id.and_then(|it| known.agent(it)).or_else(|| known.agent_named(name));
+            agent.map(|it| uid(Kind::Agent, &it.id.to_string()))
+        }
+        "User" => {
+            let user = id.and_then(|it| known.user(it)).or_else(|| known.user_named(name));
+            user.map(|it| uid(Kind::User, &it.id.to_string()))
+        }
+        "Group" | "Role" if !name.is_empty() => Some(uid(Kind::named(kind)?, name)),
+        _ => None,
+    }
+}
+
+fn show(app: &App, grant: &Grant) -> Response {
+    let bundle = app.authz.bundle();
+    let title = bundle.meta(&grant.link.template).map(|it| it.title.clone());
+    tagged(&view(grant, title.unwrap_or_default()), 1, StatusCode::OK)
+}
+
+fn view(it: &Grant, title: String) -> GrantView {
+    let shown = |uid: &EntityUid| String::from(Reference(uid.clone()));
+    GrantView {
+        id: it.id,
+        template: it.link.template.clone(),
+        title,
+        principal: shown(it.principal()),
+        resource: shown(it.resource()),
+        policy: it.link.id.clone(),
+        created_by: it.created_by,
+        created_at: time(it.created_at),
+        updated_at: time(it.created_at),
+    }
+}
