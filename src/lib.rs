@@ -69,6 +69,8 @@ mod patience;
 #[cfg(feature = "server")]
 pub mod policy;
 #[cfg(feature = "server")]
+pub mod queries;
+#[cfg(feature = "server")]
 pub mod registry;
 #[cfg(feature = "server")]
 mod rounds;

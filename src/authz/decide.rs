@@ -13,14 +13,9 @@ use jiff::tz::TimeZone;
 
 use super::action::Resource;
 use super::behalf::Party;
-<<<<<<< HEAD
-use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, Risk, SessionFacts};
-use super::remembered::{Remembered, Second, Told};
-=======
 use super::case::{Case, Named, Recorded};
-use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, SessionFacts};
+use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, Risk, SessionFacts};
 use super::remembered::{Graph, Remembered, Second, Told};
->>>>>>> main
 use super::uid;
 use super::verdict::{Outcome, verdict};
 use crate::Result;

@@ -1,37 +1,23 @@
-//! What would be decided, if: the same bundle, asked about somebody who does not ask now.
+//! What goes into a decision that nobody asks for now: the same facts, counters and grants that a
+//! request would be decided on, put together for a question about it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Entities, Entity, EntityUid, Request};
+use cedar_policy::Entity;
 use jiff::Timestamp;
-use uuid::Uuid;
 
+use super::Authz;
 use super::action::{Resource, Use};
 use super::behalf::Party;
 use super::decide::Asked;
 use super::facts::{ClockFacts, Facts, NetFacts, Particulars, Usage};
-use super::verdict::{Outcome, verdict};
-use super::{Authz, uid};
 use crate::Result;
 use crate::authn::Caller;
 use crate::directory::Principal;
-use crate::policy::Bundle;
+use crate::policy::{Bundle, Link};
 
-/// One decision that is only thought of, and everything it is made on.
-#[derive(Clone, Debug)]
-pub struct Hypothesis {
-    pub principal: Entity,
-    pub action: EntityUid,
-    pub resource: EntityUid,
-    /// None for members of a closed vocabulary, which have no attributes.
-    pub about: Option<Entity>,
-    /// Those in whose name it would be asked, who must be allowed as well.
-    pub others: Vec<Entity>,
-    pub facts: Facts,
-}
-
-/// One question about many resources: parts of a decision that the caller has a permit from.
+/// One question of a caller's about many resources: parts of a decision that it has a permit from.
 pub struct Each<'a>(Asked<'a>);
 
 impl Each<'_> {
@@ -40,77 +26,59 @@ impl Each<'_> {
     }
 }
 
-impl Hypothesis {
-    /// What `bundle` says to it.
-    ///
-    /// # Errors
-    /// Facts or entities that Cedar cannot hold. What the schema does not know is a denial.
-    pub fn decide(&self, bundle: &Bundle) -> Result<Outcome> {
-        let mut outcome = self.of(&self.principal, bundle)?;
-        for other in &self.others {
-            if !outcome.allow {
-                break;
-            }
-            outcome = outcome.and(self.of(other, bundle)?);
-        }
-        Ok(outcome)
-    }
-
-    fn of(&self, principal: &Entity, bundle: &Bundle) -> Result<Outcome> {
-        let who = principal.uid();
-        let request = Request::new(
-            who.clone(),
-            self.action.clone(),
-            self.resource.clone(),
-            self.facts.context()?,
-            Some(bundle.schema()),
-        );
-        let Ok(request) = request else { return Ok(Outcome::denied()) };
-        let mut entities = bundle.action_entities(&self.action).to_vec();
-        entities.push(principal.clone());
-        // A principal may be asked about itself; each entity is there once.
-        entities.extend(self.about.iter().filter(|it| it.uid() != who).cloned());
-        entities.extend(self.facts.entities()?);
-        let entities = Entities::from_entities(entities, None).map_err(anyhow::Error::from)?;
-        let (principal, resource) = (who.type_name(), self.resource.type_name());
-        let policies = match self.facts.delegation {
-            None => bundle.undelegated_slice(principal, &self.action, resource),
-            Some(_) => bundle.slice(principal, &self.action, resource),
-        };
-        Ok(verdict(&Authorizer::new().is_authorized(&request, policies, &entities)))
-    }
+/// What a caller's own requests are decided on.
+pub struct Present {
+    pub facts: Facts,
+    /// The caller, as well as it is proven.
+    pub principal: Entity,
+    /// Those in whose name it asks; none where one of them cannot be asked, and then nothing is
+    /// allowed.
+    pub others: Option<Vec<Entity>>,
 }
 
 impl Authz {
-    /// What this caller is told of itself, and those in whose name it asks; no others where one of
-    /// them cannot be asked, for then nothing is allowed.
-    pub fn present(&self, caller: &Caller) -> Result<(Facts, Option<Vec<Entity>>)> {
+    /// What the requests of this caller are decided on now.
+    pub fn present(&self, caller: &Caller) -> Result<Present> {
         let behalf = self.behalf(caller, None)?;
         let facts = self.decider.facts_of(Party { caller, behalf: behalf.as_ref() })?;
         let others = match &behalf {
             None => Some(Vec::new()),
             Some(it) => it.others().map(|all| all.iter().map(|it| it.entity().clone()).collect()),
         };
-        Ok((facts, others))
+        let attested = caller.session().proof.attested;
+        Ok(Present { facts, principal: caller.principal().entity_where(attested).clone(), others })
     }
 
     /// What is told of somebody who has no session now: nothing is proven, no address is known, and
-    /// nothing that is rated is rated badly.
+    /// the risk is low.
     pub fn absent_facts(&self) -> Result<Facts> {
         self.decider.facts_of_nobody()
     }
 
+    /// What the clocks show at another time.
     pub fn clock_facts(&self, at: Timestamp, bundle: &Bundle) -> Result<Arc<ClockFacts>> {
         self.decider.clock_facts_at(at, bundle)
     }
 
+    /// What is known of an address.
     pub fn net_facts(&self, ip: IpAddr) -> NetFacts {
         self.decider.net_facts(ip)
     }
 
-    /// What the counters would be with one more use.
+    /// What the counters would be with one more use; nothing is counted.
     pub fn foreseen(&self, principal: &Principal, it: Use) -> Usage {
         self.quota.foreseen(principal.id(), it, self.clock.micros())
+    }
+
+    /// The grants in force for these, and for what they are members of.
+    pub fn links_of<'a>(&self, principals: impl Iterator<Item = &'a Entity>) -> Vec<Arc<Link>> {
+        let grants = self.world.grants.snapshot();
+        let members = principals.flat_map(|it| {
+            let (uid, _, parents) = it.clone().into_inner();
+            std::iter::once(uid).chain(parents)
+        });
+        let members: Vec<_> = members.collect();
+        grants.of(members.iter())
     }
 
     /// One question of this caller's about many resources.

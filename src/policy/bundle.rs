@@ -183,24 +183,25 @@ impl Bundle {
         self.slices.get_undelegated(principal_type, action, resource_type)
     }
 
-<<<<<<< HEAD
     /// Whether the schema knows this kind of request.
     pub fn admits(
-=======
+        &self,
+        principal_type: &EntityTypeName,
+        action: &EntityUid,
+        resource_type: &EntityTypeName,
+    ) -> bool {
+        self.slices.admits(principal_type, action, resource_type)
+    }
+
     /// The slice together with grants.
     ///
     /// # Errors
     /// A grant of a template that the bundle does not have, or of another form.
     pub fn slice_with<'a>(
->>>>>>> main
         &self,
         principal_type: &EntityTypeName,
         action: &EntityUid,
         resource_type: &EntityTypeName,
-<<<<<<< HEAD
-    ) -> bool {
-        self.slices.admits(principal_type, action, resource_type)
-=======
         links: impl IntoIterator<Item = &'a Arc<Link>>,
     ) -> Result<PolicySet, Ungrantable> {
         let slice = self.slice(principal_type, action, resource_type);
@@ -210,7 +211,6 @@ impl Bundle {
                 && scope.admits_action(action, &self.actions)
         };
         links::granted(slice, &self.policies, links.into_iter().map(|it| &**it), matters)
->>>>>>> main
     }
 
     /// `action` and the groups it is in; empty if the schema has no such action.

@@ -188,8 +188,8 @@ impl<'a> Source<'a> {
             }
             "Record" => {
                 let all = members(written, "attributes");
-                let typed =
-                    all.filter_map(|(key, it)| Some((key.clone(), self.typed(space, it, depth + 1)?)));
+                let typed = all
+                    .filter_map(|(key, it)| Some((key.clone(), self.typed(space, it, depth + 1)?)));
                 Some(Type::Record(typed.collect()))
             }
             "Entity" => self.entity(space, name()?).map(Type::Entity),

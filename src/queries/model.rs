@@ -104,6 +104,13 @@ impl Decision {
         Decision { decision: false, context: told }
     }
 
+    /// No, because the question is not the asker's to ask.
+    pub fn forbidden() -> Decision {
+        let message = "policy does not let you ask this about them".to_owned();
+        let told = Told { error: Some(Fault { status: 403, message }), ..Told::default() };
+        Decision { decision: false, context: told }
+    }
+
     /// No, because the question itself was not answered.
     pub fn failed(error: &crate::Error) -> Decision {
         let fault = Fault { status: error.status(), message: error.to_string() };

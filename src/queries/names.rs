@@ -213,9 +213,7 @@ impl Subject {
     /// For somebody who is not there: the right to ask is decided as it would be about a principal
     /// who belongs to nobody, so that a refusal does not tell whether there is one.
     fn stand_in(kind: &SubjectKind, id: &str) -> Subject {
-        let one = |kind: Kind, id: &str| {
-            json!({ "__entity": { "type": kind.type_name().to_string(), "id": id } })
-        };
+        let one = |kind: Kind, id: &str| json!({ "__entity": { "type": kind.type_name().to_string(), "id": id } });
         let mut attributes = json!({ "state": one(Kind::Lifecycle, "active") });
         if kind.type_name() == *Kind::Agent.type_name() {
             attributes["owner"] = one(Kind::User, "");

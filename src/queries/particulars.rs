@@ -23,6 +23,8 @@ const CONFIRM: &str = "confirm_consequential";
 /// What goes with an action, and whose word the context of the question is.
 #[derive(Clone, Copy)]
 pub struct Given<'a> {
+    /// The action's.
+    pub name: &'a str,
     pub properties: &'a Properties,
     pub context: &'a Properties,
     /// Whether the context counts.
@@ -30,6 +32,7 @@ pub struct Given<'a> {
 }
 
 /// What a decision is told of its own.
+#[derive(Clone)]
 pub struct Particular {
     pub particulars: Particulars,
     /// What it would take from a quota.
@@ -40,7 +43,7 @@ pub struct Particular {
 
 impl<'a> Given<'a> {
     pub fn new(verb: &'a Verb, context: &'a Properties, trusted: bool) -> Given<'a> {
-        Given { properties: &verb.properties, context, trusted }
+        Given { name: &verb.name, properties: &verb.properties, context, trusted }
     }
 
     /// A member of the action, or else of the context: part of the question, whoever asks it.
@@ -68,9 +71,7 @@ impl Inquiry<'_> {
             (Some(Shape::Base), _) => Ok(Particular::plain(Particulars::Base)),
             (Some(Shape::Token), _) => Ok(Particular::plain(Particulars::Token)),
             (Some(Shape::Find), _) => Ok(Particular::plain(Particulars::Find)),
-            (Some(Shape::Admin), _) => {
-                Ok(Particular::plain(Particulars::Admin { approval: None }))
-            }
+            (Some(Shape::Admin), _) => Ok(Particular::plain(Particulars::Admin { approval: None })),
             (Some(Shape::Query), _) => {
                 Ok(Particular::plain(Particulars::Query { tool_owner: None }))
             }
@@ -163,11 +164,7 @@ impl Inquiry<'_> {
                 used.insert(name.clone());
             }
         }
-        Particular {
-            particulars: Particulars::Declared { common, members },
-            takes: None,
-            used,
-        }
+        Particular { particulars: Particulars::Declared { common, members }, takes: None, used }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::Result;
 use crate::authz::facts::Particulars;
 use crate::authz::uid::registry;
 use crate::authz::{Action, Resource, World};
+use crate::directory::Principal;
 
 /// Whom a question is about, as Cedar sees them.
 #[derive(Clone, Debug)]
@@ -81,6 +82,14 @@ question!(
     /// Searching for those who would be allowed.
     SearchAccess, "search_access", "access.search"
 );
+
+impl QueryAccess {
+    /// Asking about a principal, and about no tool.
+    pub fn of(principal: &Principal) -> QueryAccess {
+        let about = About::principal(principal.entity().clone(), principal.name());
+        QueryAccess { about, tool_owner: None }
+    }
+}
 
 /// The action that decides whether what the asker says of a request counts, whatever is stored.
 pub const SUPPLY: &str = "supply_properties";

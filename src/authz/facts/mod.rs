@@ -179,7 +179,8 @@ impl Particulars {
                 told.push(("call", call.expression()?));
             }
             Particulars::Query { tool_owner } => {
-                let owner = tool_owner.iter().map(|it| ("tool_owner".to_owned(), entity(Kind::User, it)));
+                let owner =
+                    tool_owner.iter().map(|it| ("tool_owner".to_owned(), entity(Kind::User, it)));
                 told.push(("query", RestrictedExpression::new_record(owner)?));
             }
             Particulars::Declared { common, .. } => told.retain(|(key, _)| common.contains(*key)),

@@ -1,6 +1,7 @@
 //! Every way in: method, path, parse, act.
 
 mod access;
+mod authzen;
 mod open;
 mod principals;
 mod sign_in;
@@ -9,6 +10,7 @@ mod tools;
 use warp::http::Method;
 
 use self::access::{auditing, granting, human_in_the_loop, requests_for_access, vending};
+use self::authzen::questions;
 use self::open::{health_and_docs, keys_and_feeds};
 use self::principals::{delegation, keys, machines, people};
 use self::sign_in::{authorization_server, second_factors, sign_in};
@@ -42,6 +44,7 @@ pub fn routes() -> Vec<Route> {
         ("Grants", granting()),
         ("Approvals", human_in_the_loop()),
         ("Access requests", requests_for_access()),
+        ("Access questions", questions()),
         ("Audit", auditing()),
     ];
     let filed = |(tag, routes): (&'static str, Vec<Route>)| {

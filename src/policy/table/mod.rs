@@ -36,9 +36,9 @@ use crate::authz::uid::Reference;
 use self::world::World;
 
 pub(super) use self::run::Prepared;
-pub(super) use self::world::chain;
 #[cfg(test)]
 pub(super) use self::run::{Question, without};
+pub(super) use self::world::chain;
 
 /// Decision tables, ready to be asked of the bundle they were read for.
 pub struct Table {
