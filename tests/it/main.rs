@@ -43,6 +43,7 @@ mod outage;
 mod outbound;
 mod passkeys;
 mod proofs;
+mod queries;
 mod registry;
 mod remote_tools;
 mod replicas;
