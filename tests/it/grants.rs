@@ -23,7 +23,8 @@ async fn ask(agent: &Caller, tool: &Value) -> Answer {
 }
 
 async fn grant(admin: &Caller, template: &str, principal: &str, resource: &str) -> Answer {
-    let body = json!({ "template": template, "principal": principal, "resource": resource });
+    let mut body = samples::grant(principal, resource);
+    body["template"] = template.into();
     admin.post("/api/v1/grants", &body).await
 }
 

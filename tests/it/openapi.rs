@@ -199,6 +199,7 @@ async fn every_answer_is_as_the_document_says() {
     calls(&mut witness, &admin).await;
     mcp(&gate, &mut witness).await;
     servers(&mut witness, &admin).await;
+    granting(&gate, &mut witness).await;
     human_in_the_loop(&gate, &mut witness).await;
     delegation(&gate, &mut witness, &agent).await;
     audit(&gate, &mut witness, &admin).await;
@@ -524,6 +525,19 @@ async fn calls(witness: &mut Witness, admin: &Caller) {
     }
     let template = "/api/v1/tools/{tool}/account";
     witness.saw("delete", template, &admin.delete(&format!("{one}/account")).await);
+}
+
+async fn granting(gate: &Gate, witness: &mut Witness) {
+    let admin = gate.admin().await;
+    gate.agent("favoured", "agent").await;
+    let list = "/api/v1/grants";
+    let body = samples::grant("Agent:favoured", "ToolSet:favours");
+    let made = witness.saw("post", list, &admin.post(list, &body).await);
+    witness.saw("post", list, &admin.post(list, &json!({})).await);
+    witness.saw("get", list, &admin.get(list).await);
+    let one = format!("{list}/{}", made["id"].as_str().unwrap());
+    witness.saw("get", "/api/v1/grants/{grant}", &admin.get(&one).await);
+    witness.saw("delete", "/api/v1/grants/{grant}", &admin.delete(&one).await);
 }
 
 async fn human_in_the_loop(gate: &Gate, witness: &mut Witness) {

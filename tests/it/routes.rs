@@ -96,7 +96,6 @@ const AWAITING: &[&str] = &[
     "activate_policy",
     "delete_agent",
     "draft_policy",
-    "grant_tool",
     "quarantine_tool",
     "review_policy",
     "rollback_policy",
@@ -115,6 +114,7 @@ const LISTS: &[&str] = &[
     "GET /api/v1/agent/actions",
     "GET /api/v1/credentials",
     "GET /api/v1/approvals",
+    "GET /api/v1/grants",
 ];
 
 /// Answers whatever policy says, with what policy says of each action.
@@ -190,6 +190,7 @@ struct Things {
     key: String,
     mandate: String,
     approval: String,
+    grant: String,
 }
 
 impl Things {
@@ -212,7 +213,10 @@ impl Things {
         let mandate = samples::mandate("reckoner", "calculators", &["evaluate"]);
         let mandate = uma.post(&path, &mandate).await.expect(201);
         let approval = waiting(gate, &admin).await;
+        let grant = samples::grant("Group:favoured", "Tool:calc");
+        let grant = admin.post("/api/v1/grants", &grant).await.expect(201);
         let things = Things {
+            grant: text(&grant["id"]),
             approval: text(&approval["approval"]["id"]),
             mandate: text(&mandate["id"]),
             key: text(&key["id"]),
@@ -236,6 +240,7 @@ impl Things {
             ("key", &self.key),
             ("mandate", &self.mandate),
             ("approval", &self.approval),
+            ("grant", &self.grant),
             ("role", "auditor"),
             ("version", "1.0.0"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),
@@ -288,6 +293,7 @@ impl Things {
             "PUT /api/v1/tools/{tool}/account" => json!({ "token": "t" }),
             "POST /api/v1/tools/{tool}/invoke" => json!({ "arguments": {} }),
             "POST /mcp" => json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }),
+            "POST /api/v1/grants" => samples::grant("Role:agent", &format!("Tool:{}", self.tool)),
             EXECUTE => json!({ "custom_actions": { "calc": {} } }),
             "POST /api/v1/credentials" => json!({ "tool": self.tool, "scopes": ["evaluate"] }),
             "POST /api/v1/credentials/validate" => {
@@ -308,6 +314,7 @@ impl Things {
             format!("/api/v1/api-keys/{}", self.key),
             format!("/api/v1/mandates/{}", self.mandate),
             format!("/api/v1/approvals/{}", self.approval),
+            format!("/api/v1/grants/{}", self.grant),
             "/api/v1/users".into(),
             "/api/v1/agents".into(),
             "/api/v1/tools".into(),

@@ -112,6 +112,8 @@ fn policies_that_are_not_there_stop_the_start() {
     let setup = policies::own(Setup::new());
     policies::replace(setup.folder.path(), "");
     policies::take(setup.folder.path(), "only.cedar");
+    let templates = policies::folder(setup.folder.path()).join("templates");
+    std::fs::remove_dir_all(templates).unwrap();
     let said = refused_to_start(setup.command(&["serve"]));
     assert!(said.contains("gatewright init"), "{said}");
     std::fs::remove_dir_all(policies::folder(setup.folder.path())).unwrap();

@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use super::Setup;
 
 const FOLDER: &str = "policies";
+const TEMPLATES: &str = "templates";
 
 /// Gives the server a copy of the repository's policies, without their decision table: a test that
 /// changes a rule would break the rows about it.
 pub fn own(setup: Setup) -> Setup {
     let to = folder(setup.folder.path());
-    fs::create_dir(&to).unwrap();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    for folder in ["", TEMPLATES] {
+        fs::create_dir_all(to.join(folder)).unwrap();
+        for entry in fs::read_dir(from.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                fs::copy(&path, to.join(folder).join(path.file_name().unwrap())).unwrap();
+            }
         }
     }
     setup.with("policy.dir", to.to_str().unwrap())
@@ -27,11 +30,14 @@ pub fn folder(place: &Path) -> PathBuf {
     place.join(FOLDER)
 }
 
-/// Leaves `text` as the only policy file.
+/// Leaves `text` as the only policy file, beside the templates: without theirs no grant can be applied.
 pub fn replace(place: &Path, text: &str) {
     let folder = folder(place);
     for entry in fs::read_dir(&folder).unwrap() {
-        fs::remove_file(entry.unwrap().path()).unwrap();
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::remove_file(path).unwrap();
+        }
     }
     fs::write(folder.join("only.cedar"), text).unwrap();
 }

@@ -84,3 +84,8 @@ pub fn api(name: &str) -> Value {
         },
     })
 }
+
+/// A grant of the plain template.
+pub fn grant(principal: &str, resource: &str) -> Value {
+    json!({ "template": "grant.agent-tool", "principal": principal, "resource": resource })
+}

@@ -105,11 +105,11 @@ fn created(answers: &[(Request, Said)]) -> BTreeMap<String, usize> {
     counts
 }
 
-/// How many API keys the answers say are gone; whoever asks again is told that there is none.
-fn revoked(answers: &[(Request, Said)]) -> usize {
-    let gone = |(request, said): &&(Request, Said)| {
-        said.status == 204 && request.path.starts_with("/api/v1/api-keys/")
-    };
+/// How many of a list the answers say are gone; whoever asks again is told that there is none.
+fn revoked(answers: &[(Request, Said)], list: &str) -> usize {
+    let list = format!("/api/v1/{list}/");
+    let gone =
+        |(request, said): &&(Request, Said)| said.status == 204 && request.path.starts_with(&list);
     answers.iter().filter(gone).count()
 }
 
@@ -159,7 +159,9 @@ async fn every_damaged_request_is_answered_and_none_does_what_it_should_not() {
     for (list, count) in made.into_iter().chain(created(&answers)) {
         *expected.get_mut(&list).unwrap() += count;
     }
-    *expected.get_mut("api-keys").unwrap() -= revoked(&answers);
+    for list in ["api-keys", "grants"] {
+        *expected.get_mut(list).unwrap() -= revoked(&answers, list);
+    }
     assert_eq!(world.counts().await, expected);
 
     let figures = world.gate.anyone().get("/metrics").await.text;

@@ -60,7 +60,10 @@ impl World {
         let risky = admin.post("/api/v1/tools", &risky).await.expect(201);
         let path = format!("/api/v1/tools/{}/invoke", text(&risky, "id"));
         let waiting = agent.post(&path, &json!({ "arguments": {} })).await.expect(202);
+        let grant = samples::grant("Agent:lingua", "Tool:translate");
+        let grant = admin.post("/api/v1/grants", &grant).await.expect(201);
         let ids = [
+            ("{grant}", text(&grant, "id")),
             ("{mandate}", text(&mandate, "id")),
             ("{approval}", text(&waiting["approval"], "id")),
             ("{key}", text(&key, "id")),
@@ -205,6 +208,7 @@ impl World {
                 let arguments = json!({ "text": "a", "n": [1, { "m": null }] });
                 json!({ "token": secret("token"), "tool": "translate", "scope": "read", "arguments": arguments })
             }
+            ("POST", "/api/v1/grants") => samples::grant("Agent:lingua", "ToolSet:other"),
             ("POST", "/mcp") => json!({
                 "jsonrpc": "2.0", "id": 1, "method": "tools/call",
                 "params": { "name": "translate", "arguments": { "text": "a" } },
@@ -235,7 +239,7 @@ impl World {
     /// How many there are of what lists show.
     pub async fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
-        for list in ["tools", "users", "agents", "credentials", "api-keys"] {
+        for list in ["tools", "users", "agents", "credentials", "api-keys", "grants"] {
             counts.insert(list.to_owned(), self.list(list).await.len());
         }
         counts
