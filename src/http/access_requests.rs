@@ -21,6 +21,7 @@ use crate::approvals::{Approval, CancelApproval, Instead, RequestKey, ShowApprov
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::facts::ApprovalState;
+use crate::queries::model::{Named, Verb};
 use crate::{App, Error, Result};
 
 const PATH: &str = "/access/v1/requests";
@@ -30,30 +31,18 @@ const TOOL: &str = "tool";
 /// A request for access. Members that are not known here are passed over, as the profile wants it.
 #[derive(Deserialize, JsonSchema)]
 pub struct SubmissionBody {
-    subject: Entity,
-    resource: Entity,
-    action: ActionNamed,
+    /// `user` or `agent`.
+    subject: Named,
+    /// `tool`.
+    resource: Named,
+    /// `invoke`.
+    action: Verb,
     #[serde(default)]
     context: ContextBody,
     denial: DenialBody,
     /// Several in one are not taken; send one request for each.
     #[schemars(skip)]
     items: Option<Value>,
-}
-
-/// A subject or a resource of AuthZEN.
-#[derive(Deserialize, JsonSchema)]
-pub struct Entity {
-    /// `user` or `agent`; `tool`.
-    #[serde(rename = "type")]
-    kind: String,
-    id: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-pub struct ActionNamed {
-    /// `invoke`.
-    name: String,
 }
 
 /// What the call was refused with.

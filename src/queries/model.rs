@@ -68,20 +68,20 @@ pub struct Decision {
 #[schemars(rename = "EvaluationContext")]
 pub struct Told {
     /// For people.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// Why there was nothing to decide: `unknown_subject`, `unknown_action`, `unknown_resource`,
     /// `not_applicable` or `unacceptable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
     /// The ids of the policies that decided.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
     /// What would turn it into an allow.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fix: Vec<Fix>,
     /// JSON pointers of what was sent and did not count.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
     /// What kept one of several questions from being answered.
     #[serde(skip_serializing_if = "Option::is_none")]

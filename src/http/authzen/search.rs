@@ -69,7 +69,7 @@ struct SearchTold {
     /// How many decisions the page took.
     decisions: usize,
     /// JSON pointers of what was sent and did not count.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ignored: Vec<String>,
 }
 
