@@ -26,7 +26,7 @@ async fn answer(by: &Caller, body: &Value) -> Value {
 async fn newest(gate: &Gate, event: &str) -> Value {
     let admin = gate.admin().await;
     let path = format!("/api/v1/audit-events?action={event}&page_size=1");
-    admin.get(&path).await.expect(200)["items"][0].clone()
+    admin.get(&path).await.expect(200)["items"][0]["entry"].clone()
 }
 
 #[tokio::test]
