@@ -26,6 +26,7 @@ use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
+use crate::decisions::Decisions;
 use crate::directory::{Directory, NewUser, Roles, User};
 use crate::gateway::{self, Gateway, Prober};
 use crate::grants::Grants;
@@ -109,7 +110,8 @@ impl App {
             .context("reading where the audit stands")?;
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let world = world(settings, (&db, &ledger, &outbound), &clock).await?;
-        let World { directory, registry, credentials, api_keys, approvals, grants } = world.clone();
+        let World { directory, registry, credentials, api_keys, approvals, grants, .. } =
+            world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
         let secrets = Arc::new(secrets);
@@ -316,6 +318,7 @@ async fn world(
         clock: clock.clone(),
     };
     Ok(World {
+        decisions: Arc::new(Decisions::new(db.clone())),
         approvals: Arc::new(Approvals::new(settings, parts)),
         grants: Arc::new(Grants::load(db.clone(), ledger.clone(), clock.clone()).await?),
         directory,

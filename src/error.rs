@@ -143,11 +143,19 @@ pub struct Denial {
 #[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Fix {
     /// `mfa`, `reauth`, `approval`, `confirm`, `scopes`, `ttl`, `wait`, `time`, `network`,
-    /// `mandate`, `review` or `probe`.
+    /// `mandate`, `review`, `probe` or `argument`.
     pub kind: String,
     pub detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
+    /// Which argument of the call, by JSON pointer (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// What to use: the seconds of a `ttl`, the number of an `argument`, the name of a `network`, the
+    /// instant of a `time` or `wait`; of `scopes`, those that the `token` must hold besides and those
+    /// to `ask` for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<serde_json::Value>,
     /// The scopes that the access token lacks, for the challenge that names them.
     #[serde(skip)]
     pub token_scopes: Vec<String>,

@@ -39,6 +39,8 @@ pub mod credentials {
     pub mod verify;
 }
 #[cfg(feature = "server")]
+pub mod decisions;
+#[cfg(feature = "server")]
 pub mod directory;
 #[cfg(feature = "server")]
 pub mod enrolment;

@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use super::action::Resource;
 use super::behalf::Party;
 use super::case::{Case, Named, Recorded};
+use super::explain::{Network, Reach};
 use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, Risk, SessionFacts};
 use super::remembered::{Graph, Remembered, Second, Told};
 use super::uid;
@@ -28,6 +29,9 @@ use crate::policy::{Bundle, Fix, Link, Ungrantable};
 
 /// Microseconds in a second.
 const MICROS: i64 = 1_000_000;
+
+/// How many of the named networks a search for another one looks at.
+const NETWORKS_MAX: usize = 16;
 
 /// A hundred years.
 const AGES: Age = Age::from_millis(100 * 365 * 86_400_000);
@@ -130,6 +134,7 @@ impl Answer {
 pub struct Decider {
     bundle: ArcSwap<Bundle>,
     surroundings: Surroundings,
+    networks: Arc<[Network]>,
     grants: Shared,
     clock: Clock,
     authorizer: Authorizer,
@@ -146,6 +151,7 @@ impl Decider {
     ) -> Decider {
         Decider {
             bundle,
+            networks: surroundings.networks(),
             surroundings,
             grants,
             clock,
@@ -189,19 +195,6 @@ impl Decider {
             Some(_) => Arc::new(make()?),
         };
         self.asked(party, action, bundle, told)
-    }
-
-    /// The same question on other facts: what would be, if.
-    pub fn suppose(
-        &self,
-        party: Party<'_>,
-        answer: &Answer,
-        question: &Question<'_>,
-        facts: Facts,
-    ) -> Result<Outcome> {
-        let told = Arc::new(Told::new(facts)?);
-        let asked = self.asked(party, question.action, answer.bundle.clone(), told)?;
-        asked.about(question.resource)
     }
 
     fn asked(
@@ -300,22 +293,40 @@ impl Decider {
         Ok(Arc::new(ClockFacts::at(at, &self.surroundings.home, bundle.zones())?))
     }
 
-    /// The names of the networks that the settings name.
-    pub fn zone_names(&self) -> impl Iterator<Item = &str> {
-        self.surroundings.zones.keys().map(String::as_str)
+    /// What could be for a request that costs this much, in millionths of a US dollar.
+    pub fn reach(&self, cost_micros: u64) -> Reach {
+        let home = self.surroundings.home.clone();
+        Reach { home, networks: self.networks.clone(), cost_micros }
     }
 
     /// What is known of an address.
     pub fn net_facts(&self, ip: IpAddr) -> NetFacts {
-        let country = self.surroundings.places.country(ip).map(|it| it.to_string());
+        self.surroundings.facts_of(ip)
+    }
+}
+
+impl Surroundings {
+    fn facts_of(&self, ip: IpAddr) -> NetFacts {
+        let country = self.places.country(ip).map(|it| it.to_string());
         NetFacts::new(ip, self.zones_of(ip), country)
     }
 
     fn zones_of(&self, ip: IpAddr) -> BTreeSet<String> {
         let ip = ip.to_canonical();
         let holds = |nets: &[IpNet]| nets.iter().any(|it| it.contains(&ip));
-        let zones = self.surroundings.zones.iter().filter(|(_, nets)| holds(nets));
+        let zones = self.zones.iter().filter(|(_, nets)| holds(nets));
         zones.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Where a request could come from: an address of each of the named networks.
+    fn networks(&self) -> Arc<[Network]> {
+        let address = |it: &IpNet| it.hosts().next().unwrap_or_else(|| it.addr());
+        let all = self.zones.iter().flat_map(|(name, nets)| nets.iter().map(move |it| (name, it)));
+        let network = |(name, net): (&String, &IpNet)| Network {
+            name: name.clone(),
+            facts: self.facts_of(address(net)),
+        };
+        all.take(NETWORKS_MAX).map(network).collect()
     }
 }
 

@@ -5,11 +5,10 @@ mod action;
 mod behalf;
 pub mod case;
 mod decide;
-mod explain;
+pub mod explain;
 pub mod facts;
 mod hypothesis;
 mod permit;
-mod probed;
 pub mod quota;
 mod remembered;
 mod scope;
@@ -26,6 +25,7 @@ use uuid::Uuid;
 
 use self::behalf::Party;
 use self::decide::{Answer, Decider, Question};
+use self::explain::{Pace, Reach};
 use self::facts::Particulars;
 use self::quota::Quota;
 pub use self::scope::ScopeResource;
@@ -33,7 +33,7 @@ use self::verdict::Outcome as Verdict;
 use crate::audit::{Decision, Entry, Ledger, Outcome, Target};
 use crate::authn::{Caller, Via};
 use crate::clock::Clock;
-use crate::error::Denial;
+use crate::error::{Denial, Fix};
 use crate::policy::Bundle;
 use crate::{Error, Result, metrics};
 
@@ -83,6 +83,16 @@ impl Authz {
     /// The bundle that decides now.
     pub fn bundle(&self) -> Arc<Bundle> {
         self.decider.bundle()
+    }
+
+    /// The bundle of this digest, where it is at hand.
+    pub fn bundle_of(&self, digest: &str) -> Option<Arc<Bundle>> {
+        Some(self.bundle()).filter(|it| it.digest() == digest)
+    }
+
+    /// What could be, for a request that costs this much: millionths of a US dollar.
+    pub fn reach(&self, cost_micros: u64) -> Reach {
+        self.decider.reach(cost_micros)
     }
 
     /// Makes `bundle` the one that decides. Decisions under way keep the one they began with.
@@ -269,12 +279,19 @@ impl Authz {
         if self.is_hidden(party, question.action, question.resource) {
             return Error::NotFound;
         }
-        let fixes = explain::fixes(&self.decider, party, question, &answer);
+        let fixes = self.fixes(party, question, &answer);
         let detail = answer.detail();
         let quota = answer.is_quota_refusal() && fixes.len() == 1;
         let reasons = answer.outcome.reasons;
         let denial = Box::new(Denial { decision_id, reasons, detail, fixes });
         if quota { Error::QuotaExceeded(denial) } else { Error::Denied(denial) }
+    }
+
+    /// What would turn it into an allow.
+    fn fixes(&self, party: Party<'_>, question: &Question<'_>, answer: &Answer) -> Vec<Fix> {
+        let case = answer.case(party, question);
+        let reach = self.reach(question.cost_micros);
+        explain::cure(&case, &answer.bundle, &reach, Pace::Denial).fixes
     }
 
     /// Whether what this action is about must not be known to whoever asked in vain.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::approvals::Approvals;
 use crate::authn::api_keys::ApiKeys;
 use crate::credentials::Credentials;
+use crate::decisions::Decisions;
 use crate::directory::Directory;
 use crate::grants::Grants;
 use crate::registry::Registry;
@@ -18,4 +19,5 @@ pub struct World {
     pub api_keys: Arc<ApiKeys>,
     pub approvals: Arc<Approvals>,
     pub grants: Arc<Grants>,
+    pub decisions: Arc<Decisions>,
 }

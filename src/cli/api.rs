@@ -66,6 +66,13 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+impl ApiArgs {
+    /// Whether a table is asked for, not JSON.
+    pub fn is_for_people(&self) -> bool {
+        self.output == Output::Table
+    }
+}
+
 impl Api {
     /// Elevates the token first, where the password came with it.
     pub async fn open(args: &ApiArgs) -> Result<Api, Failure> {
@@ -84,6 +91,17 @@ impl Api {
 
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
         done(self.client.get(path).await?)
+    }
+
+    /// What there is for people to read.
+    pub async fn text(&self, path: &str) -> Result<String, Failure> {
+        match self.client.plain(path).await? {
+            (status, text) if status.is_success() => Ok(text),
+            (status, text) => {
+                let problem = serde_json::from_str(&text).unwrap_or_default();
+                Err(Failure::Refused { status: status.as_u16(), problem })
+            }
+        }
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {

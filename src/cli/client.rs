@@ -114,6 +114,13 @@ impl Client {
         Ok(self.request(Method::GET, path).send().await?.error_for_status()?.text().await?)
     }
 
+    /// As plain text, where there is such a form.
+    pub async fn plain(&self, path: &str) -> anyhow::Result<(StatusCode, String)> {
+        let request = self.request(Method::GET, path).header("accept", "text/plain");
+        let answer = request.send().await?;
+        Ok((answer.status(), answer.text().await?))
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match &self.token {

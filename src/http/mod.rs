@@ -12,6 +12,7 @@ mod authzen;
 mod call;
 mod challenge;
 mod credentials;
+mod decisions;
 pub mod describe;
 pub mod distinct;
 mod docs;

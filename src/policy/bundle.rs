@@ -18,6 +18,7 @@ use super::links::{self, Link, Ungrantable};
 use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
+use super::reads::{self, Reads};
 use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
@@ -37,6 +38,7 @@ pub struct Bundle {
     shapes: HashMap<EntityUid, Shape>,
     slices: Slices,
     zones: Vec<String>,
+    reads: BTreeMap<String, Reads>,
     token_scopes: BTreeSet<String>,
     vocabulary: Vocabulary,
     kept: Kept,
@@ -130,6 +132,7 @@ impl Bundle {
             digest: digest(&sources),
             slices: Slices::of(&schema, &policies, &actions),
             zones: syntax::zones(&written),
+            reads: reads::of(&written),
             token_scopes: syntax::token_scopes(&policies, &actions),
             sources,
             schema,
@@ -246,6 +249,11 @@ impl Bundle {
     /// All of them, by `@id`.
     pub fn metas(&self) -> &BTreeMap<String, Meta> {
         &self.meta
+    }
+
+    /// What the conditions of a policy or template look at, by its `@id`.
+    pub fn reads(&self, id: &str) -> Option<&Reads> {
+        self.reads.get(id)
     }
 
     /// The IANA zones that policies read: what the clock's facts must hold.

@@ -49,10 +49,11 @@ pub enum Fix {
     Mandate,
     Review,
     Probe,
+    Argument,
 }
 
 impl Fix {
-    const ALL: [Fix; 12] = [
+    const ALL: [Fix; 13] = [
         Fix::Mfa,
         Fix::Reauth,
         Fix::Approval,
@@ -65,6 +66,7 @@ impl Fix {
         Fix::Mandate,
         Fix::Review,
         Fix::Probe,
+        Fix::Argument,
     ];
 
     /// The word that stands in `@fix`.
@@ -82,6 +84,7 @@ impl Fix {
             Fix::Mandate => "mandate",
             Fix::Review => "review",
             Fix::Probe => "probe",
+            Fix::Argument => "argument",
         }
     }
 

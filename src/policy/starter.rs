@@ -26,6 +26,7 @@ pub const FILES: &[(&str, &str)] = files![
     "policies/80-admin.cedar",
     "policies/85-queries.cedar",
     "policies/templates/grant.cedar",
+    "policies/tests/decisions.json",
     "policies/tests/grants.json",
     "policies/tests/queries.json",
     "policies/tests/table.json",

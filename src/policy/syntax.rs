@@ -42,9 +42,16 @@ pub(super) fn written(set: &PolicySet) -> Result<Vec<Written>, PstConstructionEr
 impl Written {
     /// Calls `seen` for every expression of every clause.
     pub(super) fn walk<'a>(&'a self, seen: &mut dyn FnMut(&'a Expr)) {
-        for Clause::When(it) | Clause::Unless(it) in &self.clauses {
-            walk(it, seen);
+        for clause in self.expressions() {
+            walk(clause, seen);
         }
+    }
+
+    /// What each of its clauses asks.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        self.clauses.iter().map(|clause| match clause {
+            Clause::When(it) | Clause::Unless(it) => &**it,
+        })
     }
 }
 
@@ -57,7 +64,7 @@ pub(super) fn walk<'a>(expression: &'a Expr, seen: &mut dyn FnMut(&'a Expr)) {
 }
 
 /// What an expression is made of.
-pub(super) fn children(expression: &Expr) -> Vec<&Expr> {
+pub fn children(expression: &Expr) -> Vec<&Expr> {
     match expression {
         Expr::UnaryOp { expr, .. }
         | Expr::GetAttr { expr, .. }

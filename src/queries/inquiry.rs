@@ -15,6 +15,7 @@ use super::scopes::Scopes;
 use crate::Result;
 use crate::authn::Caller;
 use crate::authz::case::Case;
+use crate::authz::explain::{self, Pace};
 use crate::authz::facts::Facts;
 use crate::authz::uid::NAMESPACE;
 use crate::authz::verdict::Outcome;
@@ -25,6 +26,8 @@ use crate::policy::Bundle;
 /// The name that COAZ has for calling a tool.
 pub const TOOLS_CALL: &str = "tools/call";
 const INVOKE: &str = "invoke";
+/// Denials of one request for which it is looked what would help.
+const CURES_MAX: usize = 5;
 
 /// Who asks, and what there is to ask about.
 pub struct Inquiry<'a> {
@@ -35,6 +38,7 @@ pub struct Inquiry<'a> {
     pub credential_ttl_seconds: u64,
     pub(super) scopes: Scopes,
     decisions: AtomicUsize,
+    cures: AtomicUsize,
 }
 
 /// One question, with those it names found.
@@ -57,8 +61,15 @@ pub(super) struct Who {
 impl<'a> Inquiry<'a> {
     pub fn new(authz: &'a Authz, caller: &'a Caller, credential_ttl_seconds: u64) -> Inquiry<'a> {
         let names = Names::new(authz.bundle(), authz.world());
-        let (scopes, decisions) = (Scopes::default(), AtomicUsize::new(0));
-        Inquiry { authz, caller, names, credential_ttl_seconds, scopes, decisions }
+        Inquiry {
+            authz,
+            caller,
+            names,
+            credential_ttl_seconds,
+            scopes: Scopes::default(),
+            decisions: AtomicUsize::new(0),
+            cures: AtomicUsize::new(0),
+        }
     }
 
     pub fn bundle(&self) -> &Arc<Bundle> {
@@ -72,6 +83,11 @@ impl<'a> Inquiry<'a> {
 
     pub(super) fn count(&self, decisions: usize) {
         self.decisions.fetch_add(decisions, Ordering::Relaxed);
+    }
+
+    /// Whether what would help is still looked for: that takes many decisions.
+    fn has_turn(&self) -> bool {
+        self.cures.fetch_add(1, Ordering::Relaxed) < CURES_MAX
     }
 
     pub fn question<'q>(&self, asked: &'q Asked) -> Question<'q> {
@@ -135,10 +151,12 @@ impl<'a> Inquiry<'a> {
             Err(closed) => return Ok(closed.ignoring(ignored)),
         };
         self.tell(&mut who.facts, given, &particular, &mut ignored);
+        let cost = particular.takes.map_or(0, |it| it.cost_micros.unsigned_abs());
         let (case, outcome) = self.decide(&who, &uid, (&thing, about), particular)?;
-        let answer =
-            self.answered(&case, outcome, matches!(thing, Thing::Declared(..)) && !trusted);
-        Ok(answer.ignoring(ignored))
+        if !outcome.allow && !trusted && matches!(thing, Thing::Declared(..)) {
+            return Ok(unknown_resource().ignoring(ignored));
+        }
+        Ok(self.answered(&case, outcome, cost).ignoring(ignored))
     }
 
     /// Somebody, with what is told of them: the caller's own session for the caller, and for others
@@ -320,19 +338,21 @@ impl<'a> Inquiry<'a> {
         Ok((case, outcome))
     }
 
-    /// What is told of a decision. Of things that the caller may not know of, no more than no.
-    fn answered(&self, _: &Case, outcome: Outcome, discreet: bool) -> Decision {
-        if discreet && !outcome.allow {
-            return unknown_resource();
-        }
-        let title = |id: &String| self.bundle().meta(id).map(|it| it.title.clone());
+    /// What is told of a decision, and of a denial what would help.
+    fn answered(&self, case: &Case, outcome: Outcome, cost_micros: u64) -> Decision {
+        let title = |id: &String| explain::meta(self.bundle(), case, id).map(|it| it.title.clone());
         let titles: Vec<String> = outcome.reasons.iter().filter_map(title).collect();
         let reason = match (&outcome.errors.is_empty(), titles.is_empty()) {
             (false, _) => "a policy failed to evaluate, so nothing is allowed".to_owned(),
             (true, true) => "no policy permits it".to_owned(),
             (true, false) => titles.join("; "),
         };
-        let told = Told { reason, policies: outcome.reasons, ..Told::default() };
+        let mut told = Told { reason, policies: outcome.reasons, ..Told::default() };
+        let cured = !outcome.allow && outcome.errors.is_empty() && self.has_turn();
+        if cured {
+            let reach = self.authz.reach(cost_micros);
+            told.fix = explain::cure(case, self.bundle(), &reach, Pace::Denial).fixes;
+        }
         Decision { decision: outcome.allow, context: told }
     }
 }

@@ -21,6 +21,7 @@ mod cli;
 mod decisions;
 mod delegation;
 mod dockerfile;
+mod explain;
 mod factors;
 mod faults;
 mod federation;

@@ -100,6 +100,9 @@ const ASKED_AT_SIGN_IN: &[&str] = &[
 /// What steps of an enrolment ask in place of `enroll_factor`, once there is a factor.
 const ASKED_BESIDE_A_FACTOR: &[&str] = &["add_factor"];
 
+/// What is asked when a decision is looked at, besides whether that may be seen at all.
+const ASKED_OF_A_DECISION: &[&str] = &["inspect_decision"];
+
 /// Actions that policies can speak of already, and that nothing can ask for yet.
 const AWAITING: &[&str] = &[
     "activate_policy",
@@ -165,7 +168,7 @@ fn every_action_of_the_schema_has_a_route_and_every_route_an_action() {
     });
     let inside = IDENTIFIED.iter().map(|(_, action)| action);
     let inside = inside.chain(ASKED_AT_SIGN_IN).chain(ASKED_BESIDE_A_FACTOR);
-    let inside = inside.chain(ASKED_WITH_QUESTIONS).copied();
+    let inside = inside.chain(ASKED_WITH_QUESTIONS).chain(ASKED_OF_A_DECISION).copied();
     let asked: BTreeSet<String> = guarded.chain(inside).map(str::to_owned).collect();
     let unknown: Vec<_> = asked.difference(&known).collect();
     assert!(unknown.is_empty(), "the schema does not know {unknown:?}");
@@ -201,6 +204,7 @@ struct Things {
     mandate: String,
     approval: String,
     grant: String,
+    decision: String,
 }
 
 impl Things {
@@ -228,6 +232,7 @@ impl Things {
         let things = Things {
             grant: text(&grant["id"]),
             approval: text(&approval["approval"]["id"]),
+            decision: text(&vended["decision_id"]),
             mandate: text(&mandate["id"]),
             key: text(&key["id"]),
             user,
@@ -251,6 +256,7 @@ impl Things {
             ("mandate", &self.mandate),
             ("approval", &self.approval),
             ("grant", &self.grant),
+            ("decision", &self.decision),
             ("role", "auditor"),
             ("version", "1.0.0"),
             ("factor", "019aa111-0000-7000-8000-000000000000"),

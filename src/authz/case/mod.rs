@@ -134,7 +134,7 @@ impl Case {
     }
 
     /// Grants to it, and to what it is a member of.
-    fn links_of(&self, principal: &EntityUid) -> Vec<Arc<Link>> {
+    pub(in crate::authz) fn links_of(&self, principal: &EntityUid) -> Vec<Arc<Link>> {
         let entity = self.entity(principal).cloned();
         let parents = entity.map(|it| it.into_inner().2).unwrap_or_default();
         let is_its = |it: &&Arc<Link>| {

@@ -1,6 +1,7 @@
 //! `gatewright policy …`: what a policy author runs before a commit.
 
 mod check;
+mod explain;
 mod folders;
 mod test;
 
@@ -20,12 +21,16 @@ pub enum PolicyCommand {
     Check(Folders),
     /// Run the decision tables, and look for policies that no row would miss
     Test(Folders),
+    /// Say why a decision is what it is: every condition with its value, and the smallest change that
+    /// flips it
+    Explain(Box<explain::ExplainArgs>),
 }
 
-pub fn run(command: &PolicyCommand) -> anyhow::Result<ExitCode> {
+pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
-        PolicyCommand::Check(folders) => check::check(folders),
-        PolicyCommand::Test(folders) => test::test(folders),
+        PolicyCommand::Check(folders) => check::check(&folders),
+        PolicyCommand::Test(folders) => test::test(&folders),
+        PolicyCommand::Explain(args) => return explain::run(*args).await,
     };
     Ok(match done {
         Ok(line) => {

@@ -8,7 +8,9 @@ use super::super::credentials::{
 };
 use super::super::list::Page;
 use super::super::route::Route;
-use super::super::{access_requests, approvals, audit, credentials, forward_auth, grants};
+use super::super::{
+    access_requests, approvals, audit, credentials, decisions, forward_auth, grants,
+};
 use super::PAGE;
 
 pub fn vending() -> Vec<Route> {
@@ -160,6 +162,27 @@ pub fn requests_for_access() -> Vec<Route> {
         .about("Take a request for access back")
         .takes::<access_requests::CancellationBody>()
         .gives::<access_requests::TaskAnswer>(),
+    ]
+}
+
+pub fn decided() -> Vec<Route> {
+    vec![
+        Route::guarded(
+            Method::GET,
+            "/api/v1/decisions/{decision}",
+            decisions::parse_show,
+            decisions::get,
+        )
+        .about("One decision: who asked what, what the policies were told, and which decided")
+        .gives::<decisions::DecisionView>(),
+        Route::guarded(
+            Method::GET,
+            "/api/v1/decisions/{decision}/explain",
+            decisions::parse_explain,
+            decisions::explain,
+        )
+        .about("Why, and the smallest change that flips it; as text for `Accept: text/plain`")
+        .gives::<decisions::ExplainAnswer>(),
     ]
 }
 

@@ -9,7 +9,7 @@ mod tools;
 
 use warp::http::Method;
 
-use self::access::{auditing, granting, human_in_the_loop, requests_for_access, vending};
+use self::access::{auditing, decided, granting, human_in_the_loop, requests_for_access, vending};
 use self::authzen::questions;
 use self::open::{health_and_docs, keys_and_feeds};
 use self::principals::{delegation, keys, machines, people};
@@ -45,6 +45,7 @@ pub fn routes() -> Vec<Route> {
         ("Approvals", human_in_the_loop()),
         ("Access requests", requests_for_access()),
         ("Access questions", questions()),
+        ("Decisions", decided()),
         ("Audit", auditing()),
     ];
     let filed = |(tag, routes): (&'static str, Vec<Route>)| {

@@ -66,6 +66,7 @@ impl World {
             ("{grant}", text(&grant, "id")),
             ("{mandate}", text(&mandate, "id")),
             ("{approval}", text(&waiting["approval"], "id")),
+            ("{decision}", text(&access, "decision_id")),
             ("{key}", text(&key, "id")),
             ("{tool}", text(&tool, "id")),
             ("{user}", text(&user, "id")),

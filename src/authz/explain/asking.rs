@@ -1,0 +1,210 @@
+//! Asking again and again, within a budget, and remembering who said no.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{
+    ActionConstraint, Effect, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
+};
+
+use super::Reach;
+use super::cure::{Cures, moving};
+use crate::authz::case::Case;
+use crate::policy::{Bundle, Reads};
+
+/// What every search asks with.
+pub struct Asking<'a> {
+    pub bundle: &'a Bundle,
+    pub reach: &'a Reach,
+    pub possible: Cures,
+    left: Cell<usize>,
+    asked: Cell<usize>,
+    /// Policies that stood in the way at some point: their literals are worth trying.
+    seen: RefCell<BTreeSet<String>>,
+    /// For each principal, the permits that are about such requests and look at something that can
+    /// be moved.
+    permits: RefCell<BTreeMap<EntityUid, BTreeSet<String>>>,
+}
+
+/// The budget is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent;
+
+/// What became of one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Allow,
+    /// Each of these would have to be moved, by one of these changes.
+    Deny(BTreeMap<Denier, Cures>),
+    /// Nothing that can be supposed makes sense of it.
+    Never,
+}
+
+/// Somebody who says no.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Denier {
+    /// A forbid, by its id.
+    Forbid(String),
+    /// No permit applies to this principal.
+    NoPermit(EntityUid),
+}
+
+impl<'a> Asking<'a> {
+    /// With a budget of so many evaluations.
+    pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Cures, budget: usize) -> Self {
+        Asking {
+            bundle,
+            reach,
+            possible,
+            left: Cell::new(budget),
+            asked: Cell::new(0),
+            seen: RefCell::default(),
+            permits: RefCell::default(),
+        }
+    }
+
+    /// How many evaluations it took so far.
+    pub fn asked(&self) -> usize {
+        self.asked.get()
+    }
+
+    /// Whether everybody concerned is allowed it.
+    pub fn allows(&self, case: &Case) -> Result<bool, Spent> {
+        Ok(self.ask(case)? == Said::Allow)
+    }
+
+    /// What the policies say, and what they would have to be shown instead.
+    pub fn ask(&self, case: &Case) -> Result<Said, Spent> {
+        for principal in case.principals() {
+            self.spend()?;
+            let Ok(outcome) = case.decide_for(principal, self.bundle) else {
+                return Ok(Said::Never);
+            };
+            if !outcome.errors.is_empty() {
+                return Ok(Said::Never);
+            }
+            if outcome.allow {
+                continue;
+            }
+            if outcome.reasons.is_empty() {
+                let permits = self.permits(case, principal);
+                let cures = self.moving_any(&permits, case);
+                self.seen.borrow_mut().extend(permits);
+                let denier = Denier::NoPermit(principal.clone());
+                return Ok(Said::Deny([(denier, cures)].into()));
+            }
+            let of_one = |id: &String| {
+                let cures = self.moving_any(&[id.clone()].into(), case);
+                (Denier::Forbid(id.clone()), cures)
+            };
+            let deniers = outcome.reasons.iter().map(of_one).collect();
+            self.seen.borrow_mut().extend(outcome.reasons);
+            return Ok(Said::Deny(deniers));
+        }
+        match case.others {
+            Some(_) => Ok(Said::Allow),
+            // Somebody who would have to be asked is gone, or gave no mandate.
+            None => Ok(Said::Never),
+        }
+    }
+
+    /// What the policies read that stood in the way so far.
+    pub fn seen(&self, case: &Case) -> Vec<&'a Reads> {
+        self.seen.borrow().iter().filter_map(|id| self.reads(id, case)).collect()
+    }
+
+    /// How many they are.
+    pub fn seen_count(&self) -> usize {
+        self.seen.borrow().len()
+    }
+
+    /// What all the policies about such requests of this principal read.
+    pub fn slice(&self, case: &Case, principal: &EntityUid) -> Vec<&'a Reads> {
+        let kinds = (principal.type_name(), case.resource.type_name());
+        let slice = self.bundle.slice(kinds.0, &case.action, kinds.1);
+        let read = slice.policies().filter_map(|it| self.bundle.reads(it.id().as_ref()));
+        read.chain(case.links.iter().filter_map(|it| self.bundle.reads(&it.template))).collect()
+    }
+
+    /// The policy that decides under this id: a grant is its template.
+    pub fn reads(&self, id: &str, case: &Case) -> Option<&'a Reads> {
+        let link = case.links.iter().find(|it| it.id == id);
+        self.bundle.reads(link.map_or(id, |it| it.template.as_str()))
+    }
+
+    fn spend(&self) -> Result<(), Spent> {
+        let left = self.left.get().checked_sub(1).ok_or(Spent)?;
+        self.left.set(left);
+        self.asked.set(self.asked.get() + 1);
+        Ok(())
+    }
+
+    fn moving_any(&self, ids: &BTreeSet<String>, case: &Case) -> Cures {
+        let reads = ids.iter().filter_map(|id| self.reads(id, case));
+        reads.flat_map(|it| moving(it, &self.possible)).collect()
+    }
+
+    /// The permits whose conditions alone keep them from applying to this principal's request, as
+    /// far as anything could change that.
+    fn permits(&self, case: &Case, principal: &EntityUid) -> BTreeSet<String> {
+        if let Some(known) = self.permits.borrow().get(principal) {
+            return known.clone();
+        }
+        let is_moved = |it: &Policy| {
+            let reads = self.reads(it.id().as_ref(), case);
+            reads.is_some_and(|it| !moving(it, &self.possible).is_empty())
+        };
+        let slice = slice_for(case, principal, self.bundle);
+        let all = slice.iter().flat_map(PolicySet::policies);
+        let permits = all.filter(|it| it.effect() == Effect::Permit && is_moved(it));
+        let found = in_scope(case, principal, self.bundle, permits);
+        self.permits.borrow_mut().insert(principal.clone(), found.clone());
+        found
+    }
+}
+
+/// The policies, and grants, that are about requests of this kind.
+pub fn slice_for(case: &Case, principal: &EntityUid, bundle: &Bundle) -> Option<PolicySet> {
+    let kinds = (principal.type_name(), case.resource.type_name());
+    let links = case.links_of(principal);
+    bundle.slice_with(kinds.0, &case.action, kinds.1, &links).ok()
+}
+
+/// Those of `policies` that are about this very request, whatever their conditions say of it.
+pub fn in_scope<'a>(
+    case: &Case,
+    principal: &EntityUid,
+    bundle: &Bundle,
+    policies: impl IntoIterator<Item = &'a Policy>,
+) -> BTreeSet<String> {
+    let Ok((_, entities)) = case.request_for(principal, bundle) else { return BTreeSet::new() };
+    let within =
+        |it: &EntityUid, group: &EntityUid| it == group || entities.is_ancestor_of(group, it);
+    let is_principal = |policy: &Policy| match policy.principal_constraint() {
+        PrincipalConstraint::Any => true,
+        PrincipalConstraint::Eq(it) => *principal == it,
+        PrincipalConstraint::In(it) => within(principal, &it),
+        PrincipalConstraint::Is(kind) => *principal.type_name() == kind,
+        PrincipalConstraint::IsIn(kind, it) => {
+            *principal.type_name() == kind && within(principal, &it)
+        }
+    };
+    let is_action = |policy: &Policy| match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(it) => case.action == it,
+        ActionConstraint::In(groups) => groups.iter().any(|it| within(&case.action, it)),
+    };
+    let resource = &case.resource;
+    let is_resource = |policy: &Policy| match policy.resource_constraint() {
+        ResourceConstraint::Any => true,
+        ResourceConstraint::Eq(it) => *resource == it,
+        ResourceConstraint::In(it) => within(resource, &it),
+        ResourceConstraint::Is(kind) => *resource.type_name() == kind,
+        ResourceConstraint::IsIn(kind, it) => {
+            *resource.type_name() == kind && within(resource, &it)
+        }
+    };
+    let about =
+        policies.into_iter().filter(|it| is_principal(it) && is_action(it) && is_resource(it));
+    about.map(|it| it.id().to_string()).collect()
+}

@@ -1,0 +1,317 @@
+//! Which values are worth trying, and which of those that help are the best.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::EvalResult;
+use jiff::Timestamp;
+
+use super::asking::{Asking, Spent};
+use super::bounds::{self, TTL_SECONDS_MAX};
+use super::cure::{Cure, Cures};
+use super::later;
+use super::suppose::{Choice, required_scopes, scopes_of, suppose};
+use crate::authz::Resource as _;
+use crate::authz::case::Case;
+use crate::authz::facts::{Facts, Particulars};
+use crate::authz::scope::ScopeResource;
+use crate::authz::uid;
+use crate::policy::Reads;
+
+/// When something is worked out from times: how closely the moment is looked for, in seconds.
+const CLOSELY: i64 = 60;
+
+/// What was found out about values while searching.
+#[derive(Default)]
+pub struct Choices {
+    holdable: RefCell<BTreeMap<String, bool>>,
+}
+
+impl Choice {
+    /// The same without what was chosen for one change.
+    pub fn without(&self, cure: &Cure) -> Choice {
+        let mut rest = self.clone();
+        match cure {
+            Cure::Later => rest.at = None,
+            Cure::Argument(pointer) => rest.numbers.retain(|(it, _)| it != pointer),
+            Cure::Network => rest.network = None,
+            Cure::Ttl => rest.ttl_seconds = None,
+            Cure::Scopes => (rest.token, rest.ask) = (BTreeSet::new(), None),
+            _ => {}
+        }
+        rest
+    }
+}
+
+impl Choices {
+    /// Every choice that these changes leave, the soonest first.
+    pub fn of(
+        &self,
+        cures: &Cures,
+        case: &Case,
+        asking: &Asking<'_>,
+    ) -> Result<Vec<Choice>, Spent> {
+        let reads = asking.seen(case);
+        let mut choices = vec![Choice::default()];
+        if cures.contains(&Cure::Later) {
+            let instants = later::instants(&reads, &case.facts, asking.bundle, asking.reach);
+            choices = instants
+                .into_iter()
+                .map(|it| Choice { at: Some(it), ..Choice::default() })
+                .collect();
+        }
+        for pointer in cures.iter().filter_map(argument) {
+            let values = values_of(case, &reads, pointer);
+            choices = each(choices, &values, |choice, value| {
+                choice.numbers.push((pointer.clone(), *value));
+            });
+        }
+        if cures.contains(&Cure::Network) {
+            let all: Vec<usize> = (0..asking.reach.networks.len()).collect();
+            choices = each(choices, &all, |choice, at| choice.network = Some(*at));
+        }
+        if cures.contains(&Cure::Ttl) {
+            choices = each(choices, &[1], |choice, seconds| choice.ttl_seconds = Some(*seconds));
+        }
+        if cures.contains(&Cure::Scopes) {
+            let more = self.more_scopes(cures, case, &reads, asking)?;
+            let asks = asks(case, &reads);
+            choices = each(choices, &asks, |choice, ask| choice.ask = ask.clone());
+            choices.iter_mut().for_each(|it| it.token = more.clone());
+        }
+        Ok(choices)
+    }
+
+    /// The best of the values near those that were found to help: the longest lifetime, the number
+    /// nearest to the one that was sent, no scope that is not needed, and none that could be kept.
+    pub fn refined(
+        &self,
+        cures: &Cures,
+        mut choice: Choice,
+        case: &Case,
+        asking: &Asking<'_>,
+    ) -> Result<Choice, Spent> {
+        let holds =
+            |choice: &Choice| match suppose(case, cures, choice, asking.bundle, asking.reach) {
+                Some(supposed) => asking.allows(&supposed),
+                None => Ok(false),
+            };
+        sooner(&mut choice, case, asking, &holds)?;
+        nearer(&mut choice, case, &holds)?;
+        fewer_scopes(&mut choice, case, &holds)?;
+        longer(&mut choice, case, asking, &holds)?;
+        Ok(choice)
+    }
+
+    /// What another access token could hold besides, of what is looked for in one.
+    fn more_scopes(
+        &self,
+        cures: &Cures,
+        case: &Case,
+        reads: &[&Reads],
+        asking: &Asking<'_>,
+    ) -> Result<BTreeSet<String>, Spent> {
+        let looking = reads.iter().filter(|it| it.reads("token.scopes"));
+        let mut wanted: BTreeSet<String> = looking.flat_map(|it| it.scopes.clone()).collect();
+        wanted.extend(required_scopes(case));
+        let mandate = case.facts.delegation.as_ref().map(|it| it.mandate.as_ref());
+        let is_delegated = |scope: &String| match mandate {
+            Some(it) => {
+                cures.contains(&Cure::Mandate) || it.is_some_and(|it| it.scopes.contains(scope))
+            }
+            None => true,
+        };
+        let mut more = BTreeSet::new();
+        for scope in wanted.difference(&case.facts.token_scopes).filter(|it| is_delegated(it)) {
+            if self.could_hold(scope, case, asking)? {
+                more.insert(scope.clone());
+            }
+        }
+        Ok(more)
+    }
+
+    fn could_hold(&self, scope: &str, case: &Case, asking: &Asking<'_>) -> Result<bool, Spent> {
+        if let Some(known) = self.holdable.borrow().get(scope) {
+            return Ok(*known);
+        }
+        let resource = ScopeResource::new(scope);
+        let mut entities = case.entities.clone();
+        entities.extend(resource.entity().cloned());
+        let question = Case {
+            principal: case.principal.clone(),
+            action: uid::action("hold_scope"),
+            resource: resource.uid(),
+            others: Some(Vec::new()),
+            facts: Facts { delegation: None, particulars: Particulars::Base, ..case.facts.clone() },
+            entities,
+            links: case.links.clone(),
+        };
+        let holds = asking.allows(&question)?;
+        self.holdable.borrow_mut().insert(scope.to_owned(), holds);
+        Ok(holds)
+    }
+}
+
+fn argument(cure: &Cure) -> Option<&String> {
+    match cure {
+        Cure::Argument(pointer) => Some(pointer),
+        _ => None,
+    }
+}
+
+fn each<T>(choices: Vec<Choice>, values: &[T], set: impl Fn(&mut Choice, &T)) -> Vec<Choice> {
+    let with = |choice: &Choice, value: &T| {
+        let mut choice = choice.clone();
+        set(&mut choice, value);
+        choice
+    };
+    choices
+        .iter()
+        .flat_map(|it| values.iter().map(move |value| (it, value)))
+        .map(|(it, value)| with(it, value))
+        .collect()
+}
+
+fn number(case: &Case, pointer: &str) -> Option<i64> {
+    match &case.facts.particulars {
+        Particulars::Call { call, .. } => bounds::numbers(&call.arguments).get(pointer).copied(),
+        _ => None,
+    }
+}
+
+fn values_of(case: &Case, reads: &[&Reads], pointer: &str) -> Vec<i64> {
+    let now = number(case, pointer);
+    now.map_or_else(Vec::new, |now| bounds::values(reads.iter().copied(), pointer, now))
+}
+
+/// What could be asked for instead: the scopes as they are, those that tool and mandate offer, and
+/// those that the policies in the way name or don't name.
+fn asks(case: &Case, reads: &[&Reads]) -> Vec<Option<BTreeSet<String>>> {
+    let Particulars::Credential { ask, .. } = &case.facts.particulars else { return vec![None] };
+    let mut offered = scopes_of(case, "allowed_scopes");
+    if let Some(it) = &case.facts.delegation {
+        offered.retain(|scope| it.mandate.as_ref().is_some_and(|it| it.scopes.contains(scope)));
+    }
+    let looking = reads.iter().filter(|it| it.reads("ask.scopes"));
+    let named: BTreeSet<String> = looking.flat_map(|it| it.scopes.clone()).collect();
+    let within: BTreeSet<String> = ask.scopes.intersection(&offered).cloned().collect();
+    let variants = [
+        within.clone(),
+        within.difference(&named).cloned().collect(),
+        within.intersection(&named).cloned().collect(),
+    ];
+    let mut asks = vec![None];
+    for fewer in variants.into_iter().chain(within.into_iter().map(|it| [it].into())) {
+        let is_new = fewer != ask.scopes && !asks.contains(&Some(fewer.clone()));
+        if !fewer.is_empty() && is_new {
+            asks.push(Some(fewer));
+        }
+    }
+    asks
+}
+
+type Holds<'a> = dyn Fn(&Choice) -> Result<bool, Spent> + 'a;
+
+/// Where times are worked out, the hour that helps becomes the minute.
+fn sooner(
+    choice: &mut Choice,
+    case: &Case,
+    asking: &Asking<'_>,
+    holds: &Holds<'_>,
+) -> Result<(), Spent> {
+    let (Some(at), true) = (choice.at, asking.seen(case).iter().any(|it| it.computes_time)) else {
+        return Ok(());
+    };
+    let with = |second: i64| Choice { at: Timestamp::from_second(second).ok(), ..choice.clone() };
+    let (mut good, now) = (at.as_second(), case.facts.clock.now().as_second());
+    let mut bad = (good - 3_600).max(now);
+    while good - bad > CLOSELY {
+        // On full minutes, as hours are.
+        let middle = bad.midpoint(good);
+        let middle = middle + (CLOSELY - middle.rem_euclid(CLOSELY)).rem_euclid(CLOSELY);
+        if middle >= good {
+            break;
+        }
+        if holds(&with(middle))? { good = middle } else { bad = middle }
+    }
+    *choice = with(good);
+    Ok(())
+}
+
+fn nearer(choice: &mut Choice, case: &Case, holds: &Holds<'_>) -> Result<(), Spent> {
+    for at in 0..choice.numbers.len() {
+        let Some((pointer, good)) = choice.numbers.get(at).cloned() else { continue };
+        let Some(bad) = number(case, &pointer) else { continue };
+        let with = |value: i64| {
+            let mut other = choice.clone();
+            if let Some(it) = other.numbers.get_mut(at) {
+                it.1 = value;
+            }
+            other
+        };
+        let best = bounds::boundary(good, bad, |value| holds(&with(value)))?;
+        *choice = with(best);
+    }
+    Ok(())
+}
+
+fn fewer_scopes(choice: &mut Choice, case: &Case, holds: &Holds<'_>) -> Result<(), Spent> {
+    for scope in choice.token.clone() {
+        let mut fewer = choice.clone();
+        fewer.token.remove(&scope);
+        if holds(&fewer)? {
+            *choice = fewer;
+        }
+    }
+    let Particulars::Credential { ask, .. } = &case.facts.particulars else { return Ok(()) };
+    for scope in &ask.scopes {
+        let Some(asked) = &choice.ask else { break };
+        if !asked.contains(scope) {
+            let more = asked.iter().chain([scope]).cloned().collect();
+            let more = Choice { ask: Some(more), ..choice.clone() };
+            if holds(&more)? {
+                *choice = more;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn longer(
+    choice: &mut Choice,
+    case: &Case,
+    asking: &Asking<'_>,
+    holds: &Holds<'_>,
+) -> Result<(), Spent> {
+    if choice.ttl_seconds.is_none() {
+        return Ok(());
+    }
+    let with = |seconds: u64| Choice { ttl_seconds: Some(seconds), ..choice.clone() };
+    let remaining = case.facts.delegation.as_ref().map(|it| it.remaining_seconds);
+    let others = remaining.into_iter().chain(longest_of_tool(case));
+    let read = case.principals().flat_map(|it| asking.slice(case, it));
+    let mut refused = TTL_SECONDS_MAX + 1;
+    for seconds in bounds::lifetimes(read, others) {
+        if holds(&with(seconds))? {
+            let signed = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+            let best = bounds::boundary(signed(seconds), signed(refused), |it| {
+                holds(&with(it.unsigned_abs()))
+            })?;
+            *choice = with(best.unsigned_abs());
+            return Ok(());
+        }
+        refused = seconds;
+    }
+    Ok(())
+}
+
+/// The ceiling that the tool's publisher chose.
+fn longest_of_tool(case: &Case) -> Option<u64> {
+    let Some(Ok(EvalResult::ExtensionValue(text))) = case.entity(&case.resource)?.attr("max_ttl")
+    else {
+        return None;
+    };
+    let written = text.split('"').nth(1)?;
+    let ms = crate::policy::milliseconds(written)?;
+    u64::try_from(ms.div_euclid(1_000)).ok()
+}

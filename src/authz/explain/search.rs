@@ -1,0 +1,221 @@
+//! The smallest change that turns a denial into an allow: sets of changes by their size, each tried
+//! out, and none that cannot matter.
+//!
+//! Whoever says no looks at some facts only. A set that leaves all of those as they were is not
+//! tried: it would be refused by the same policy again.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard};
+
+use super::asking::{Asking, Denier, Said, Spent};
+use super::choices::Choices;
+use super::cure::{Cure, Cures, moving, possible};
+use super::suppose::{Choice, suppose};
+use super::{Pace, Reach};
+use crate::authz::case::Case;
+use crate::policy::{Bundle, Fix};
+
+/// More than this is no small change any more.
+const TOGETHER_MAX: usize = 5;
+/// More than this is looked for by one caller at a time: a denial costs nobody a quota.
+const QUICK_MAX: usize = 2;
+static SEARCHING: Mutex<()> = Mutex::new(());
+
+/// A set of changes that Cedar confirms, with the values that were chosen.
+#[derive(Clone, Debug)]
+pub struct Remedy {
+    pub cures: Cures,
+    pub choice: Choice,
+    /// The request with these changes.
+    pub case: Case,
+    /// Who said no before.
+    pub denied_by: Vec<Denier>,
+}
+
+/// What came of a search.
+#[derive(Debug)]
+pub struct Found {
+    pub remedy: Option<Remedy>,
+    /// False where the budget was used up before everything was tried.
+    pub complete: bool,
+    /// How many evaluations it took.
+    pub asked: usize,
+}
+
+/// Everything was denied by somebody who looks at none but these.
+struct Conflict {
+    cures: Cures,
+    deniers: Vec<Cures>,
+}
+
+struct Search<'a> {
+    case: &'a Case,
+    asking: Asking<'a>,
+    choices: Choices,
+    conflicts: Vec<Conflict>,
+    pace: Pace,
+    turn: Option<MutexGuard<'static, ()>>,
+}
+
+/// Looks for the smallest change after which `bundle` allows `case`.
+pub fn search(case: &Case, bundle: &Bundle, reach: &Reach, pace: Pace) -> Found {
+    let mut cures = possible(case, !reach.networks.is_empty());
+    let useful = {
+        let asking = Asking::new(bundle, reach, cures.clone(), 0);
+        let read = case.principals().flat_map(|it| asking.slice(case, it));
+        read.flat_map(|it| moving(it, &cures)).collect::<Cures>()
+    };
+    cures.retain(|it| useful.contains(it));
+    let mut search = Search {
+        case,
+        asking: Asking::new(bundle, reach, cures, pace.budget()),
+        choices: Choices::default(),
+        conflicts: Vec::new(),
+        pace,
+        turn: None,
+    };
+    let (remedy, complete) = match search.run() {
+        Ok(remedy) => (remedy, true),
+        Err(Spent) => (None, false),
+    };
+    Found { remedy, complete, asked: search.asking.asked() }
+}
+
+impl Search<'_> {
+    fn run(&mut self) -> Result<Option<Remedy>, Spent> {
+        let Said::Deny(deniers) = self.asking.ask(self.case)? else { return Ok(None) };
+        let denied_by: Vec<Denier> = deniers.keys().cloned().collect();
+        let hints = self.hints(&denied_by);
+        let deniers = deniers.into_values().collect();
+        self.conflicts.push(Conflict { cures: Cures::new(), deniers });
+        let largest = TOGETHER_MAX.min(self.asking.possible.len());
+        for size in 1..=largest {
+            for cures in self.sets(size, &hints) {
+                if self.is_hopeless(&cures) {
+                    continue;
+                }
+                self.take_turn(&cures)?;
+                if let Some(choice) = self.attempt(&cures)? {
+                    return self.confirmed(cures, choice, denied_by).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the policies that denied say would help: those are tried first.
+    fn hints(&self, denied_by: &[Denier]) -> Vec<Fix> {
+        let hint = |it: &Denier| match it {
+            Denier::Forbid(id) => super::meta(self.asking.bundle, self.case, id)?.fix,
+            Denier::NoPermit(_) => None,
+        };
+        denied_by.iter().filter_map(hint).collect()
+    }
+
+    /// Every set of this size, those that are hinted at first.
+    fn sets(&self, size: usize, hints: &[Fix]) -> Vec<Cures> {
+        let all: Vec<&Cure> = self.asking.possible.iter().collect();
+        let mut sets = Vec::new();
+        combine(&all, size, &mut Cures::new(), &mut sets);
+        let is_hinted = |it: &&Cure| hints.iter().any(|hint| it.hinted_by(*hint));
+        sets.sort_by_key(|it| std::cmp::Reverse(it.iter().filter(is_hinted).count()));
+        sets
+    }
+
+    /// Whether somebody who was in the way of fewer changes looks at none of the rest.
+    fn is_hopeless(&self, cures: &Cures) -> bool {
+        let blocks = |conflict: &Conflict| {
+            conflict.cures.is_subset(cures)
+                && conflict.deniers.iter().any(|moving| {
+                    moving.iter().all(|it| !cures.contains(it) || conflict.cures.contains(it))
+                })
+        };
+        self.conflicts.iter().any(blocks)
+    }
+
+    fn take_turn(&mut self, cures: &Cures) -> Result<(), Spent> {
+        if self.turn.is_none() && (cures.contains(&Cure::Later) || cures.len() > QUICK_MAX) {
+            self.turn = Some(match self.pace {
+                Pace::Denial => SEARCHING.try_lock().map_err(|_| Spent)?,
+                Pace::Explanation => {
+                    SEARCHING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The first choice of values with which these changes are enough.
+    fn attempt(&mut self, cures: &Cures) -> Result<Option<Choice>, Spent> {
+        let mut tried: Vec<Choice> = Vec::new();
+        let mut common: Option<BTreeSet<(Denier, Cures)>> = None;
+        loop {
+            let known = self.asking.seen_count();
+            for choice in self.choices.of(cures, self.case, &self.asking)? {
+                if tried.contains(&choice) {
+                    continue;
+                }
+                let supposed = self.suppose(cures, &choice);
+                match supposed.as_ref().map_or(Ok(Said::Never), |it| self.asking.ask(it))? {
+                    Said::Allow => return Ok(Some(choice)),
+                    Said::Deny(deniers) => {
+                        let deniers: BTreeSet<_> = deniers.into_iter().collect();
+                        common = Some(match common {
+                            None => deniers,
+                            Some(before) => before.intersection(&deniers).cloned().collect(),
+                        });
+                    }
+                    Said::Never => common = Some(BTreeSet::new()),
+                }
+                tried.push(choice);
+            }
+            // Who is in the way now may draw lines of its own.
+            if self.asking.seen_count() == known {
+                break;
+            }
+        }
+        let deniers = common.into_iter().flatten().map(|(_, moving)| moving).collect();
+        self.conflicts.push(Conflict { cures: cures.clone(), deniers });
+        Ok(None)
+    }
+
+    /// The best of the values, and no change that is not needed with them.
+    fn confirmed(
+        &self,
+        mut cures: Cures,
+        choice: Choice,
+        denied_by: Vec<Denier>,
+    ) -> Result<Remedy, Spent> {
+        let mut choice = self.choices.refined(&cures, choice, self.case, &self.asking)?;
+        for cure in cures.clone() {
+            let mut fewer = cures.clone();
+            fewer.remove(&cure);
+            let without = choice.without(&cure);
+            let supposed = self.suppose(&fewer, &without);
+            if cures.len() > 1 && supposed.is_some_and(|it| self.asking.allows(&it) == Ok(true)) {
+                (cures, choice) = (fewer, without);
+            }
+        }
+        let case = self.suppose(&cures, &choice).ok_or(Spent)?;
+        match self.asking.allows(&case)? {
+            true => Ok(Remedy { cures, choice, case, denied_by }),
+            false => Err(Spent),
+        }
+    }
+
+    fn suppose(&self, cures: &Cures, choice: &Choice) -> Option<Case> {
+        suppose(self.case, cures, choice, self.asking.bundle, self.asking.reach)
+    }
+}
+
+fn combine(rest: &[&Cure], size: usize, chosen: &mut Cures, sets: &mut Vec<Cures>) {
+    if size == 0 {
+        sets.push(chosen.clone());
+        return;
+    }
+    for (at, cure) in rest.iter().enumerate() {
+        chosen.insert((*cure).clone());
+        combine(rest.get(at + 1..).unwrap_or_default(), size - 1, chosen, sets);
+        chosen.remove(*cure);
+    }
+}

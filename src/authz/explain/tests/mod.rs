@@ -1,0 +1,106 @@
+//! That what is named helps, that less does not, and that nothing smaller was overlooked.
+
+mod examples;
+mod follow;
+mod scene;
+
+use proptest::prelude::*;
+
+use self::follow::{allows, follow, grid};
+use self::scene::{Scene, bundles, reach, scene};
+use super::{Cured, Pace, cure};
+use crate::authz::case::Case;
+use crate::error::Fix;
+use crate::policy::Bundle;
+
+/// The request after all these fixes.
+fn after(case: &Case, fixes: &[&Fix]) -> Case {
+    fixes.iter().fold(case.clone(), |case, fix| follow(&case, fix))
+}
+
+/// Whether no set of at most `size` changes on a coarse grid of values is enough.
+fn is_beyond(size: usize, case: &Case, bundle: &Bundle) -> Result<(), String> {
+    descend(size, case, &grid(case), bundle)
+}
+
+fn descend(
+    size: usize,
+    case: &Case,
+    rest: &[(&'static str, Vec<follow::Change>)],
+    bundle: &Bundle,
+) -> Result<(), String> {
+    if allows(case, bundle) {
+        return Err(String::new());
+    }
+    if size == 0 {
+        return Ok(());
+    }
+    for (at, (name, variants)) in rest.iter().enumerate() {
+        for variant in variants {
+            // What comes behind is done behind: time goes on before everything else.
+            let below = rest.get(at + 1..).unwrap_or_default();
+            descend(size - 1, &variant(case), below, bundle)
+                .map_err(|it| format!("{name} {it}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn check(scene: &Scene) -> Result<bool, TestCaseError> {
+    let bundle = &bundles()[scene.bundle];
+    let case = scene.case();
+    let before = allows(&case, bundle);
+    prop_assert_eq!(before, case.decide(bundle).is_ok_and(|it| it.allow));
+    if before {
+        prop_assert!(cure(&case, bundle, &reach(), Pace::Denial).fixes.is_empty());
+        return Ok(false);
+    }
+    let Cured { fixes, complete, asked, .. } = cure(&case, bundle, &reach(), Pace::Explanation);
+    prop_assert!(asked <= 300, "{asked} evaluations");
+    let all: Vec<&Fix> = fixes.iter().collect();
+    if fixes.is_empty() {
+        if complete {
+            let beyond = is_beyond(2, &case, bundle);
+            prop_assert!(beyond.is_ok(), "nothing was named, and this helps: {:?}", beyond);
+        }
+        return Ok(false);
+    }
+    prop_assert!(allows(&after(&case, &all), bundle), "they do not help: {:#?}", fixes);
+    for left_out in 0..all.len() {
+        let mut fewer = all.clone();
+        fewer.remove(left_out);
+        prop_assert!(!allows(&after(&case, &fewer), bundle), "{left_out} of {:#?}", fixes);
+    }
+    let beyond = is_beyond((all.len() - 1).min(2), &case, bundle);
+    prop_assert!(beyond.is_ok(), "{:?} is smaller than {:#?}", beyond, fixes);
+    Ok(true)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_named_fix_helps_and_nothing_smaller_does(scene in scene()) {
+        check(&scene)?;
+    }
+}
+
+#[test]
+fn a_search_takes_few_evaluations() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut denied, mut found, mut asked, mut most) = (0, 0, 0, 0);
+    for _ in 0..300 {
+        let scene = scene().new_tree(&mut runner).unwrap().current();
+        let (case, bundle) = (scene.case(), &bundles()[scene.bundle]);
+        let cured = cure(&case, bundle, &reach(), Pace::Denial);
+        if !allows(&case, bundle) {
+            denied += 1;
+            found += usize::from(!cured.fixes.is_empty());
+            asked += cured.asked;
+            most = most.max(cured.asked);
+        }
+    }
+    assert!(denied > 100 && found > 50, "{denied} denied, {found} of them cured");
+    assert!(asked / denied < 40 && most <= 150, "{asked} for {denied}, at most {most}");
+}
