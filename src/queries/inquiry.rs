@@ -118,9 +118,21 @@ impl<'a> Inquiry<'a> {
     /// # Errors
     /// None that the question is to blame for: what cannot be decided is answered with no.
     pub async fn answer(&self, question: &Question<'_>) -> Result<Decision> {
-        let Asked { subject, action, resource, context } = question.asked;
         let owner = question.tool_owner();
         let trusted = self.trusts(&question.subject.about, owner.as_deref())?;
+        let decision = self.answer_trusting(trusted, question).await?;
+        match decision.decision && question.asked.action.name == TOOLS_CALL {
+            true => self.also_as_mapped(question, decision).await,
+            false => Ok(decision),
+        }
+    }
+
+    pub(super) async fn answer_trusting(
+        &self,
+        trusted: bool,
+        question: &Question<'_>,
+    ) -> Result<Decision> {
+        let Asked { subject, action, resource, context } = question.asked;
         let mut ignored = Vec::new();
         let mut supplied = |of: &str, from: &Properties| match trusted {
             true => from.clone(),

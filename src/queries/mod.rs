@@ -3,6 +3,7 @@
 
 mod circumstances;
 mod inquiry;
+mod mapped;
 pub mod model;
 mod names;
 mod overlay;
@@ -13,5 +14,6 @@ mod scopes;
 mod search;
 
 pub use self::inquiry::{Inquiry, Question};
+pub use self::names::Names;
 pub use self::right::{QueryAccess, SearchAccess};
 pub use self::search::Found;

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 
 /// The facts that every context may hold.
 const COMMON: [&str; 5] = ["clock", "net", "session", "risk", "token"];
-const ARGUMENTS: &str = "arguments";
+pub(super) const ARGUMENTS: &str = "arguments";
 const CONFIRM: &str = "confirm_consequential";
 
 /// What goes with an action, and whose word the context of the question is.
@@ -47,7 +47,7 @@ impl<'a> Given<'a> {
     }
 
     /// A member of the action, or else of the context: part of the question, whoever asks it.
-    fn asked(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn asked(&self, name: &str) -> Option<&'a Value> {
         self.properties.get(name).or_else(|| self.context.get(name))
     }
 }

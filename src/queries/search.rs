@@ -15,7 +15,7 @@ use crate::authz::{Action as _, Each};
 use crate::directory::Principal;
 
 /// Decisions that one page may cost.
-pub const DECISIONS_MAX: usize = 2_000;
+pub const DECISIONS_MAX: usize = 1_000;
 /// Candidates that are looked at before others get a turn.
 const TURN: usize = 32;
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::connection::{Builtin, Connection};
 use super::{reach, schema};
+use crate::coaz;
 use crate::error::FieldFault;
 use crate::{Error, Result};
 
@@ -141,6 +142,9 @@ impl Definition {
             }
         }
         for (pointer, detail) in schema::faults(&self.input_schema) {
+            fault(&format!("/input_schema{pointer}"), detail);
+        }
+        for (pointer, detail) in coaz::faults(&self.input_schema) {
             fault(&format!("/input_schema{pointer}"), detail);
         }
         for (pointer, detail) in reach::faults(&self.connection, &self.input_schema) {
