@@ -69,6 +69,43 @@ pub struct Answer {
     pub links: Vec<Arc<Link>>,
 }
 
+/// What a decision stands on, besides who asked what.
+#[derive(Clone)]
+pub struct Grounds {
+    told: Arc<Told>,
+    pub bundle: Arc<Bundle>,
+    links: Vec<Arc<Link>>,
+}
+
+impl Grounds {
+    /// The decision as one that can be made again.
+    pub fn case(&self, party: Party<'_>, action: &str, resource: &dyn Resource) -> Case {
+        let caller = party.caller;
+        let target = resource.uid();
+        let own = caller.principal().entity_where(caller.session().proof.attested);
+        let mut entities = vec![own.clone()];
+        let others = match party.behalf {
+            None => Some(Vec::new()),
+            Some(it) => it.others().map(|them| {
+                entities.extend(them.iter().map(|it| it.entity().clone()));
+                them.iter().map(Principal::uid).collect()
+            }),
+        };
+        if entities.iter().all(|it| it.uid() != target) {
+            entities.extend(resource.entity().cloned());
+        }
+        Case {
+            principal: own.uid(),
+            action: uid::action(action),
+            resource: target,
+            others,
+            facts: self.told.facts.clone(),
+            entities,
+            links: self.links.clone(),
+        }
+    }
+}
+
 impl Answer {
     /// The titles of the policies that denied, as one text for people.
     pub fn detail(&self) -> String {
@@ -95,30 +132,13 @@ impl Answer {
 
     /// The decision as one that can be made again, on other facts or by another bundle.
     pub fn case(&self, party: Party<'_>, question: &Question<'_>) -> Case {
-        let caller = party.caller;
-        let attested = caller.session().proof.attested;
-        let principal = caller.principal().uid();
-        let resource = question.resource.uid();
-        let mut entities = vec![caller.principal().entity_where(attested).clone()];
-        let others = match party.behalf {
-            None => Some(Vec::new()),
-            Some(it) => it.others().map(|them| {
-                entities.extend(them.iter().map(|it| it.entity().clone()));
-                them.iter().map(Principal::uid).collect()
-            }),
-        };
-        if entities.iter().all(|it| it.uid() != resource) {
-            entities.extend(question.resource.entity().cloned());
-        }
-        Case {
-            principal,
-            action: uid::action(question.action),
-            resource,
-            others,
-            facts: self.told.facts.clone(),
-            entities,
-            links: self.links.clone(),
-        }
+        self.grounds().case(party, question.action, question.resource)
+    }
+
+    /// What it was decided on, besides who asked what.
+    pub fn grounds(&self) -> Grounds {
+        let (told, bundle) = (self.told.clone(), self.bundle.clone());
+        Grounds { told, bundle, links: self.links.clone() }
     }
 
     /// Whether a counter took part in the denial.
@@ -291,6 +311,16 @@ impl Decider {
     /// What the clocks show at another time.
     pub fn clock_facts_at(&self, at: Timestamp, bundle: &Bundle) -> Result<Arc<ClockFacts>> {
         Ok(Arc::new(ClockFacts::at(at, &self.surroundings.home, bundle.zones())?))
+    }
+
+    /// The zone in which the organization's hours count.
+    pub fn home(&self) -> &TimeZone {
+        &self.surroundings.home
+    }
+
+    /// What the clocks show now.
+    pub fn clock_facts(&self, bundle: &Bundle) -> Result<Arc<ClockFacts>> {
+        self.clock_facts_at(self.clock.now(), bundle)
     }
 
     /// What could be for a request that costs this much, in millionths of a US dollar.

@@ -11,8 +11,10 @@ mod hypothesis;
 mod permit;
 pub mod quota;
 mod remembered;
+pub mod residual;
 mod scope;
 pub mod uid;
+pub(crate) mod uses;
 pub mod verdict;
 mod world;
 
@@ -139,7 +141,8 @@ impl Authz {
             return Err(self.deny(party, &question, answer, entry).await);
         }
         let warrant = Warrant::new(Arc::new(Record::new(entry, reservation)));
-        Ok(Permit::new(caller, behalf, action, resource, warrant))
+        let grounds = answer.grounds();
+        Ok(Permit::new(caller, behalf, action, resource, grounds, warrant))
     }
 
     /// Decides on each member of a collection and hands out those that may be seen: one page, one

@@ -1,17 +1,21 @@
 //! Proof of a decision: the permit that an action runs on, and the warrant that its effects ask for.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::action::{Action, Listing};
-use super::behalf::Behalf;
+use super::behalf::{Behalf, Party};
+use super::case::Case;
+use super::decide::Grounds;
 use super::facts::Usage;
 use super::quota::Reservation;
 use crate::audit::{Actor, Decision, Entry, Outcome, Target};
 use crate::authn::Caller;
 use crate::clock::Clock;
+use crate::policy::Bundle;
 use crate::{Error, Result};
 
 /// Proof that the policies allowed this caller this very action.
@@ -20,12 +24,11 @@ use crate::{Error, Result};
 /// decided. It is spent by value and cannot be cloned, nor built anywhere but in `authorize`:
 ///
 /// ```compile_fail,E0451
-/// use gatewright::authn::Caller;
-/// use gatewright::authz::{Permit, Warrant};
-/// use gatewright::registry::{DeleteTool, Tool};
+/// use gatewright::authz::Permit;
+/// use gatewright::registry::DeleteTool;
 ///
-/// fn forge(caller: Caller, action: DeleteTool, resource: Tool, warrant: Warrant) -> Permit<DeleteTool> {
-///     Permit { caller, behalf: None, action, resource, warrant }
+/// fn forge(like: Permit<DeleteTool>, action: DeleteTool) -> Permit<DeleteTool> {
+///     Permit { action, ..like }
 /// }
 /// ```
 ///
@@ -48,13 +51,27 @@ use crate::{Error, Result};
 /// }
 /// ```
 #[must_use = "a permit that is not spent did nothing"]
-#[derive(Debug)]
 pub struct Permit<A: Action> {
     caller: Caller,
     behalf: Option<Arc<Behalf>>,
     action: A,
     resource: A::Resource,
+    grounds: Grounds,
     warrant: Warrant,
+}
+
+impl<A: Action> fmt::Debug for Permit<A>
+where
+    A::Resource: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decision = self.warrant.decision();
+        f.debug_struct("Permit")
+            .field("action", &self.action)
+            .field("resource", &self.resource)
+            .field("decision", &decision)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<A: Action> Permit<A> {
@@ -63,9 +80,16 @@ impl<A: Action> Permit<A> {
         behalf: Option<Arc<Behalf>>,
         action: A,
         resource: A::Resource,
+        grounds: Grounds,
         warrant: Warrant,
     ) -> Self {
-        Permit { caller, behalf, action, resource, warrant }
+        Permit { caller, behalf, action, resource, grounds, warrant }
+    }
+
+    /// The decision as one that can be made again, and the bundle that made it.
+    pub(super) fn case(&self) -> (Case, &Bundle) {
+        let party = Party { caller: &self.caller, behalf: self.behalf.as_deref() };
+        (self.grounds.case(party, A::NAME, &self.resource), &self.grounds.bundle)
     }
 
     pub fn caller(&self) -> &Caller {

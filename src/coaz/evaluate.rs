@@ -29,7 +29,9 @@ pub fn evaluate(expr: &Expr, inputs: Inputs<'_>) -> Result<Option<Value>, String
 fn value(expr: &Expr, inputs: Inputs<'_>) -> Result<Value, String> {
     Ok(match expr {
         Expr::Literal(it) => it.clone(),
-        Expr::Path(it) => path(it, inputs)?.ok_or("something optional is used as if it were there")?,
+        Expr::Path(it) => {
+            path(it, inputs)?.ok_or("something optional is used as if it were there")?
+        }
         Expr::Not(it) => Value::Bool(!truth(it, inputs)?),
         Expr::Minus(it) => negated(&value(it, inputs)?)?,
         Expr::Size(it) => size(&value(it, inputs)?)?,
@@ -103,7 +105,11 @@ fn order(left: &Value, right: &Value) -> Result<Ordering, String> {
         (Value::String(left), Value::String(right)) => Ok(left.cmp(right)),
         (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
             (Some(a), Some(b)) => Ok(a.cmp(&b)),
-            _ => left.as_f64().zip(right.as_f64()).and_then(|(a, b)| a.partial_cmp(&b)).ok_or_else(wrong),
+            _ => left
+                .as_f64()
+                .zip(right.as_f64())
+                .and_then(|(a, b)| a.partial_cmp(&b))
+                .ok_or_else(wrong),
         },
         _ => Err(wrong()),
     }
@@ -173,9 +179,15 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_an_error_unless_it_is_optional() {
-        for text in ["token.client_id", "params.arguments.to[7]", "env.home", "!token.sub",
-            "token.?none + 'a'", "1 < 'a'", "9223372036854775807 + 1"]
-        {
+        for text in [
+            "token.client_id",
+            "params.arguments.to[7]",
+            "env.home",
+            "!token.sub",
+            "token.?none + 'a'",
+            "1 < 'a'",
+            "9223372036854775807 + 1",
+        ] {
             assert!(of(text).is_err(), "{text}");
         }
     }

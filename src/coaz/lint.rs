@@ -42,7 +42,8 @@ impl Lint<'_> {
             Some((name, Value::Object(body))) if name == "evaluations" => {
                 self.several(&format!("{at}/{name}"), body);
             }
-            _ => self.fault(&at, "must hold `evaluation` or `evaluations`, an object, and nothing else"),
+            _ => self
+                .fault(&at, "must hold `evaluation` or `evaluations`, an object, and nothing else"),
         }
     }
 
@@ -103,7 +104,9 @@ impl Lint<'_> {
 
     fn known(&mut self, at: &str, body: &Map<String, Value>, more: &[&str]) {
         let usual = ["subject", "action", "resource", "context"];
-        for name in body.keys().filter(|it| !usual.contains(&it.as_str()) && !more.contains(&it.as_str())) {
+        for name in
+            body.keys().filter(|it| !usual.contains(&it.as_str()) && !more.contains(&it.as_str()))
+        {
             self.fault(&pointer(at, name), "is no part of an evaluation");
         }
     }
@@ -235,7 +238,10 @@ mod tests {
 
     #[test]
     fn a_good_mapping_has_no_faults() {
-        assert_eq!(of(read("context", json!({ "agent": "$token.?client_id", "price": "$$5" }))), []);
+        assert_eq!(
+            of(read("context", json!({ "agent": "$token.?client_id", "price": "$$5" }))),
+            []
+        );
         assert_eq!(of(read("context", json!({ "city": "$params.arguments.to.city" }))), []);
         let both = json!({ "evaluations": {
             "subject": { "type": "user", "id": "$token.sub" }, "action": { "name": "read" },
@@ -254,19 +260,52 @@ mod tests {
         for (mapping, pointer, wanted) in [
             (json!({}), String::new(), "must hold"),
             (json!({ "evaluation": {}, "evaluations": {} }), String::new(), "must hold"),
-            (read("subject", json!({ "id": "bob" })), "/evaluation/subject/id".into(), "whoever calls"),
-            (read("subject", json!({ "id": "$params.arguments.id" })), "/evaluation/subject/id".into(), "whoever calls"),
+            (
+                read("subject", json!({ "id": "bob" })),
+                "/evaluation/subject/id".into(),
+                "whoever calls",
+            ),
+            (
+                read("subject", json!({ "id": "$params.arguments.id" })),
+                "/evaluation/subject/id".into(),
+                "whoever calls",
+            ),
             (read("action", json!({})), "/evaluation/action/name".into(), "is needed"),
-            (read("resource", json!({ "type": "a", "id": "$params.arguments.nope" })), "/evaluation/resource/id".into(), "no argument `nope`"),
-            (read("context", json!({ "a/b": "$params.arguments.to.street" })), "/evaluation/context/a~1b".into(), "no argument `street`"),
-            (read("context", json!({ "a": "$params.(" })), "/evaluation/context/a".into(), "cannot be read"),
-            (read("context", json!({ "a": "$env.HOME" })), "/evaluation/context/a".into(), "no `env`"),
-            (read("context", json!({ "a": "$params.secret" })), "/evaluation/context/a".into(), "no `params.secret`"),
+            (
+                read("resource", json!({ "type": "a", "id": "$params.arguments.nope" })),
+                "/evaluation/resource/id".into(),
+                "no argument `nope`",
+            ),
+            (
+                read("context", json!({ "a/b": "$params.arguments.to.street" })),
+                "/evaluation/context/a~1b".into(),
+                "no argument `street`",
+            ),
+            (
+                read("context", json!({ "a": "$params.(" })),
+                "/evaluation/context/a".into(),
+                "cannot be read",
+            ),
+            (
+                read("context", json!({ "a": "$env.HOME" })),
+                "/evaluation/context/a".into(),
+                "no `env`",
+            ),
+            (
+                read("context", json!({ "a": "$params.secret" })),
+                "/evaluation/context/a".into(),
+                "no `params.secret`",
+            ),
             (read("page", json!({})), "/evaluation/page".into(), "no part"),
-            (json!({ "evaluations": { "evaluations": [{ "subject": {} }] } }), "/evaluations/evaluations/0/subject".into(), "same for all"),
+            (
+                json!({ "evaluations": { "evaluations": [{ "subject": {} }] } }),
+                "/evaluations/evaluations/0/subject".into(),
+                "same for all",
+            ),
         ] {
             let told = of(mapping.clone());
-            let found = told.iter().any(|(p, d)| *p == format!("{at}{pointer}") && d.contains(wanted));
+            let found =
+                told.iter().any(|(p, d)| *p == format!("{at}{pointer}") && d.contains(wanted));
             assert!(found, "{mapping}: {told:?}");
         }
     }

@@ -143,7 +143,8 @@ mod tests {
         assert!(of(read("bob"), json!({})).is_err());
         assert!(of(read("$params.arguments.none"), json!({})).is_err());
         assert!(of(json!({}), json!({})).is_err());
-        let smuggled = json!({ "evaluations": { "evaluations": [{ "subject": { "id": "alice" } }] } });
+        let smuggled =
+            json!({ "evaluations": { "evaluations": [{ "subject": { "id": "alice" } }] } });
         assert!(of(smuggled, json!({})).is_err());
     }
 }

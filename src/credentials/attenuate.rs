@@ -140,11 +140,18 @@ pub(super) fn argument_checks(arguments: &[ArgumentCheck]) -> Result<Vec<Check>,
         if it.admits == Admits::OneOf(Vec::new()) {
             return Err(AttenuateError::Nothing);
         }
-        let alternatives = alternatives(it)?.into_iter();
-        let context = || vec![pred("ctx", &[var("c")])];
-        Ok(check(alternatives.map(|it| only_if(context(), vec![it])).collect()))
+        Ok(check(alternatives(it)?.into_iter().map(of_context).collect()))
     };
     arguments.iter().map(one).collect()
+}
+
+/// `check if ctx($c), expression`.
+pub(super) fn context_check(expression: Vec<Op>) -> Check {
+    check(vec![of_context(expression)])
+}
+
+fn of_context(expression: Vec<Op>) -> Rule {
+    only_if(vec![pred("ctx", &[var("c")])], vec![expression])
 }
 
 fn only_if(body: Vec<biscuit_auth::builder::Predicate>, ops: Vec<Vec<Op>>) -> Rule {
@@ -218,21 +225,21 @@ fn present_and(name: &str, condition: Vec<Op>) -> Vec<Op> {
     lazy(present, condition, Binary::LazyAnd)
 }
 
-fn get(name: &str) -> Vec<Op> {
+pub(super) fn get(name: &str) -> Vec<Op> {
     binary(value(var("c")), value(string(name)), Binary::Get)
 }
 
-fn value(term: Term) -> Vec<Op> {
+pub(super) fn value(term: Term) -> Vec<Op> {
     vec![Op::Value(term)]
 }
 
 /// Expressions are stack programs: both operands, then the operation.
-fn binary(left: Vec<Op>, right: Vec<Op>, operation: Binary) -> Vec<Op> {
+pub(super) fn binary(left: Vec<Op>, right: Vec<Op>, operation: Binary) -> Vec<Op> {
     [left, right, vec![Op::Binary(operation)]].concat()
 }
 
 /// Like [`binary`], with the right side run only when it matters.
-fn lazy(left: Vec<Op>, right: Vec<Op>, operation: Binary) -> Vec<Op> {
+pub(super) fn lazy(left: Vec<Op>, right: Vec<Op>, operation: Binary) -> Vec<Op> {
     let right = [right, vec![Op::Unary(Unary::Parens)]].concat();
     [left, vec![Op::Closure(vec![], right), Op::Binary(operation)]].concat()
 }

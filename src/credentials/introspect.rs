@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::verify::{Refusal, Request, Revocations, Signed, Verified, Verifier};
-use super::{Credential, Credentials};
+use super::{Credential, Credentials, RequestCredential};
+use crate::audit::Entry;
+use crate::authz::case::Case;
 use crate::authz::facts::Particulars;
-use crate::authz::{Action, Permit, World};
+use crate::authz::{Action, Authz, Permit, World};
 use crate::directory::{Kind, Lifecycle};
 use crate::{Error, Result, metrics};
 
@@ -84,13 +86,18 @@ impl Credentials {
 
     /// Verifies like an offline verifier would, and against what only this server knows: that the
     /// credential is not revoked, and that its tool and its holder are active.
-    pub fn validate(
+    pub async fn validate(
         &self,
-        world: &World,
+        authz: &Authz,
         permit: &Permit<IntrospectCredential>,
     ) -> Result<Validation> {
         let started = self.clock.monotonic();
-        let answer = self.judge(world, permit)?;
+        let answer = match self.judge(authz.world(), permit)? {
+            Validation::Valid(_) if permit.action().signed.is_online_only() => {
+                self.decide(authz, permit).await?
+            }
+            answer => answer,
+        };
         let outcome = match &answer {
             Validation::Valid(_) => "valid",
             Validation::Invalid { .. } => "invalid",
@@ -136,6 +143,44 @@ impl Credentials {
             return Ok(inactive("holder", credential));
         }
         Ok(Validation::Valid(Box::new(verified)))
+    }
+
+    /// Decides on a use that the credential itself cannot decide on: by the policies of now, on the
+    /// facts that it was issued on.
+    async fn decide(
+        &self,
+        authz: &Authz,
+        permit: &Permit<IntrospectCredential>,
+    ) -> Result<Validation> {
+        let (action, credential) = (permit.action(), permit.resource());
+        let Some(tool) = authz.world().registry.catalogue().tool(credential.tool_id).cloned()
+        else {
+            return Ok(inactive("tool", credential));
+        };
+        let rows = self
+            .db
+            .query("SELECT body FROM audit WHERE id = $1", vec![credential.decision_id.into()])
+            .await?;
+        let entry = rows.first().map(|it| it.json::<Entry>(0)).transpose()?;
+        let issue = entry.and_then(|it| Case::of_entry(&it).ok());
+        let arguments = action.arguments.clone().unwrap_or_else(|| json!({}));
+        let call = RequestCredential::call(&tool, arguments);
+        let refused = match issue {
+            Some(issue) => authz.refuses_use(issue, &tool, call)?,
+            None => Some("the decision that it was issued on cannot be made again".to_owned()),
+        };
+        match refused {
+            // What it would say, it said when it was judged.
+            None => self.judge(authz.world(), permit),
+            Some(why) => {
+                permit.warrant().note("refused", why);
+                Ok(Validation::Invalid {
+                    reason: "denied".into(),
+                    detail: "the policies do not allow this use".into(),
+                    credential_id: Some(credential.id.to_string()),
+                })
+            }
+        }
     }
 
     pub(super) fn verifier(&self) -> Result<Verifier> {

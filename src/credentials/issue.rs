@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::attenuate::{ArgumentCheck, AttenuateError, argument_checks};
 use super::mint::{Draft, MintError, Minted, mint};
 use super::record::{insert, record};
+use super::residual;
 use super::{Credential, Credentials};
 use crate::authn::Caller;
-use crate::authz::facts::{Ask, Particulars};
+use crate::authz::facts::{Ask, Call, Particulars};
 use crate::authz::quota::NOTHING_USED;
+use crate::authz::residual::{Life, Residual};
 use crate::authz::{Action, Behalf, Permit, Use, UseKind, Warrant, World};
 use crate::clock::instant;
 use crate::registry::Tool;
@@ -65,6 +68,11 @@ impl ToolRef {
 }
 
 impl RequestCredential {
+    /// What is known of the calls that a credential is for: no person confirms them.
+    pub fn call(tool: &Tool, arguments: Value) -> Call {
+        Call { digest: String::new(), version: tool.version(), confirmed: false, arguments }
+    }
+
     fn ttl_seconds(&self, tool: &Tool) -> u64 {
         match self.ttl {
             Ttl::Seconds(it) => it,
@@ -124,25 +132,45 @@ pub struct Issued {
 }
 
 impl Credentials {
-    /// Mints what was decided, and records it before it leaves.
-    pub async fn issue(&self, permit: Permit<RequestCredential>) -> Result<Issued> {
+    /// From when to when the credential would be good that was decided on.
+    ///
+    /// # Errors
+    /// It would never end.
+    pub fn life(&self, permit: &Permit<RequestCredential>) -> Result<Life> {
+        let now = self.clock.micros();
+        // Whole seconds are all that Datalog dates can say.
+        let ttl = permit.action().ttl_seconds(permit.resource());
+        let ttl = i64::try_from(ttl).map_err(anyhow::Error::from)?;
+        let until = now.div_euclid(SECOND).saturating_add(ttl).saturating_mul(SECOND);
+        // The decision is some milliseconds old: those are not added to the mandate.
+        let mandate = permit.behalf().and_then(|it| it.mandate());
+        let until = mandate.map_or(until, |it| it.expires_at.min(until));
+        Ok(Life { from: instant(now), until: instant(until) })
+    }
+
+    /// Mints what was decided, with what is left to decide of it, and records it before it leaves.
+    pub async fn issue(
+        &self,
+        permit: Permit<RequestCredential>,
+        life: Life,
+        left: &Residual,
+    ) -> Result<Issued> {
         let started = self.clock.monotonic();
         let behalf = permit.behalf().cloned();
         let (caller, action, tool, warrant) = permit.spend();
         let by = (&caller, behalf.as_deref());
         let now = self.clock.micros();
-        // Whole seconds are all that Datalog dates can say.
-        let ttl = i64::try_from(action.ttl_seconds(&tool)).map_err(anyhow::Error::from)?;
-        let expires_at = now.div_euclid(SECOND).saturating_add(ttl).saturating_mul(SECOND);
-        // The decision is some milliseconds old: those are not added to the mandate.
-        let mandate = behalf.as_ref().and_then(|it| it.mandate());
-        let expires_at = mandate.map_or(expires_at, |it| it.expires_at.min(expires_at));
+        let constraints = argument_checks(&action.constraints).map_err(|it| unsayable(&it))?;
         let draft = Draft {
             scopes: action.scopes,
             holder: action.holder_key,
-            checks: argument_checks(&action.constraints).map_err(|it| unsayable(&it))?,
-            ..self.draft(by, &tool, &warrant, expires_at)
+            online_only: left.beyond.is_some(),
+            checks: constraints.into_iter().chain(residual::checks(left)).collect(),
+            ..self.draft(by, &tool, &warrant, life.until.as_microsecond())
         };
+        if let Some(why) = &left.beyond {
+            warrant.note("online_only", why.as_str());
+        }
         let minted = self.sign(&warrant, &draft)?;
         let credential = record(&draft, &minted, by, &tool, &warrant, now)?;
         warrant.note("credential", credential.id.to_string());

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod mint;
 mod present;
 mod record;
+mod residual;
 mod revoke;
 #[cfg(test)]
 mod vectors;

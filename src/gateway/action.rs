@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::upstream::Along;
 use crate::Result;
 use crate::authn::Caller;
-use crate::authz::facts::{Approval, Call, Particulars, ToolVersion};
+use crate::authz::facts::{Approval, Call, Particulars};
 use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Behalf, Resource, Use, UseKind, View, World};
 use crate::credentials::{Presented, ToolRef};
@@ -111,13 +111,7 @@ impl InvokeTool {
     fn call(&self, tool: &Tool) -> Call {
         Call {
             digest: self.digest(tool),
-            version: ToolVersion {
-                id: tool.digest().to_owned(),
-                tool: tool.id.to_string(),
-                // What is in the registry was put there by a decision, and is pinned by its digest.
-                signed: true,
-                schema_digest: tool.digest().to_owned(),
-            },
+            version: tool.version(),
             confirmed: self.confirmed,
             arguments: self.arguments.clone(),
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::{Reply as _, Response, json};
@@ -234,7 +234,10 @@ fn is_thumbprint(text: &str) -> bool {
 }
 
 pub async fn issue(app: Arc<App>, permit: Permit<RequestCredential>) -> Result<Response> {
-    let issued = app.credentials.issue(permit).await?;
+    let life = app.credentials.life(&permit)?;
+    let call = RequestCredential::call(permit.resource(), json!({}));
+    let left = app.authz.residual(&permit, call, life);
+    let issued = app.credentials.issue(permit, life, &left).await?;
     let it = issued.credential;
     let answer = AccessAnswer {
         decision_id: it.decision_id,
@@ -299,7 +302,7 @@ pub async fn validate(app: Arc<App>, caller: Caller, call: Call) -> Result<Respo
         }
     };
     let permit = app.authz.authorize(caller, action).await?;
-    let validation = app.credentials.validate(app.authz.world(), &permit)?;
+    let validation = app.credentials.validate(&app.authz, &permit).await?;
     settle(&app, permit.warrant(), Outcome::Success).await?;
     Ok(answer(validation))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, Schema, Template};
+use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, RequestEnv, Schema, Template};
 use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +19,7 @@ use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
 use super::reads::{self, Reads};
+use super::residue::{self, Residue, Residues};
 use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
@@ -37,6 +38,7 @@ pub struct Bundle {
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
     slices: Slices,
+    residues: Residues,
     zones: Vec<String>,
     reads: BTreeMap<String, Reads>,
     token_scopes: BTreeSet<String>,
@@ -127,10 +129,11 @@ impl Bundle {
 
         let kept = sources.entities.as_ref().map(|it| Kept::read(it, &schema)).transpose();
         let kept = kept.map_err(|it| vec![it])?.unwrap_or_default();
-
+        let slices = Slices::of(&schema, &policies, &actions);
         Ok(Bundle {
             digest: digest(&sources),
-            slices: Slices::of(&schema, &policies, &actions),
+            residues: residue::residues(&schema, &slices, &actions),
+            slices,
             zones: syntax::zones(&written),
             reads: reads::of(&written),
             token_scopes: syntax::token_scopes(&policies, &actions),
@@ -187,7 +190,7 @@ impl Bundle {
     }
 
     /// Whether the schema knows this kind of request.
-    pub fn admits(
+    pub fn knows(
         &self,
         principal_type: &EntityTypeName,
         action: &EntityUid,
@@ -216,6 +219,11 @@ impl Bundle {
         links::granted(slice, &self.policies, links.into_iter().map(|it| &**it), matters)
     }
 
+    /// What is left of the policies about such a request for a tool once it is a credential's.
+    pub fn residue(&self, principal_type: &EntityTypeName, action: &EntityUid) -> Option<&Residue> {
+        self.residues.get(&(principal_type.clone(), action.clone()))
+    }
+
     /// `action` and the groups it is in; empty if the schema has no such action.
     pub fn action_entities(&self, action: &EntityUid) -> &[Entity] {
         self.actions.get(action).map_or(&[], Vec::as_slice)
@@ -239,6 +247,11 @@ impl Bundle {
     /// The things of the bundle's own types that it tells of.
     pub fn kept(&self) -> &Kept {
         &self.kept
+    }
+
+    /// Whether a request of the kind `env` can be in `scope`.
+    pub(super) fn admits(&self, scope: &Scope, env: &RequestEnv) -> bool {
+        scope.admits(env, &self.actions)
     }
 
     /// What a policy or template says about itself, by its `@id`.

@@ -279,7 +279,7 @@ impl<'a> Inquiry<'a> {
         if named.peek().is_none() {
             return Err(Decision::closed("unknown_action", "there is no such action"));
         }
-        let fits = |it: &&EntityUid| self.bundle().admits(principal, it, resource.type_name());
+        let fits = |it: &&EntityUid| self.bundle().knows(principal, it, resource.type_name());
         named.find(fits).cloned().ok_or_else(|| {
             let reason = "the action is not one of such a subject on such a resource";
             Decision::closed("not_applicable", reason)

@@ -323,7 +323,7 @@ impl Inquiry<'_> {
         let known = bundle.actions().filter(|it| {
             let ours = it.type_name().namespace() == NAMESPACE;
             let shape = bundle.shape(it);
-            bundle.admits(principal, it, resource.type_name())
+            bundle.knows(principal, it, resource.type_name())
                 && shape != Some(Shape::Role)
                 && (!ours || shape.is_some())
         });

@@ -16,7 +16,7 @@ use super::probed::{Probed, Quarantine};
 use super::schema;
 use crate::Result;
 use crate::authz::case::written;
-use crate::authz::facts::Particulars;
+use crate::authz::facts::{Particulars, ToolVersion};
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Resource, View};
 use crate::clock::instant;
@@ -184,6 +184,17 @@ impl Tool {
     /// SHA-256 over the canonical JSON (RFC 8785) of the definition: what a credential is pinned to.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The definition as decisions are told of it. What is in the registry was put there by a
+    /// decision, and is pinned by its digest.
+    pub fn version(&self) -> ToolVersion {
+        ToolVersion {
+            id: self.digest.clone(),
+            tool: self.id.to_string(),
+            signed: true,
+            schema_digest: self.digest.clone(),
+        }
     }
 
     /// Whether it may be used: it is active itself, and so is its server.

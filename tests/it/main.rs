@@ -48,6 +48,7 @@ mod queries;
 mod registry;
 mod remote_tools;
 mod replicas;
+mod residuals;
 mod risk;
 mod routes;
 mod sandbox;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::express::{entity, record, text};
 use crate::authz::uid::{Kind, uid};
+use crate::credentials::verify::request::whole;
 
 /// The id under which a call's arguments appear in its context.
 const ARGUMENTS: &str = "args";
@@ -86,7 +87,7 @@ impl ToolVersion {
 }
 
 /// Every leaf of `arguments`. A number that is no 64-bit integer becomes text: rounded, it could
-/// slip under a limit. Null is nothing.
+/// slip under a limit. `400.0` is one, as it is for verifiers. Null is nothing.
 pub fn flatten(arguments: &Value) -> Flat {
     let mut flat = Flat::default();
     flatten_into(&mut flat, String::new(), arguments);
@@ -99,7 +100,7 @@ fn flatten_into(flat: &mut Flat, at: String, value: &Value) {
         Value::Bool(it) => {
             flat.flag.insert(at, *it);
         }
-        Value::Number(it) => match it.as_i64() {
+        Value::Number(it) => match whole(it) {
             Some(integer) => {
                 flat.number.insert(at, integer);
             }

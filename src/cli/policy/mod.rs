@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod folders;
+mod prove;
 mod test;
 
 use std::process::ExitCode;
@@ -21,6 +22,9 @@ pub enum PolicyCommand {
     Check(Folders),
     /// Run the decision tables, and look for policies that no row would miss
     Test(Folders),
+    /// Prove, with the solver cvc5, that nobody is locked out and nobody can raise themselves; name policies
+    /// that never apply; and, compared with other policies, what these allow beyond them
+    Prove(prove::ProveArgs),
     /// Say why a decision is what it is: every condition with its value, and the smallest change that
     /// flips it
     Explain(Box<explain::ExplainArgs>),
@@ -30,6 +34,9 @@ pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
         PolicyCommand::Check(folders) => check::check(&folders),
         PolicyCommand::Test(folders) => test::test(&folders),
+        PolicyCommand::Prove(args) => {
+            return Ok(prove::prove(&args).await.unwrap_or_else(|faults| told(&faults)));
+        }
         PolicyCommand::Explain(args) => return explain::run(*args).await,
     };
     Ok(match done {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::attenuate::{Admits, ArgumentCheck, Narrowing};
 use super::super::mint::Draft;
+use super::super::residual;
 use super::super::verify::feed::Page;
 use super::super::verify::{BLOCKS_MAX, TOKEN_BYTES_MAX};
 use super::issuer::{
@@ -13,6 +14,8 @@ use super::issuer::{
     append_foreign, draft, empty_page, later, mint, minted_by, narrow, pages, read, revocation_ids,
     seal, signed, tampered, written,
 };
+use crate::authz::residual::{Condition, Residual};
+use crate::policy::residue::{Comparison, Operand};
 
 pub(super) fn all() -> Vec<Value> {
     let parts = [
@@ -21,6 +24,7 @@ pub(super) fn all() -> Vec<Value> {
         spellings(),
         keys(),
         arguments(),
+        left(),
         narrowed(),
         hostile(),
         other_blocks(),
@@ -246,6 +250,58 @@ fn arguments() -> Vec<Value> {
         call("a flag: 1", &flag, json!({ "sure": 1 }), argument()),
         case("surroundings", &around, surroundings, both()),
         case("surroundings unknown", &around, json!({}), argument()),
+    ]
+}
+
+/// Checks that policies became: what was left of a decision when the credential was issued.
+fn left() -> Vec<Value> {
+    let url = || "/url".to_owned();
+    let at_home = ["localhost", "127.0.0.1"].map(|it| Condition::Holds(url(), it.to_owned()));
+    let inside =
+        Condition::All(vec![Condition::Has(Operand::Text(url())), Condition::Any(at_home.into())]);
+    let most = Condition::Number("/amount".to_owned(), Comparison::LessEqual, 500);
+    let few = Condition::Any(vec![
+        Condition::Not(Box::new(Condition::Has(Operand::Number("/amount".to_owned())))),
+        most,
+    ]);
+    let moment = |seconds: i64| later(seconds).as_millisecond();
+    let hours = Condition::Within(vec![(i64::MIN, moment(120)), (moment(300), moment(420))]);
+    let words = ["de", "fr"].map(str::to_owned).into();
+    let language = Condition::OneOf("/lang".to_owned(), words);
+    let not = |it| Condition::Not(Box::new(it));
+    let minted = |conditions: Vec<Condition>| {
+        let left = Residual { conditions, beyond: None };
+        mint(&Draft { checks: residual::checks(&left), ..draft() })
+    };
+    let outside = minted(vec![not(inside)]);
+    let few = minted(vec![few]);
+    let hours = minted(vec![hours]);
+    let known = minted(vec![language.clone()]);
+    let foreign = minted(vec![not(language)]);
+    let call = |name, token: &str, arguments: Value, expected| {
+        case(name, token, json!({ "arguments": arguments }), expected)
+    };
+    let argument = || refused("argument");
+    let at = |seconds: i64| json!({ "now": later(seconds) });
+    vec![
+        call("left over: an address outside", &outside, json!({ "url": "https://a.b" }), both()),
+        call("left over: one inside", &outside, json!({ "url": "http://localhost/" }), argument()),
+        call("left over: no address", &outside, json!({}), both()),
+        call("left over: an odd number for text", &outside, json!({ "url": 1.5 }), argument()),
+        call("left over: a number for text", &outside, json!({ "url": 1 }), both()),
+        call("left over: at most 500: nothing", &few, json!({}), both()),
+        call("left over: at most 500: 500.0", &few, json!({ "amount": 500.0 }), both()),
+        call("left over: at most 500: 501", &few, json!({ "amount": 501 }), argument()),
+        call("left over: at most 500: 0.5", &few, json!({ "amount": 0.5 }), argument()),
+        case("left over: in the first hours", &hours, at(119), both()),
+        case("left over: after them", &hours, at(120), argument()),
+        case("left over: in the second hours", &hours, at(300), both()),
+        case("left over: after all hours", &hours, at(420), argument()),
+        call("left over: a known word", &known, json!({ "lang": "de" }), both()),
+        call("left over: an unknown word", &known, json!({ "lang": "en" }), argument()),
+        call("left over: no word", &known, json!({}), argument()),
+        call("left over: another word", &foreign, json!({ "lang": "en" }), both()),
+        call("left over: a forbidden word", &foreign, json!({ "lang": "fr" }), argument()),
     ]
 }
 

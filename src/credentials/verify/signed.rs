@@ -36,6 +36,11 @@ impl Signed {
         self.claims.holder.as_deref()
     }
 
+    /// Whether part of what allows it can only be told by its issuer, at each use.
+    pub fn is_online_only(&self) -> bool {
+        self.claims.online_only
+    }
+
     /// The earliest expiry in it.
     pub fn expires_at(&self) -> Timestamp {
         self.claims.expires_at

@@ -29,7 +29,8 @@ pub fn allows(case: &Case, bundle: &Bundle) -> bool {
     );
     let mut entities = case.entities.clone();
     entities.extend(case.facts.entities().unwrap());
-    let entities = Entities::from_entities(entities, Some(bundle.schema())).unwrap();
+    entities.extend(bundle.action_entities(&case.action).iter().cloned());
+    let entities = Entities::from_entities(entities, None).unwrap();
     verdict(&Authorizer::new().is_authorized(&request.unwrap(), bundle.policies(), &entities)).allow
 }
 
@@ -108,7 +109,7 @@ pub fn grid(case: &Case) -> Vec<(&'static str, Vec<Change>)> {
 }
 
 fn laters() -> Vec<Change> {
-    let seconds = [60, 3_600].into_iter().chain((1..=40).map(|it| it * 5 * 3_600 - 17));
+    let seconds = [60, 3_600].into_iter().chain((1..=10).map(|it| it * 14 * 3_600 - 17));
     seconds.map(|it| -> Change { Box::new(move |case| later(case, it)) }).collect()
 }
 
@@ -181,7 +182,7 @@ fn argument(case: &Case, pointer: &str, value: i64) -> Case {
     call.digest = format!("of {}", call.arguments);
     // Whoever sends another call has to ask for its approval, too.
     if let Particulars::Call { approval: Some(_), .. } = &case.facts.particulars {
-        return self::approval(&case);
+        return approval(&case);
     }
     case
 }

@@ -52,8 +52,7 @@ const RULES: [&str; 12] = [
 ];
 
 /// Which rules stand together in each of the bundles.
-const TOGETHER: [&[usize]; 9] =
-    [&[], &[0, 1], &[2, 3], &[4], &[5, 6, 7], &[8, 0], &[9, 4], &[10, 9, 0], &[11, 2, 8]];
+const TOGETHER: [&[usize]; 5] = [&[], &[0, 1, 6, 7], &[2, 3, 11], &[4, 9, 10], &[5, 8, 0]];
 
 /// The starter bundle, and with rules beside it.
 pub fn bundles() -> &'static [Bundle] {

@@ -1,0 +1,335 @@
+//! The search for a request that breaks an invariant: ordinary requests, varied in what policies
+//! read. It can miss one; it cannot invent one, since Cedar decides each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cedar_policy::{Authorizer, Effect, Entities, Entity, PolicyId, Request, RequestEnv};
+
+use super::super::bundle::Bundle;
+use super::claim::Claim;
+use super::counterexample::Counterexample;
+use super::reads::Reads;
+use super::rule::{Condition, Rule};
+use super::shape::Shapes;
+use super::sketch::Sketch;
+use super::tested::Tested;
+use super::values::{Change, Who, changes};
+use super::{Violation, claim};
+use crate::authz::verdict::{Outcome, verdict};
+
+/// Requests that are looked at for one invariant and one kind of request: what bounds the time.
+const REQUESTS_MAX: usize = 1500;
+/// Those for one policy.
+const PER_POLICY_MAX: usize = 600;
+/// Those that are tried to make one condition true.
+const PER_CONDITION_MAX: usize = 200;
+/// Ways to break a claim that are followed up, for each permit.
+const BREACHES_MAX: usize = 10;
+/// Of those, how many are first made allowed, and only then varied.
+const BACKWARDS_MAX: usize = 3;
+/// Forbids that are gone around for one request.
+const DETOURS_MAX: usize = 6;
+
+/// How much is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// Every policy.
+    #[cfg(test)]
+    All,
+    /// What the starter bundle does not have: for what it has, this release was tested.
+    Changed,
+}
+
+/// What came of looking for a broken life line.
+pub(super) enum Line {
+    Held,
+    Broken(Box<Violation>),
+    /// This principal is none that the life line is for.
+    Unfit,
+}
+
+pub(super) struct Search<'a> {
+    bundle: &'a Bundle,
+    shapes: Shapes,
+    /// Those that were needed so far.
+    rules: BTreeMap<String, Option<Arc<Rule>>>,
+    tested: Tested,
+    left: usize,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(bundle: &'a Bundle, effort: Effort) -> Search<'a> {
+        Search {
+            bundle,
+            shapes: Shapes::of(&bundle.sources().schema),
+            rules: BTreeMap::new(),
+            tested: Tested::of(bundle, effort),
+            left: REQUESTS_MAX,
+        }
+    }
+
+    /// Looks for a request within `claim` that the bundle denies.
+    pub(super) fn line(&mut self, claim: &Claim, env: &RequestEnv, admin: Option<&Entity>) -> Line {
+        self.left = REQUESTS_MAX;
+        let Some(rule) = claim.rule() else { return Line::Held };
+        let Some(start) = Sketch::ordinary(env, &self.shapes, self.bundle.zones()) else {
+            return Line::Held;
+        };
+        let (start, who) = match admin {
+            Some(admin) => (start.asked_by(admin), Who::Fixed),
+            None => (start, Who::Anybody),
+        };
+        let Some(base) = self.satisfied(&rule.conditions, start, who) else { return Line::Unfit };
+        if let Some(found) = self.denied(&base, &rule, claim, None) {
+            return Line::Broken(Box::new(found));
+        }
+        for id in self.slice(env) {
+            if self.tested.has(&id) {
+                continue;
+            }
+            let Some(found) = self.rule(&id) else { continue };
+            let lists = changes(&found.reads, &base, &self.shapes, Who::Fixed);
+            let reads = found.reads.clone();
+            let mut found = None;
+            self.vary(&base, &lists, 3, PER_POLICY_MAX, &mut |search, sketch| {
+                found = search.denied(sketch, &rule, claim, Some(&reads));
+                found.is_some()
+            });
+            if let Some(found) = found {
+                return Line::Broken(Box::new(found));
+            }
+        }
+        Line::Held
+    }
+
+    fn denied(
+        &mut self,
+        sketch: &Sketch,
+        rule: &Rule,
+        claim: &Claim,
+        reads: Option<&Reads>,
+    ) -> Option<Violation> {
+        let asked = self.asked(sketch)?;
+        if !rule.matches(&asked) || self.decide(&asked).allow {
+            return None;
+        }
+        let blamed = self.decide(&asked).reasons.first().cloned();
+        let reads = match (reads, &blamed) {
+            (Some(reads), _) => Some(reads.clone()),
+            (None, Some(id)) => self.rule(id).map(|it| it.reads.clone()),
+            (None, None) => None,
+        };
+        self.violation(&asked, claim, blamed, &reads.unwrap_or_default())
+            .filter(|it| !it.counterexample.allowed)
+    }
+
+    /// Looks for a request that the bundle allows and `claim` does not permit.
+    pub(super) fn breach(&mut self, claim: &Claim, env: &RequestEnv) -> Option<Violation> {
+        self.left = REQUESTS_MAX;
+        let guarded = self.tested.guards(self.bundle, env);
+        let mut ids = self.slice(env);
+        // With all forbids in place, a permit does what it did when it was tested.
+        ids.retain(|it| !(guarded && self.tested.has(it)));
+        if ids.is_empty() {
+            return None;
+        }
+        let rule = claim.rule()?;
+        let start = Sketch::ordinary(env, &self.shapes, self.bundle.zones())?;
+        ids.iter().find_map(|id| {
+            let permit = self.rule(id).filter(|it| it.effect == Effect::Permit)?;
+            self.breach_by(&permit, &rule, claim, &start)
+        })
+    }
+
+    fn breach_by(
+        &mut self,
+        permit: &Rule,
+        rule: &Rule,
+        claim: &Claim,
+        start: &Sketch,
+    ) -> Option<Violation> {
+        let base = self.satisfied(&permit.conditions, start.clone(), Who::Anybody)?;
+        let lists = changes(&rule.reads.and(&permit.reads), &base, &self.shapes, Who::Anybody);
+        let mut breaches = Vec::new();
+        self.vary(&base, &lists, 2, PER_POLICY_MAX, &mut |search, sketch| {
+            if let Some(asked) = search.asked(sketch)
+                && !rule.matches(&asked)
+                && permit.matches(&asked)
+            {
+                breaches.push(sketch.clone());
+            }
+            breaches.len() >= BREACHES_MAX
+        });
+        for breach in &breaches {
+            let around = self.around(breach.clone(), permit, &|it| !rule.matches(it));
+            if let Some(found) = around.and_then(|it| self.allowed(&it, permit, rule, claim)) {
+                return Some(found);
+            }
+        }
+        breaches.into_iter().take(BACKWARDS_MAX).find_map(|it| {
+            let around = self.around(it, permit, &|_| true)?;
+            let lists = changes(&rule.reads, &around, &self.shapes, Who::Anybody);
+            let mut found = None;
+            self.vary(&around, &lists, 1, PER_CONDITION_MAX, &mut |search, it| {
+                found = search.allowed(it, permit, rule, claim);
+                found.is_some()
+            });
+            found
+        })
+    }
+
+    /// `sketch` as a violation, if the bundle allows it and `rule` does not.
+    fn allowed(
+        &mut self,
+        sketch: &Sketch,
+        permit: &Rule,
+        rule: &Rule,
+        claim: &Claim,
+    ) -> Option<Violation> {
+        let asked = self.asked(sketch)?;
+        if rule.matches(&asked) || !self.decide(&asked).allow {
+            return None;
+        }
+        let reads = rule.reads.and(&permit.reads);
+        self.violation(&asked, claim, Some(permit.id.clone()), &reads)
+            .filter(|it| it.counterexample.allowed)
+    }
+
+    /// `sketch`, changed until no forbid denies it, as long as `permit` matches and `keeps` holds.
+    fn around(
+        &mut self,
+        mut sketch: Sketch,
+        permit: &Rule,
+        keeps: &dyn Fn(&(Request, Entities)) -> bool,
+    ) -> Option<Sketch> {
+        for _ in 0..DETOURS_MAX {
+            let asked = self.asked(&sketch)?;
+            let outcome = self.decide(&asked);
+            if outcome.allow {
+                return Some(sketch);
+            }
+            let forbid = self.rule(outcome.reasons.first()?)?;
+            sketch = forbid.conditions.iter().rev().find_map(|it| {
+                let otherwise = Condition::parse_all(&it.otherwise)?;
+                let other = self.satisfied(&otherwise, sketch.clone(), Who::Anybody)?;
+                let asked = self.asked(&other)?;
+                (!forbid.matches(&asked) && permit.matches(&asked) && keeps(&asked))
+                    .then_some(other)
+            })?;
+        }
+        None
+    }
+
+    /// `start`, changed until each condition holds.
+    fn satisfied(&mut self, conditions: &[Condition], start: Sketch, who: Who) -> Option<Sketch> {
+        let mut sketch = start;
+        for (at, condition) in conditions.iter().enumerate() {
+            let so_far = conditions.get(..=at)?;
+            if self.asked(&sketch).is_some_and(|it| condition.holds(&it)) {
+                continue;
+            }
+            let lists = changes(&condition.reads, &sketch, &self.shapes, who);
+            let mut better = None;
+            self.vary(&sketch, &lists, 3, PER_CONDITION_MAX, &mut |search, it| {
+                if let Some(asked) = search.asked(it)
+                    && so_far.iter().rev().all(|it| it.holds(&asked))
+                {
+                    better = Some(it.clone());
+                }
+                better.is_some()
+            });
+            sketch = better?;
+        }
+        Some(sketch)
+    }
+
+    /// Shows `sketch` with up to `most` of its facts changed, fewer first, until `seen` says that
+    /// it has seen enough or `limit` of them were shown.
+    fn vary(
+        &mut self,
+        sketch: &Sketch,
+        lists: &[Vec<Change>],
+        most: usize,
+        limit: usize,
+        seen: &mut dyn FnMut(&mut Self, &Sketch) -> bool,
+    ) {
+        let mut limit = limit;
+        for count in 0..=most.min(lists.len()) {
+            if self.vary_exactly(sketch, lists, count, &mut limit, seen) {
+                return;
+            }
+        }
+    }
+
+    fn vary_exactly(
+        &mut self,
+        sketch: &Sketch,
+        lists: &[Vec<Change>],
+        count: usize,
+        limit: &mut usize,
+        seen: &mut dyn FnMut(&mut Self, &Sketch) -> bool,
+    ) -> bool {
+        if count == 0 {
+            let Some(left) = limit.checked_sub(1) else { return true };
+            *limit = left;
+            return self.left == 0 || seen(self, sketch);
+        }
+        let mut rest = lists;
+        while let Some((first, others)) = rest.split_first() {
+            for change in first {
+                let mut changed = sketch.clone();
+                change.apply(&mut changed, &self.shapes);
+                if self.vary_exactly(&changed, others, count - 1, limit, seen) {
+                    return true;
+                }
+            }
+            rest = others;
+        }
+        false
+    }
+
+    fn rule(&mut self, id: &str) -> Option<Arc<Rule>> {
+        if let Some(known) = self.rules.get(id) {
+            return known.clone();
+        }
+        let policy = self.bundle.policies().policy(&PolicyId::new(id));
+        let rule = policy.and_then(Rule::of).map(Arc::new);
+        self.rules.insert(id.to_owned(), rule.clone());
+        rule
+    }
+
+    fn slice(&self, env: &RequestEnv) -> Vec<String> {
+        let slice = self.bundle.slice(env.principal(), env.action(), env.resource());
+        let mut ids: Vec<String> = slice.policies().map(|it| it.id().to_string()).collect();
+        ids.sort();
+        ids
+    }
+
+    fn asked(&mut self, sketch: &Sketch) -> Option<(Request, Entities)> {
+        self.left = self.left.checked_sub(1)?;
+        sketch.asked(self.bundle)
+    }
+
+    fn decide(&self, (request, entities): &(Request, Entities)) -> Outcome {
+        let (Some(principal), Some(action), Some(resource)) =
+            (request.principal(), request.action(), request.resource())
+        else {
+            return Outcome::denied();
+        };
+        let slice = self.bundle.slice(principal.type_name(), action, resource.type_name());
+        verdict(&Authorizer::new().is_authorized(request, slice, entities))
+    }
+
+    /// What was found, decided once more by the schema and from its printed form.
+    fn violation(
+        &self,
+        (request, entities): &(Request, Entities),
+        claim: &Claim,
+        policy: Option<String>,
+        reads: &Reads,
+    ) -> Option<Violation> {
+        let counterexample = Counterexample::decided(self.bundle, request, entities, reads)?;
+        Some(Violation { invariant: claim::sentence(&claim.id)?, policy, counterexample })
+    }
+}

@@ -1,0 +1,141 @@
+//! The invariants, proven.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use cedar_policy::{Entities, Entity, EntityUid, PolicySet, PrincipalConstraint, RequestEnv};
+use cedar_policy_symcc::Env;
+
+use super::super::bundle::Bundle;
+use super::super::invariants::{Claim, Counterexample, Holds, Rule, kind};
+use super::session::{Question, Session, compiled_set};
+use super::{Proof, ProvenInvariant};
+use crate::authz::uid::{Kind, uid};
+
+pub(super) fn invariants(
+    bundle: &Bundle,
+    admins: &[Entity],
+    budget: Duration,
+) -> Result<Vec<ProvenInvariant>, String> {
+    let mut session = Session::begin(budget)?;
+    let (lines, rest): (Vec<Claim>, Vec<Claim>) =
+        Claim::all(bundle).into_iter().partition(|it| it.holds == Holds::Always);
+    let mut proven = life_lines(&mut session, bundle, &lines, admins);
+    proven.extend(rest.iter().filter_map(|it| told(it, claim(&mut session, bundle, it))));
+    Ok(proven)
+}
+
+/// The life lines for the first admin who keeps them all; otherwise for the first of them.
+fn life_lines(
+    session: &mut Session,
+    bundle: &Bundle,
+    lines: &[Claim],
+    admins: &[Entity],
+) -> Vec<ProvenInvariant> {
+    let group: BTreeSet<EntityUid> = governs(lines).into_iter().collect();
+    let mut who: Vec<Vec<String>> = admins
+        .iter()
+        .filter(|it| parents(it).is_superset(&group))
+        .map(|it| exactly(bundle, &it.uid(), &parents(it)))
+        .collect();
+    if who.is_empty() {
+        who.push(exactly(bundle, &uid(Kind::User, "this-user"), &group));
+    }
+    let mut first = None;
+    for conditions in who {
+        let mut proven = Vec::new();
+        for line in lines {
+            let mut line = line.clone();
+            line.narrow(&conditions);
+            proven.extend(told(&line, claim(session, bundle, &line)));
+        }
+        if proven.iter().all(|it| matches!(it.proof, Proof::Proven)) {
+            return proven;
+        }
+        first = first.or(Some(proven));
+    }
+    first.unwrap_or_default()
+}
+
+/// The group that the life lines are about, as they name it.
+fn governs(lines: &[Claim]) -> Option<EntityUid> {
+    lines.iter().find_map(|it| match it.policy.principal_constraint() {
+        PrincipalConstraint::In(it) | PrincipalConstraint::IsIn(_, it) => Some(it),
+        _ => None,
+    })
+}
+
+fn parents(admin: &Entity) -> BTreeSet<EntityUid> {
+    admin.clone().into_inner().2.into_iter().collect()
+}
+
+/// Who somebody is: of all groups and roles that policies name, in exactly these.
+fn exactly(bundle: &Bundle, who: &EntityUid, inside: &BTreeSet<EntityUid>) -> Vec<String> {
+    let mut groups: BTreeMap<EntityUid, bool> = BTreeMap::new();
+    for policy in bundle.policies().policies() {
+        for it in policy.entity_literals() {
+            let name = it.type_name();
+            if name == Kind::Group.type_name() || name == Kind::Role.type_name() {
+                let is_in = inside.contains(&it);
+                groups.insert(it, is_in);
+            }
+        }
+    }
+    let word = |is_in: bool| if is_in { "" } else { "!" };
+    let mut conditions = vec![format!("principal == {who}")];
+    conditions.extend(groups.iter().map(|(it, is)| format!("{}(principal in {it})", word(*is))));
+    conditions
+}
+
+fn told(claim: &Claim, proof: Proof) -> Option<ProvenInvariant> {
+    let promise = claim.holds == Holds::Promise;
+    Some(ProvenInvariant { invariant: claim.known_sentence()?, promise, proof })
+}
+
+fn claim(session: &mut Session, bundle: &Bundle, claim: &Claim) -> Proof {
+    for env in claim.environments(bundle) {
+        match refuted(session, bundle, claim, &env) {
+            Ok(None) => {}
+            Ok(Some(it)) => return Proof::Refuted { counterexample: Box::new(it) },
+            Err(why) => return Proof::NotProved { why: format!("{}: {why}", kind(&env)) },
+        }
+    }
+    Proof::Proven
+}
+
+/// A request of the kind `env` that the claim is untrue of.
+fn refuted(
+    session: &mut Session,
+    bundle: &Bundle,
+    claim: &Claim,
+    env: &RequestEnv,
+) -> Result<Option<Counterexample>, String> {
+    let schema = bundle.schema();
+    let slice = bundle.slice(env.principal(), env.action(), env.resource());
+    let alone = PolicySet::from_policies([claim.policy.clone()]).map_err(|it| it.to_string())?;
+    let (bundles, claimed) =
+        (compiled_set(slice, env, schema)?, compiled_set(&alone, env, schema)?);
+    let found = session.ask(match claim.holds {
+        Holds::Always => Question::Implies(&claimed, &bundles),
+        Holds::Only | Holds::Promise => Question::Implies(&bundles, &claimed),
+    })?;
+    found.map(|it| confirmed(bundle, claim, &it)).transpose()
+}
+
+/// What Cedar itself says to a request that the solver found.
+fn confirmed(bundle: &Bundle, claim: &Claim, found: &Env) -> Result<Counterexample, String> {
+    let doubt = || "Cedar does not confirm what the solver says".to_owned();
+    let rule = Rule::of(&claim.policy).ok_or_else(doubt)?;
+    let action = found.request.action().ok_or_else(doubt)?;
+    let known = found.entities.iter().filter(|it| it.uid().type_name() != action.type_name());
+    let actions = bundle.action_entities(action).iter();
+    let entities = Entities::from_entities(known.chain(actions).cloned(), None);
+    let asked = (found.request.clone(), entities.map_err(|it| it.to_string())?);
+    let shown =
+        Counterexample::decided(bundle, &asked.0, &asked.1, &rule.reads).ok_or_else(doubt)?;
+    let confirmed = match claim.holds {
+        Holds::Always => !shown.allowed && rule.matches(&asked),
+        Holds::Only | Holds::Promise => shown.allowed && !rule.matches(&asked),
+    };
+    if confirmed { Ok(shown) } else { Err(doubt()) }
+}

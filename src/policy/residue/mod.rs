@@ -1,0 +1,94 @@
+//! What policies still ask once a credential is in somebody's hands: the moment of its use, and the
+//! arguments. Worked out once per bundle, so that issuing a credential has little left to do.
+
+mod timed;
+mod tree;
+
+use std::collections::HashMap;
+
+use cedar_policy::pst::Clause;
+use cedar_policy::{Effect, Entity, EntityTypeName, EntityUid, Policy, PolicySet, Schema};
+
+use super::slice::Slices;
+use crate::authz::uid::{self, Kind};
+
+pub use self::timed::{Reading, Timed};
+pub use self::tree::{Comparison, Leaf, Operand, Tree};
+
+/// The policies that can matter to one kind of request, parted.
+#[derive(Debug)]
+pub struct Residue {
+    /// Those whose answer is the same at every use.
+    pub still: PolicySet,
+    /// The others.
+    pub live: Vec<Live>,
+}
+
+/// A policy that reads what is not known before a credential is used.
+#[derive(Debug)]
+pub struct Live {
+    pub policy: Policy,
+    /// Its conditions, scope aside.
+    pub tree: Tree,
+}
+
+/// By principal type and action; the resource is a tool.
+pub(super) type Residues = HashMap<(EntityTypeName, EntityUid), Residue>;
+
+/// The residues of every request for credentials and every call that `schema` knows.
+pub(super) fn residues(
+    schema: &Schema,
+    slices: &Slices,
+    actions: &HashMap<EntityUid, Vec<Entity>>,
+) -> Residues {
+    let (call, request) = (uid::action("call"), uid::action("request_credential"));
+    let is_use = |action: &EntityUid| {
+        let known = actions.get(action).into_iter().flatten();
+        *action == request || known.into_iter().any(|it| it.uid() == call)
+    };
+    schema
+        .request_envs()
+        .filter(|env| env.resource() == Kind::Tool.type_name() && is_use(env.action()))
+        .map(|env| {
+            let slice = slices.get(env.principal(), env.action(), env.resource());
+            ((env.principal().clone(), env.action().clone()), Residue::of(slice))
+        })
+        .collect()
+}
+
+impl Residue {
+    /// Parts `policies`, links among them.
+    pub fn of(policies: &PolicySet) -> Residue {
+        let mut still = PolicySet::new();
+        let mut live = Vec::new();
+        for policy in policies.policies() {
+            // What cannot be taken apart is taken for one that nobody can foretell.
+            match Tree::of(policy) {
+                Tree::Frozen(_) if still.add(unlinked(policy)).is_ok() => {}
+                tree => live.push(Live { policy: policy.clone(), tree }),
+            }
+        }
+        Residue { still, live }
+    }
+}
+
+/// A link as a policy that needs no template.
+fn unlinked(policy: &Policy) -> Policy {
+    if policy.is_static() {
+        return policy.clone();
+    }
+    let written = Policy::parse(Some(policy.id().clone()), policy.to_string());
+    written.unwrap_or_else(|_| policy.clone())
+}
+
+impl Live {
+    /// Whether it allows where its conditions hold.
+    pub fn permits(&self) -> bool {
+        self.policy.effect() == Effect::Permit
+    }
+}
+
+/// Every condition of a policy.
+fn clauses(policy: &Policy) -> Option<Vec<Clause>> {
+    policy.to_pst().ok().map(|it| it.body().clauses().clone())
+}
