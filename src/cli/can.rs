@@ -61,14 +61,14 @@ enum Wanted<'a> {
     Tools { subject: &'a str, actions: Vec<&'a str> },
 }
 
-pub async fn run(args: CanArgs) -> ExitCode {
+pub async fn run(args: &CanArgs) -> ExitCode {
     let Some(wanted) = args.wanted() else {
         complain(
             "say SUBJECT ACTION RESOURCE, or --who ACTION RESOURCE, or --what SUBJECT [ACTION]",
         );
         return ExitCode::from(exit::USAGE);
     };
-    match act(&args, wanted).await {
+    match act(args, wanted).await {
         Ok(true) => ExitCode::from(exit::DONE),
         Ok(false) => ExitCode::from(exit::DENIED),
         Err(failure) => end(Err(failure)),

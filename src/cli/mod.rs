@@ -158,7 +158,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tools(command) => tools::run(command, clock).await,
         Command::Key(args) => Ok(key::run(args).await),
         Command::Approval(args) => Ok(approval::run(args).await),
-        Command::Can(args) => Ok(can::run(args).await),
+        Command::Can(args) => Ok(can::run(&args).await),
         Command::Secrets(command) => secrets::run(command, clock).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,

@@ -221,10 +221,10 @@ impl<'a> Source<'a> {
 
     fn entity(&self, space: &str, name: &str) -> Option<Named> {
         let known = [qualified(space, name), name.to_owned()];
-        let found = known.into_iter().find_map(|name| {
-            self.entities.get(&name).map(|choices| Named { name, choices: choices.clone() })
-        });
-        found
+        known.into_iter().find_map(|name| {
+            let choices = self.entities.get(&name)?.clone();
+            Some(Named { name, choices })
+        })
     }
 }
 

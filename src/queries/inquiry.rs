@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cedar_policy::{Entity, EntityTypeName, EntityUid};
 
 use super::circumstances;
-use super::model::{Asked, Decision, Properties, Told};
+use super::model::{Asked, Decision, Properties};
 use super::names::{Names, Subject, Thing};
 use super::overlay::overlaid;
 use super::particulars::{Given, Particular};
@@ -14,11 +14,8 @@ use super::right::{QueryAccess, SUPPLY, particulars};
 use super::scopes::Scopes;
 use crate::Result;
 use crate::authn::Caller;
-use crate::authz::case::Case;
-use crate::authz::explain::{self, Pace};
 use crate::authz::facts::Facts;
 use crate::authz::uid::NAMESPACE;
-use crate::authz::verdict::Outcome;
 use crate::authz::{Authz, Resource};
 use crate::directory::Principal;
 use crate::policy::Bundle;
@@ -86,7 +83,7 @@ impl<'a> Inquiry<'a> {
     }
 
     /// Whether what would help is still looked for: that takes many decisions.
-    fn has_turn(&self) -> bool {
+    pub(super) fn has_turn(&self) -> bool {
         self.cures.fetch_add(1, Ordering::Relaxed) < CURES_MAX
     }
 
@@ -304,68 +301,6 @@ impl<'a> Inquiry<'a> {
                 ignored.push(pointer(&["context", name]));
             }
         }
-    }
-
-    pub(super) fn decide(
-        &self,
-        who: &Who,
-        action: &EntityUid,
-        (thing, about): (&Thing, Option<Entity>),
-        mut particular: Particular,
-    ) -> Result<(Case, Outcome)> {
-        if let (Some(takes), Some(principal)) = (particular.takes, &who.counted) {
-            particular.particulars.set_usage(self.authz.foreseen(principal, takes));
-        }
-        let facts = Facts { particulars: particular.particulars, ..who.facts.clone() };
-        self.ask(who, action.clone(), (thing.uid(), about), facts)
-    }
-
-    /// Asks the bundle, with the grants that are in force.
-    pub(super) fn ask(
-        &self,
-        who: &Who,
-        action: EntityUid,
-        (resource, about): (EntityUid, Option<Entity>),
-        facts: Facts,
-    ) -> Result<(Case, Outcome)> {
-        let principal = who.entity.uid();
-        let mut entities = vec![who.entity.clone()];
-        entities.extend(who.others.iter().flatten().cloned());
-        let links = self.authz.links_of(entities.iter());
-        // A principal may be asked about itself; each entity is there once.
-        if entities.iter().all(|it| it.uid() != resource) {
-            entities.extend(about);
-        }
-        let others = who.others.as_ref();
-        let others = others.map(|all| all.iter().map(Entity::uid).collect());
-        let case = Case { principal, action, resource, others, facts, entities, links };
-        self.count(1);
-        let outcome = match case.decide(self.bundle()) {
-            Ok(it) => it,
-            Err(unaskable) => {
-                tracing::debug!(%unaskable, "a question that cannot be decided");
-                Outcome::denied()
-            }
-        };
-        Ok((case, outcome))
-    }
-
-    /// What is told of a decision, and of a denial what would help.
-    fn answered(&self, case: &Case, outcome: Outcome, cost_micros: u64) -> Decision {
-        let title = |id: &String| explain::meta(self.bundle(), case, id).map(|it| it.title.clone());
-        let titles: Vec<String> = outcome.reasons.iter().filter_map(title).collect();
-        let reason = match (&outcome.errors.is_empty(), titles.is_empty()) {
-            (false, _) => "a policy failed to evaluate, so nothing is allowed".to_owned(),
-            (true, true) => "no policy permits it".to_owned(),
-            (true, false) => titles.join("; "),
-        };
-        let mut told = Told { reason, policies: outcome.reasons, ..Told::default() };
-        let cured = !outcome.allow && outcome.errors.is_empty() && self.has_turn();
-        if cured {
-            let reach = self.authz.reach(cost_micros);
-            told.fix = explain::cure(case, self.bundle(), &reach, Pace::Denial).fixes;
-        }
-        Decision { decision: outcome.allow, context: told }
     }
 }
 
