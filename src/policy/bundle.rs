@@ -19,6 +19,7 @@ use super::lint;
 use super::load::{SourceFile, Sources};
 use super::meta::Meta;
 use super::reads::{self, Reads};
+use super::references::References;
 use super::residue::{self, Residue, Residues};
 use super::slice::{Scope, Slices};
 use super::starter;
@@ -37,6 +38,7 @@ pub struct Bundle {
     meta: BTreeMap<String, Meta>,
     actions: HashMap<EntityUid, Vec<Entity>>,
     shapes: HashMap<EntityUid, Shape>,
+    references: References,
     slices: Slices,
     residues: Residues,
     zones: Vec<String>,
@@ -107,13 +109,14 @@ impl Bundle {
 
     fn tested(bundle: Bundle) -> Result<Bundle, Vec<Fault>> {
         if let Some(tests) = &bundle.sources.tests {
-            clean(Table::read(tests, &bundle)?.run(&bundle))?;
+            clean(Table::read(tests, &bundle)?.faults(&bundle))?;
         }
         Ok(bundle)
     }
 
     fn checked(sources: Sources) -> Result<Bundle, Vec<Fault>> {
-        let ParsedSchema { schema, shapes, vocabulary } = check::parse_schema(&sources.schema)?;
+        let ParsedSchema { schema, shapes, references, vocabulary } =
+            check::parse_schema(&sources.schema)?;
         let mut parsed = check::parse_policies(&sources.policies)?;
         if let Some(file) = &sources.links {
             links::link(file, &mut parsed)?;
@@ -145,6 +148,7 @@ impl Bundle {
             shapes,
             vocabulary,
             kept,
+            references,
         })
     }
 
@@ -254,9 +258,26 @@ impl Bundle {
         scope.admits(env, &self.actions)
     }
 
+    /// Which attributes of entities are references.
+    pub(super) fn references(&self) -> &References {
+        &self.references
+    }
+
     /// What a policy or template says about itself, by its `@id`.
     pub fn meta(&self, id: &str) -> Option<&Meta> {
         self.meta.get(id)
+    }
+
+    /// Which kinds of requests that the schema has can be in `scope`, in an order of their own.
+    pub(super) fn admitted(&self, scope: &Scope) -> Vec<bool> {
+        self.schema.request_envs().map(|env| scope.admits(&env, &self.actions)).collect()
+    }
+
+    /// The file of a policy or template, and the byte at which it begins there.
+    pub(super) fn place(&self, id: &str) -> Option<(&SourceFile, usize)> {
+        let meta = self.meta(id)?;
+        let file = self.sources.policies.iter().find(|it| it.name == meta.file)?;
+        Some((file, file.text.find(&meta.text)?))
     }
 
     /// All of them, by `@id`.

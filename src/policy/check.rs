@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::fault::{Fault, position};
 use super::load::SourceFile;
 use super::meta::{Fix, Meta, Tier};
+use super::references::References;
 use super::starter;
 use super::vocabulary::Vocabulary;
 use crate::authz::facts::Shape;
@@ -19,13 +20,14 @@ use crate::authz::uid::{NAMESPACE, action};
 
 /// How deep a policy may look into entities: principal, resource and what context names, no
 /// further. What a decision must load is known beforehand because of it.
-const DEREF_LEVEL: u32 = 1;
+pub(super) const DEREF_LEVEL: u32 = 1;
 
 /// A schema and what it says about contexts.
 pub(super) struct ParsedSchema {
     pub(super) schema: Schema,
     pub(super) shapes: HashMap<EntityUid, Shape>,
     pub(super) vocabulary: Vocabulary,
+    pub(super) references: References,
 }
 
 /// Parses every schema file and joins them.
@@ -33,11 +35,14 @@ pub(super) fn parse_schema(files: &[SourceFile]) -> Result<ParsedSchema, Vec<Fau
     let mut faults = Vec::new();
     let mut fragments = Vec::new();
     let mut shapes = HashMap::new();
+    let mut references = References::default();
     for file in files {
         match SchemaFragment::from_cedarschema_str(&file.text) {
             Ok((fragment, warnings)) => {
                 faults.extend(warnings.map(|it| Fault::found(file, &it)));
-                shapes.extend(shapes_of(&fragment));
+                let written = fragment.clone().to_json_value().unwrap_or_default();
+                shapes.extend(shapes_of(&written));
+                references.take(&written);
                 fragments.push(fragment);
             }
             Err(error) => faults.push(Fault::found(file, &error)),
@@ -48,7 +53,7 @@ pub(super) fn parse_schema(files: &[SourceFile]) -> Result<ParsedSchema, Vec<Fau
     }
     let vocabulary = Vocabulary::of(&fragments);
     match Schema::from_schema_fragments(fragments) {
-        Ok(schema) => Ok(ParsedSchema { schema, shapes, vocabulary }),
+        Ok(schema) => Ok(ParsedSchema { schema, shapes, references, vocabulary }),
         Err(error) => {
             let path = files.first().map_or("schema", |it| it.path.as_str());
             let mut fault = Fault::whole(path, error.to_string());
@@ -59,9 +64,8 @@ pub(super) fn parse_schema(files: &[SourceFile]) -> Result<ParsedSchema, Vec<Fau
 }
 
 /// The context type of each action, by its name in the schema.
-fn shapes_of(fragment: &SchemaFragment) -> HashMap<EntityUid, Shape> {
-    let json = fragment.clone().to_json_value().unwrap_or_default();
-    let actions = json.get(NAMESPACE).and_then(|it| it.get("actions")).and_then(Value::as_object);
+fn shapes_of(schema: &Value) -> HashMap<EntityUid, Shape> {
+    let actions = schema.get(NAMESPACE).and_then(|it| it.get("actions")).and_then(Value::as_object);
     actions
         .into_iter()
         .flatten()

@@ -13,7 +13,6 @@ pub(super) const LINKS: &str = "links.toml";
 pub(super) const HISTORY: &str = "history.toml";
 pub(super) const ENTITIES: &str = "entities.json";
 const TESTS: &str = "tests";
-const WORLD: &str = "tests/world.json";
 
 /// One file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,9 +171,7 @@ impl Tests {
     pub fn of(mut files: Vec<SourceFile>) -> Option<Tests> {
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let (fixtures, tables): (Vec<_>, Vec<_>) = files.into_iter().partition(|it| {
-            it.name == WORLD
-                || it.name.starts_with("tests/fixtures/")
-                || it.name.starts_with("tests/fixtures.")
+            it.name.starts_with("tests/fixtures/") || it.name.starts_with("tests/fixtures.")
         });
         (!tables.is_empty()).then_some(Tests { tables, fixtures })
     }

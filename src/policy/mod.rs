@@ -1,8 +1,10 @@
 //! Policies as data: read, checked and held as one immutable bundle, swapped whole.
 
+mod anatomy;
 mod bounds;
 mod bundle;
 mod check;
+mod cores;
 mod entities;
 mod fault;
 pub mod invariants;
@@ -12,6 +14,7 @@ mod load;
 mod meta;
 pub mod prove;
 mod reads;
+mod references;
 pub mod residue;
 mod slice;
 mod starter;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::policy::{Bundle, Fault, Sources};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Folders {
     /// The folder of the policies
     #[arg(long, default_value = "policies")]

@@ -20,8 +20,8 @@ pub enum PolicyCommand {
     /// What a server asks before it starts: parse, validate, lint, run the decision tables; names file,
     /// line and fix of every fault
     Check(Folders),
-    /// Run the decision tables, and look for policies that no row would miss
-    Test(Folders),
+    /// Run the decision tables, and look for what no row would miss
+    Test(test::TestArgs),
     /// Prove, with the solver cvc5, that nobody is locked out and nobody can raise themselves; name policies
     /// that never apply; and, compared with other policies, what these allow beyond them
     Prove(prove::ProveArgs),
@@ -33,7 +33,7 @@ pub enum PolicyCommand {
 pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let done = match command {
         PolicyCommand::Check(folders) => check::check(&folders),
-        PolicyCommand::Test(folders) => test::test(&folders),
+        PolicyCommand::Test(args) => return test::run(args),
         PolicyCommand::Prove(args) => {
             return Ok(prove::prove(&args).await.unwrap_or_else(|faults| told(&faults)));
         }

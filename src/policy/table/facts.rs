@@ -1,34 +1,57 @@
 //! The facts of a row.
 //!
-//! Told to every action: `now` (RFC 3339), `home_time_zone`, `ip`, `zones`, `country`, `aal`,
-//! `session_age_seconds`, `mfa_age_seconds`, `reauth_age_seconds`, `by_client`, `risk`. Told to some, as the
-//! schema says: `token` (scopes), `role`, `ask` (scopes), `ttl_seconds`, `calls_last_minute`,
-//! `calls_today`, `cost_today_micros`, `failures_last_hour`, `calls_ever`, `tool_owner`,
-//! `approval`, `delegation`, `call`. The last three are records of which a row gives what differs from the
-//! world's record of that name; the tools in them are the row's own unless it says otherwise.
+//! Told to every action: `at` (RFC 9557: the instant, and in brackets the home zone), `ip`, `zones`,
+//! `country`, `aal`, `session_age_seconds`, `mfa_age_seconds`, `reauth_age_seconds`, `by_client`,
+//! `risk`. Told to some, as the schema says: `token` (scopes), `role`, `ask` (scopes),
+//! `ttl_seconds`, `usage`, `approval`, `delegation`, `call`, `arguments` (of the call), `tool_owner`. The records
+//! among them are what differs from the world's record of that name; the tools in `approval` and
+//! `call` are the row's own unless it says otherwise.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::world::World;
+use super::fixtures::World;
 use crate::authz::facts::{
     Age, Approval, Ask, Call, ClockFacts, Delegation, Facts, NetFacts, Particulars, Risk,
     SessionFacts, Shape, Usage,
 };
 
+/// For a person who wrote a time otherwise.
+const EXAMPLE: &str = "2026-03-14T09:00[Europe/Berlin]";
+
+/// Told to some actions only.
+const OF_SOME: [&str; 10] = [
+    "token",
+    "role",
+    "ask",
+    "ttl_seconds",
+    "usage",
+    "approval",
+    "delegation",
+    "call",
+    "arguments",
+    "tool_owner",
+];
+
+/// What a row tells.
+pub(super) struct Told {
+    pub(super) facts: Facts,
+    /// The zone in which the organization's hours count.
+    pub(super) home: TimeZone,
+}
+
 /// Facts as a row and its world write them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Told {
-    now: Timestamp,
-    home_time_zone: String,
+struct Written {
+    at: String,
     ip: IpAddr,
     #[serde(default)]
     zones: BTreeSet<String>,
@@ -47,36 +70,35 @@ struct Told {
     ask: BTreeSet<String>,
     #[serde(default)]
     ttl_seconds: u64,
-    calls_last_minute: u64,
-    calls_today: u64,
-    cost_today_micros: u64,
-    failures_last_hour: u64,
-    calls_ever: u64,
+    usage: Usage,
     tool_owner: Option<String>,
     approval: Option<Approval>,
     delegation: Option<Delegation>,
     call: Option<Call>,
 }
 
-/// The facts that `given` and the world tell an action of `shape` about the tool (or other
-/// resource) called `resource`.
+/// The facts that `given`, then `defaults`, then the world tell an action of `shape` about the tool
+/// (or other resource) called `resource`.
 pub(super) fn facts(
     given: &Map<String, Value>,
+    defaults: &Map<String, Value>,
     shape: Shape,
     resource: &str,
-    world: &World,
+    world: &World<'_>,
     zones: &[String],
-) -> Result<Facts> {
+) -> Result<Told> {
     for key in given.keys() {
+        ensure!(is_fact(key), "no fact `{key}`");
         ensure!(is_told(key, shape), "the action is not told `{key}`");
     }
-    let told: Told = serde_json::from_value(Value::Object(merged(given, shape, resource, world)))
-        .context("the facts do not parse")?;
-    let home = TimeZone::get(&told.home_time_zone)
-        .with_context(|| format!("no time zone `{}`", told.home_time_zone))?;
+    let usual = defaults.iter().filter(|(key, _)| is_told(key, shape) && !given.contains_key(*key));
+    let told = merged(usual.chain(given), shape, resource, world);
+    let told: Written =
+        serde_json::from_value(Value::Object(told)).context("the facts do not parse")?;
+    let (now, home) = moment(&told.at, world)?;
     let age = |seconds: u64| Age::from_millis(seconds.saturating_mul(1000));
-    Ok(Facts {
-        clock: Arc::new(ClockFacts::at(told.now, &home, zones)?),
+    let facts = Facts {
+        clock: Arc::new(ClockFacts::at(now, &home, zones)?),
         net: NetFacts::new(told.ip, told.zones.clone(), told.country.clone()),
         session: SessionFacts {
             aal: told.aal,
@@ -90,18 +112,13 @@ pub(super) fn facts(
         token_scopes: told.token.clone(),
         delegation: told.delegation.clone(),
         particulars: told.particulars(shape)?,
-    })
+    };
+    Ok(Told { facts, home })
 }
 
-impl Told {
+impl Written {
     fn particulars(self, shape: Shape) -> Result<Particulars> {
-        let usage = Usage {
-            calls_last_minute: self.calls_last_minute,
-            calls_today: self.calls_today,
-            cost_today_micros: self.cost_today_micros,
-            failures_last_hour: self.failures_last_hour,
-            calls_ever: self.calls_ever,
-        };
+        let usage = self.usage;
         let approval = self.approval;
         Ok(match shape {
             Shape::Base => Particulars::Base,
@@ -126,18 +143,36 @@ impl Told {
     }
 }
 
+/// The instant, and the home zone: the row's own, or the world's where `at` names none.
+fn moment(at: &str, world: &World<'_>) -> Result<(Timestamp, TimeZone)> {
+    let zoned = |text: &str| text.parse::<Zoned>();
+    if let Ok(it) = zoned(at) {
+        return Ok((it.timestamp(), it.time_zone().clone()));
+    }
+    let now = at.parse::<Timestamp>();
+    let now = now.with_context(|| format!("`at` is `{at}`, not like `{EXAMPLE}`"))?;
+    let usual = world.facts.get("at").and_then(Value::as_str).unwrap_or_default();
+    let home = zoned(usual).context("the world's `at` names no zone in brackets")?;
+    Ok((now, home.time_zone().clone()))
+}
+
 /// The world's facts with the row's over them.
-fn merged(
-    given: &Map<String, Value>,
+fn merged<'a>(
+    given: impl Iterator<Item = (&'a String, &'a Value)>,
     shape: Shape,
     resource: &str,
-    world: &World,
+    world: &World<'_>,
 ) -> Map<String, Value> {
     let mut told = world.facts.clone();
     for (key, value) in given {
-        match world.record(key) {
-            Some(usual) if value.is_object() => {
-                let mut record = about(key, usual, resource);
+        let record = || world.record(key).map(|it| about(key, it, resource));
+        let usual = told.get(key).cloned().or_else(record);
+        match (key.as_str(), usual) {
+            ("arguments", _) => {
+                let call = told.entry("call").or_insert_with(|| call(resource, world));
+                merge(call, &json!({ "arguments": value }));
+            }
+            (_, Some(mut record)) if record.is_object() && value.is_object() => {
                 merge(&mut record, value);
                 told.insert(key.clone(), record);
             }
@@ -147,12 +182,15 @@ fn merged(
         }
     }
     // There is no call without a call: a row that says nothing about it has the world's.
-    if let (Shape::Call, false, Some(usual)) =
-        (shape, told.contains_key("call"), world.record("call"))
-    {
-        told.insert("call".to_owned(), about("call", usual, resource));
+    if shape == Shape::Call {
+        told.entry("call").or_insert_with(|| call(resource, world));
     }
     told
+}
+
+/// The call that the world tells of, if it tells of one.
+fn call(resource: &str, world: &World<'_>) -> Value {
+    world.record("call").map_or(Value::Null, |it| about("call", it, resource))
 }
 
 /// The world's record `key` for a row about `resource`.
@@ -188,16 +226,33 @@ pub(super) fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
+/// Whether any action is told this.
+pub(super) fn is_fact(key: &str) -> bool {
+    const OF_EVERY: [&str; 10] = [
+        "at",
+        "ip",
+        "zones",
+        "country",
+        "aal",
+        "session_age_seconds",
+        "mfa_age_seconds",
+        "reauth_age_seconds",
+        "by_client",
+        "risk",
+    ];
+    OF_EVERY.contains(&key) || OF_SOME.contains(&key)
+}
+
+/// Whether an action of `shape` is told this, which is a fact.
 fn is_told(key: &str, shape: Shape) -> bool {
     let uses = matches!(shape, Shape::Credential | Shape::Call);
     match key {
         "token" | "delegation" => shape != Shape::Base,
         "role" => shape == Shape::Role,
         "ask" | "ttl_seconds" => shape == Shape::Credential,
-        "calls_last_minute" | "calls_today" | "cost_today_micros" | "failures_last_hour"
-        | "calls_ever" => uses,
+        "usage" => uses,
         "approval" => uses || matches!(shape, Shape::Admin | Shape::Role),
-        "call" => shape == Shape::Call,
+        "call" | "arguments" => shape == Shape::Call,
         "tool_owner" => shape == Shape::Query,
         _ => true,
     }

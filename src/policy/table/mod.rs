@@ -1,44 +1,60 @@
-//! The decision table: requests with the answers that policies must give.
+//! The decision tables: requests with the answers that policies must give.
 //!
-//! A table, `tests/*.json`, is an array of rows; `tests/world.json` is what they are about. A row:
+//! A table, `tests/*.toml`, is a list of rows; `tests/fixtures.toml` is what they are about, see
+//! [`fixtures`]. A row:
 //!
-//! ```json
-//! { "name": "a translator asks for one hour",
-//!   "principal": "Agent:lingua", "action": "request_credential", "resource": "Tool:translate",
-//!   "facts": { "token": ["agent:translate"], "ask": ["read"], "ttl_seconds": 3600 },
-//!   "expect": "allow", "by": ["use.translators"] }
+//! ```toml
+//! [[test]]
+//! name = "a translator asks for one hour"
+//! principal = "Agent:lingua"
+//! action = "request_credential"
+//! resource = "Tool:translate"
+//! at = "2026-03-14T09:00[Europe/Berlin]"
+//! token = ["agent:translate"]
+//! ask = ["read"]
+//! ttl_seconds = 3600
+//! expect = "allow"
+//! by = ["use.translators"]
 //! ```
 //!
 //! * `expect`: `allow`, `deny`, or `impossible` when the schema has no such request.
 //! * `by` (optional): the ids of exactly the policies that determine the answer; `[]` on a denial
 //!   says that no permit matched.
-//! * `facts` (optional): what differs from the world's facts, see [`facts`]; null leaves one out.
+//! * Facts (optional): what differs from the world's facts, see [`facts`]. `[defaults]` of a table
+//!   are facts of all its rows that are told them.
 //! * `change` (optional): attributes of entities that differ from the world's, as in
-//!   `{ "Bundle:b1": { "tests_green": false } }`, in Cedar's entity JSON.
+//!   `change."Bundle:b1".tests_green = false`.
+//! * `without` (optional): facts and attributes that are not there, as in
+//!   `["country", "delegation.mandate", "Approval:p1.agent"]`.
 //! * `grants` (optional): templates linked for this row, as in
-//!   `[{ "template": "grant.agent-tool", "principal": "Agent:bot", "resource": "Tool:pay" }]`;
+//!   `[{ template = "grant.agent-tool", principal = "Agent:bot", resource = "Tool:pay" }]`;
 //!   in `by` a grant goes by its template's id.
 
+mod coverage;
+mod entities;
 mod facts;
+mod fixtures;
+mod grants;
+mod mutate;
+mod rows;
 mod run;
-mod world;
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use toml::Spanned;
 
 use super::bundle::Bundle;
+use super::cores;
 use super::fault::Fault;
 use super::load::{SourceFile, Tests};
-use crate::authz::uid::Reference;
 
-use self::world::World;
+use self::fixtures::World;
+use self::rows::{Accepted, Row};
 
+pub use self::coverage::{Condition, Coverage, Covered};
+pub(super) use self::entities::chain;
+pub use self::mutate::{Mutation, Survivor};
 pub(super) use self::run::Prepared;
 #[cfg(test)]
-pub(super) use self::run::{Question, without};
-pub(super) use self::world::chain;
+pub(super) use self::run::Question;
 
 /// Decision tables, ready to be asked of the bundle they were read for.
 pub struct Table {
@@ -49,39 +65,17 @@ pub struct Table {
 struct Part {
     file: SourceFile,
     rows: Vec<Prepared>,
+    accepted: Vec<Accepted>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    name: String,
-    principal: Reference,
-    action: String,
-    resource: Reference,
-    expect: Expect,
-    by: Option<Vec<String>>,
-    #[serde(default)]
-    facts: Map<String, Value>,
-    #[serde(default)]
-    change: BTreeMap<Reference, Map<String, Value>>,
-    #[serde(default)]
-    grants: Vec<Grant>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Expect {
-    Allow,
-    Deny,
-    Impossible,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Grant {
-    template: String,
-    principal: Option<Reference>,
-    resource: Option<Reference>,
+/// What came of a row.
+pub struct Ran {
+    /// The path of its table.
+    pub file: String,
+    /// The row's own.
+    pub name: String,
+    /// Why it failed, if it did.
+    pub fault: Option<Fault>,
 }
 
 impl Table {
@@ -91,7 +85,7 @@ impl Table {
     /// What does not parse, a fact that the action is not told, an entity that is not in the
     /// world, a grant of a template that is not there.
     pub fn read(tests: &Tests, bundle: &Bundle) -> Result<Table, Vec<Fault>> {
-        let world = World::read(&tests.fixtures, bundle.schema()).map_err(|it| vec![it])?;
+        let world = World::read(&tests.fixtures, bundle).map_err(|it| vec![it])?;
         let mut parts = Vec::with_capacity(tests.tables.len());
         let mut faults = Vec::new();
         for file in &tests.tables {
@@ -112,62 +106,69 @@ impl Table {
         self.len() == 0
     }
 
-    /// The rows that `bundle` answers otherwise than they expect.
-    pub fn run(&self, bundle: &Bundle) -> Vec<Fault> {
-        let complaints = |part: &Part| {
-            let complaint =
-                |row: &Prepared| Some(of_row(&part.file, row.name(), &row.complaint(bundle)?));
-            part.rows.iter().filter_map(complaint).collect::<Vec<_>>()
-        };
-        self.parts.iter().flat_map(complaints).collect()
+    /// Only the rows that `chosen` takes, which is shown `FILE: NAME` of each.
+    #[must_use]
+    pub fn filtered(mut self, chosen: impl Fn(&str) -> bool) -> Table {
+        for Part { file, rows, .. } in &mut self.parts {
+            rows.retain(|row| chosen(&format!("{}: {}", file.path, row.name())));
+        }
+        self
     }
 
-    /// The policies and templates that no row would miss: leaving any one of these out flips no
-    /// decision of the table.
-    pub fn unnoticed(&self, bundle: &Bundle) -> Vec<String> {
-        bundle
-            .metas()
-            .keys()
-            .filter(|id| !self.rows().any(|row| row.flips_without(id, bundle)))
-            .cloned()
-            .collect()
+    /// Asks `bundle` every row, in order.
+    pub fn run(&self, bundle: &Bundle) -> Vec<Ran> {
+        let rows: Vec<(&Part, &Prepared)> = self.placed().collect();
+        cores::each(&rows, |(part, row)| Ran {
+            file: part.file.path.clone(),
+            name: row.name().to_owned(),
+            fault: row.complaint(bundle).map(|it| part.fault(row, &it)),
+        })
+    }
+
+    /// The rows that `bundle` answers otherwise than they expect.
+    pub fn faults(&self, bundle: &Bundle) -> Vec<Fault> {
+        self.run(bundle).into_iter().filter_map(|it| it.fault).collect()
     }
 
     pub(in crate::policy) fn rows(&self) -> impl Iterator<Item = &Prepared> {
-        self.parts.iter().flat_map(|it| &it.rows)
+        self.placed().map(|(_, row)| row)
+    }
+
+    fn placed(&self) -> impl Iterator<Item = (&Part, &Prepared)> {
+        self.parts.iter().flat_map(|part| part.rows.iter().map(move |row| (part, row)))
     }
 }
 
 impl Part {
-    fn read(file: &SourceFile, world: &World, bundle: &Bundle) -> Result<Part, Vec<Fault>> {
-        let rows: Vec<Row> = parse(file).map_err(|it| vec![it])?;
-        let mut prepared = Vec::with_capacity(rows.len());
-        let mut faults = Vec::new();
-        for row in rows {
-            match Prepared::new(&row, world, bundle) {
+    fn read(file: &SourceFile, world: &World<'_>, bundle: &Bundle) -> Result<Part, Vec<Fault>> {
+        let written = rows::read(file)?;
+        let defaults = written.defaults();
+        let prepare = |row: &Spanned<Row>| {
+            let (at, row) = (row.span().start, row.get_ref());
+            Prepared::new(row, at, &defaults, world, bundle)
+                .map_err(|it| Fault::at(file, at, format!("row `{}`: {it:#}", row.name)))
+        };
+        let (mut prepared, mut faults) = (Vec::with_capacity(written.test.len()), Vec::new());
+        for row in cores::each(&written.test, prepare) {
+            match row {
                 Ok(row) => prepared.push(row),
-                Err(problem) => faults.push(of_row(file, &row.name, &format!("{problem:#}"))),
+                Err(fault) => faults.push(fault),
             }
         }
-        if faults.is_empty() {
-            Ok(Part { file: file.clone(), rows: prepared })
-        } else {
-            Err(faults)
+        if !faults.is_empty() {
+            return Err(faults);
         }
+        let accepted = written.accept.into_iter().map(Spanned::into_inner).collect();
+        Ok(Part { file: file.clone(), rows: prepared, accepted })
+    }
+
+    fn fault(&self, row: &Prepared, problem: &str) -> Fault {
+        Fault::at(&self.file, row.at(), format!("row `{}`: {problem}", row.name()))
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(file: &SourceFile) -> Result<T, Fault> {
-    serde_json::from_str(&file.text).map_err(|error| Fault {
-        line: error.line(),
-        column: error.column(),
-        ..Fault::whole(&file.path, error.to_string())
-    })
-}
-
-/// The place of the row called `name`, found by its name: JSON values don't know where they stood.
-fn of_row(file: &SourceFile, name: &str, problem: &str) -> Fault {
-    let quoted = Value::from(name).to_string();
-    let offset = file.text.find(&quoted).unwrap_or(0);
-    Fault::at(file, offset, format!("row `{name}`: {problem}"))
+/// The entities of the fixtures.
+#[cfg(test)]
+pub(super) fn entities(tests: &Tests, bundle: &Bundle) -> cedar_policy::Entities {
+    World::read(&tests.fixtures, bundle).unwrap().population.into_entities()
 }

@@ -1,28 +1,39 @@
 //! Asking Cedar what a row asks.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result, bail};
-use cedar_policy::{
-    Authorizer, Entities, EntityUid, PolicyId, PolicySet, Request, SlotId, Template,
-};
+use anyhow::{Context as _, Result};
+use cedar_policy::{Authorizer, Entities, PolicySet, Request};
+use serde_json::{Map, Value};
 
-use super::facts::facts;
-use super::world::{World, chain};
-use super::{Expect, Grant, Row};
+use super::entities::chain;
+use super::facts::{Told, facts};
+use super::fixtures::World;
+use super::grants::{granted, without_link};
+use super::rows::{Expect, Row};
+use crate::authz::case::Case;
+use crate::authz::explain::{self, Reach};
 use crate::authz::uid::action;
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::bundle::Bundle;
-
-/// Between a template's id and the number of its link.
-const LINK: char = '#';
+use crate::policy::meta::Fix;
 
 /// A row whose request stands ready.
 pub(in crate::policy) struct Prepared {
     name: String,
+    /// Where it stands in its file, in bytes.
+    at: usize,
     expect: Expect,
     by: Option<Vec<String>>,
+    help: Option<Box<Help>>,
     question: Question,
+}
+
+/// The help that a denial must offer.
+struct Help {
+    fix: BTreeSet<Fix>,
+    case: Case,
+    reach: Reach,
 }
 
 pub(in crate::policy) enum Question {
@@ -39,11 +50,19 @@ pub(in crate::policy) struct Possible {
 }
 
 impl Prepared {
-    pub(super) fn new(row: &Row, world: &World, bundle: &Bundle) -> Result<Prepared> {
+    /// Gets `row`, which stands at byte `at` of its file, ready.
+    pub(super) fn new(
+        row: &Row,
+        at: usize,
+        defaults: &Map<String, Value>,
+        world: &World<'_>,
+        bundle: &Bundle,
+    ) -> Result<Prepared> {
         let Row { name, principal, action: verb, resource, expect, by, facts: given, .. } = row;
         let (principal, resource, verb) = (&principal.0, &resource.0, action(verb));
         let shape = bundle.shape(&verb).with_context(|| format!("no action `{}`", row.action))?;
-        let facts = facts(given, shape, resource.id().unescaped(), world, bundle.zones())?;
+        let about = resource.id().unescaped();
+        let Told { facts, home } = facts(given, defaults, shape, about, world, bundle.zones())?;
         let asked = Request::new(
             principal.clone(),
             verb.clone(),
@@ -51,28 +70,46 @@ impl Prepared {
             facts.context()?,
             Some(bundle.schema()),
         );
+        let entities = world.population.slice([principal, resource], &row.change)?;
+        let help = row.fix.clone().map(|fix| {
+            let networks = world.networks();
+            let reach = Reach { home, networks, cost_micros: 0 };
+            let case = Case {
+                principal: principal.clone(),
+                action: verb.clone(),
+                resource: resource.clone(),
+                others: Some(Vec::new()),
+                facts: facts.clone(),
+                entities: entities.clone(),
+                links: row.links(),
+            };
+            Box::new(Help { fix, case, reach })
+        });
         let question = match asked {
             Err(error) => Question::Impossible(chain(&error)),
-            Ok(request) => {
-                let mut entities = world.slice([principal, resource], &row.change)?;
-                entities.extend(facts.entities()?);
-                Question::Possible(Box::new(Possible {
-                    request,
-                    entities: Entities::from_entities(entities, Some(bundle.schema()))
-                        .map_err(|error| anyhow::anyhow!("{}", chain(&error)))?,
-                    granted: granted(&row.grants, bundle, principal, &verb, resource)?,
-                }))
-            }
+            Ok(request) => Question::Possible(Box::new(Possible {
+                request,
+                entities: Entities::from_entities(
+                    entities.into_iter().chain(facts.entities()?),
+                    Some(bundle.schema()),
+                )
+                .map_err(|error| anyhow::anyhow!("{}", chain(&error)))?,
+                granted: granted(&row.grants, bundle, principal, &verb, resource)?,
+            })),
         };
         let by = by.clone().map(|mut it| {
             it.sort_unstable();
             it
         });
-        Ok(Prepared { name: name.clone(), expect: *expect, by, question })
+        Ok(Prepared { name: name.clone(), at, expect: *expect, by, help, question })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::policy) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
     }
 
     /// How the answer differs from what the row expects, if it does.
@@ -82,7 +119,9 @@ impl Prepared {
             Question::Impossible(why) => {
                 Some(format!("expected {}, but the schema refuses: {why}", self.expect.as_str()))
             }
-            Question::Possible(it) => self.complaint_of(&it.decide(it.policies(bundle))),
+            Question::Possible(it) => self
+                .complaint_of(&it.decide(it.policies(bundle)))
+                .or_else(|| self.help.as_ref()?.complaint(bundle)),
         }
     }
 
@@ -105,16 +144,6 @@ impl Prepared {
         Some(complaint)
     }
 
-    /// Whether the decision would be another one without the policy (or template) called `id`.
-    pub(super) fn flips_without(&self, id: &str, bundle: &Bundle) -> bool {
-        let Question::Possible(it) = &self.question else { return false };
-        let policies = it.policies(bundle);
-        let before = it.decide(policies);
-        // A policy that does not determine an answer cannot change it by going.
-        before.reasons.iter().any(|it| without_link(it) == id)
-            && without(policies, id).is_ok_and(|less| it.decide(&less).allow != before.allow)
-    }
-
     fn is_met_by(&self, outcome: &Outcome) -> bool {
         outcome.errors.is_empty()
             && match self.expect {
@@ -124,19 +153,29 @@ impl Prepared {
             }
     }
 
+    /// What is asked, if the schema has such a request.
+    pub(super) fn possible(&self) -> Option<&Possible> {
+        match &self.question {
+            Question::Impossible(_) => None,
+            Question::Possible(it) => Some(it),
+        }
+    }
+
     #[cfg(test)]
     pub(in crate::policy) fn question(&self) -> &Question {
         &self.question
     }
 }
 
-impl Expect {
-    fn as_str(self) -> &'static str {
-        match self {
-            Expect::Allow => "allow",
-            Expect::Deny => "deny",
-            Expect::Impossible => "impossible",
-        }
+impl Help {
+    /// How the help that is found differs from what is expected, if it does.
+    fn complaint(&self, bundle: &Bundle) -> Option<String> {
+        let found = explain::kinds(&self.case, bundle, &self.reach).into_iter().collect();
+        let words = |it: &BTreeSet<Fix>| {
+            it.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+        };
+        (self.fix != found)
+            .then(|| format!("expected the fix [{}], got [{}]", words(&self.fix), words(&found)))
     }
 }
 
@@ -158,66 +197,6 @@ impl Possible {
     }
 }
 
-/// The slice of the row's request with the row's grants linked; None without grants.
-fn granted(
-    grants: &[Grant],
-    bundle: &Bundle,
-    principal: &EntityUid,
-    action: &EntityUid,
-    resource: &EntityUid,
-) -> Result<Option<PolicySet>> {
-    if grants.is_empty() {
-        return Ok(None);
-    }
-    let mut set = bundle.slice(principal.type_name(), action, resource.type_name()).clone();
-    for (number, grant) in grants.iter().enumerate() {
-        let id = PolicyId::new(&grant.template);
-        let Some(template) = bundle.policies().template(&id) else {
-            bail!("no template `{}`", grant.template);
-        };
-        if set.template(&id).is_none() {
-            set.add_template(template.clone())?;
-        }
-        let link = PolicyId::new(format!("{}{LINK}{number}", grant.template));
-        set.link(id, link, slots(grant, template)?)
-            .with_context(|| format!("cannot link `{}`", grant.template))?;
-    }
-    Ok(Some(set))
-}
-
-fn slots(grant: &Grant, template: &Template) -> Result<HashMap<SlotId, EntityUid>> {
-    let mut slots = HashMap::new();
-    for slot in template.slots() {
-        let value = if *slot == SlotId::principal() { &grant.principal } else { &grant.resource };
-        let value = value.as_ref().with_context(|| format!("nothing is given for `{slot}`"))?;
-        slots.insert(slot.clone(), value.0.clone());
-    }
-    Ok(slots)
-}
-
-pub(in crate::policy) fn without(policies: &PolicySet, id: &str) -> Result<PolicySet> {
-    let gone = PolicyId::new(id);
-    let kept = policies.policies().filter(|it| it.is_static() && *it.id() != gone);
-    let mut set = PolicySet::from_policies(kept.cloned())?;
-    for link in policies.policies().filter(|it| !it.is_static()) {
-        let (Some(template), Some(values)) = (link.template_id(), link.template_links()) else {
-            continue;
-        };
-        if *template == gone {
-            continue;
-        }
-        if let (None, Some(it)) = (set.template(template), policies.template(template)) {
-            set.add_template(it.clone())?;
-        }
-        set.link(template.clone(), link.id().clone(), values)?;
-    }
-    Ok(set)
-}
-
 fn determining(outcome: &Outcome) -> Vec<String> {
     outcome.reasons.iter().map(|it| without_link(it).to_owned()).collect()
-}
-
-fn without_link(id: &str) -> &str {
-    id.split_once(LINK).map_or(id, |(template, _)| template)
 }

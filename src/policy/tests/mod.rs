@@ -4,9 +4,9 @@ mod bounds;
 mod faults;
 mod links;
 mod lint;
-mod numbers;
 mod slices;
 mod starter;
+mod tables;
 mod watch;
 
 use super::load::{SourceFile, Sources};

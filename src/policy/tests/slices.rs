@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
-use serde_json::Value;
 
 use crate::authz::facts::{
     Age, Approval, ApprovalState, Ask, Call, ClockFacts, Delegation, Facts, Mandate, NetFacts,
@@ -19,7 +18,7 @@ use crate::authz::uid::{Kind, action};
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::Bundle;
 use crate::policy::load::Sources;
-use crate::policy::table::{Question, Table};
+use crate::policy::table::{self, Question, Table};
 
 fn ask(request: &Request, policies: &PolicySet, entities: &Entities) -> Outcome {
     verdict(&Authorizer::new().is_authorized(request, policies, entities))
@@ -87,9 +86,7 @@ struct World {
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let bundle = Bundle::starter().unwrap();
     let tests = Sources::starter().tests.unwrap();
-    let world: Value = serde_json::from_str(&tests.fixtures[0].text).unwrap();
-    let entities =
-        Entities::from_json_value(world["entities"].clone(), Some(bundle.schema())).unwrap();
+    let entities = table::entities(&tests, &bundle);
     let mut by_type: BTreeMap<String, Vec<Entity>> = BTreeMap::new();
     for entity in entities {
         by_type.entry(entity.uid().type_name().to_string()).or_default().push(entity);

@@ -11,7 +11,7 @@ use super::{Ran, gatewright, run, run_with_input};
 use crate::harness::{Caller, Gate, samples};
 
 /// The policies and schema of the repository, to break.
-fn policies() -> TempDir {
+pub fn policies() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for name in ["policies", "schemas"] {
@@ -21,7 +21,7 @@ fn policies() -> TempDir {
     folder
 }
 
-fn edit(path: &Path, change: impl Fn(String) -> String) {
+pub fn edit(path: &Path, change: impl Fn(String) -> String) {
     let text = fs::read_to_string(path).unwrap();
     let changed = change(text.clone());
     assert!(changed != text, "the edit changes nothing");
@@ -54,7 +54,7 @@ fn policies_are_checked_and_tested_before_they_decide() {
     });
     for command in ["check", "test"] {
         let ran = run(lax.path(), &["policy", command]).expect(1);
-        assert!(ran.err.contains("table.json:"), "{}", ran.err);
+        assert!(ran.err.contains("guardrails.toml:"), "{}", ran.err);
         assert!(ran.err.contains("expected deny by [\"guard.net.blocked\"]"), "{}", ran.err);
     }
 
