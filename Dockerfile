@@ -15,10 +15,13 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
+# `--build-arg FEATURES=prove` for `gatewright policy prove`; it asks the solver cvc5, which is not in
+# this image: mount its binary and name it in the variable CVC5.
+ARG FEATURES=
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin gatewright \
+    cargo build --release --locked --bin gatewright --features "$FEATURES" \
     && cp target/release/gatewright /gatewright \
     && mkdir /state
 

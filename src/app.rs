@@ -37,6 +37,7 @@ use crate::keys;
 use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
+use crate::policy::bundles::{self, Broken, Bundles, Offer};
 use crate::registry::{History, Registry};
 use crate::secrets::Secrets;
 use crate::settings::{Actions, Settings};
@@ -69,6 +70,7 @@ pub struct App {
     pub approvals: Arc<Approvals>,
     pub grants: Arc<Grants>,
     pub secrets: Arc<Secrets>,
+    pub bundles: Arc<Bundles>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
@@ -91,27 +93,28 @@ impl App {
         bundle: Arc<Bundle>,
         clock: Clock,
     ) -> anyhow::Result<Arc<App>> {
-        App::start_for(settings, bundle, clock, Strangers::Refused).await
+        App::start_for(settings, &bundle.into(), clock, Strangers::Refused).await
     }
 
-    /// The same, with a say in what becomes of requests that carry no proof.
+    /// The same, with a say in what becomes of requests that carry no proof. Where the bundle that
+    /// is offered is broken, that of the store is taken.
     pub(crate) async fn start_for(
         settings: &Settings,
-        bundle: Arc<Bundle>,
+        offer: &Offer,
         clock: Clock,
         strangers: Strangers,
     ) -> anyhow::Result<Arc<App>> {
         let places = Arc::new(places(settings)?);
-        let db = store::open(&settings.database.url)?;
-        db.migrate().await.context("bringing the store's schema up to date")?;
+        let (db, bundle) = store_and_bundle(settings, offer).await?;
         let signer = audit_signer(settings)?;
         let ledger = Ledger::start(db.clone(), signer.clone(), clock.clone())
             .await
             .context("reading where the audit stands")?;
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let world = world(settings, (&db, &ledger, &outbound), &clock).await?;
-        let World { directory, registry, credentials, api_keys, approvals, grants, .. } =
-            world.clone();
+        let World {
+            directory, registry, credentials, api_keys, approvals, bundles, grants, ..
+        } = world.clone();
         let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
         let secrets = Arc::new(secrets);
@@ -154,6 +157,7 @@ impl App {
             actions: settings.actions.clone(),
             api_keys,
             approvals,
+            bundles,
             grants,
             secrets,
             factors,
@@ -202,7 +206,7 @@ impl App {
         BTreeMap::from([
             ("store", store),
             ("audit_writer", writer),
-            ("policy_bundle", ok()),
+            ("policy_bundle", self.bundles.trouble().unwrap_or_else(ok)),
             ("secret_store", secrets),
         ])
     }
@@ -256,6 +260,28 @@ pub fn audit_signer(settings: &Settings) -> anyhow::Result<Arc<Signer>> {
     let url = settings.public_url.to_string();
     let name = url.split_once("://").map_or(url.as_str(), |(_, name)| name);
     Ok(Arc::new(Signer::new(&format!("{name}/audit"), &key)?))
+}
+
+/// The store, and what decides until the process begins to serve: what is offered, or what the store
+/// names.
+async fn store_and_bundle(
+    settings: &Settings,
+    offer: &Offer,
+) -> anyhow::Result<(Arc<dyn Database>, Arc<Bundle>)> {
+    // A store that is not there yet has no bundle to fall back on, and is not made for nothing.
+    if !settings.database.url.may_be_there() {
+        offer.bundle()?;
+    }
+    let db = store::open(&settings.database.url)?;
+    db.migrate().await.context("bringing the store's schema up to date")?;
+    let broken: Broken = match offer.bundle() {
+        Ok(bundle) => return Ok((db, bundle.clone())),
+        Err(broken) => broken,
+    };
+    match bundles::named_in(&*db).await? {
+        Some(bundle) => Ok((db, bundle)),
+        None => Err(broken.into()),
+    }
 }
 
 fn credential_keys(settings: &Settings, clock: &Clock) -> anyhow::Result<KeyRing> {
@@ -317,9 +343,11 @@ async fn world(
         outbound: outbound.clone(),
         clock: clock.clone(),
     };
+    let bundles = Bundles::new(db.clone(), ledger.clone(), directory.clone(), clock.clone());
     Ok(World {
         decisions: Arc::new(Decisions::new(db.clone())),
         approvals: Arc::new(Approvals::new(settings, parts)),
+        bundles: Arc::new(bundles),
         grants: Arc::new(Grants::load(db.clone(), ledger.clone(), clock.clone()).await?),
         directory,
         registry: Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?),

@@ -30,6 +30,9 @@ const PROBES: &str = "gatewright_probes_total";
 const QUARANTINES: &str = "gatewright_tool_quarantines_total";
 const VAULT: &str = "gatewright_vault_calls_total";
 const VAULT_SECONDS: &str = "gatewright_vault_call_duration_seconds";
+const POLICY_DEGRADED: &str = "gatewright_policy_bundle_degraded";
+const POLICY_REFUSED: &str = "gatewright_policy_bundles_refused_total";
+const POLICY_INFO: &str = "gatewright_policy_bundle_info";
 pub const PANICS: &str = "gatewright_panics_total";
 
 const SECONDS: &[f64] =
@@ -71,8 +74,13 @@ fn describe() {
         "Time a call to Vault takes, sign-in included."
     );
     describe_counter!(SIGN_INS, "Sign-ins with a good first proof, by risk and outcome.");
+    describe_gauge!(POLICY_DEGRADED, "1 while policies are refused and older ones go on deciding.");
+    describe_counter!(POLICY_REFUSED, "Changed policies that were refused.");
+    describe_gauge!(POLICY_INFO, "1 for the digest of the bundle that decides.");
     describe_counter!(PANICS, "Requests that ended in a panic.");
     counter!(PANICS).absolute(0);
+    counter!(POLICY_REFUSED).absolute(0);
+    gauge!(POLICY_DEGRADED).set(0.0);
     counter!(EVALUATION_ERRORS).absolute(0);
     gauge!(CREDENTIALS_LIVE).set(0.0);
 }
@@ -110,6 +118,21 @@ pub fn quota_refusal(action: &'static str) {
 
 pub fn evaluation_error() {
     counter!(EVALUATION_ERRORS).increment(1);
+}
+
+/// 1 while older policies than the newest go on deciding, else 0.
+pub fn policy_degraded(now: f64) {
+    gauge!(POLICY_DEGRADED).set(now);
+}
+
+pub fn policy_refused() {
+    counter!(POLICY_REFUSED).increment(1);
+}
+
+/// Few digests are ever active in the life of a process.
+pub fn policy_active(before: &str, now: &str) {
+    gauge!(POLICY_INFO, "digest" => before.to_owned()).set(0.0);
+    gauge!(POLICY_INFO, "digest" => now.to_owned()).set(1.0);
 }
 
 pub fn unauthenticated() {

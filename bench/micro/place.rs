@@ -17,9 +17,12 @@ use gatewright::authz::{Authz, Surroundings, Warrant, World};
 use gatewright::clock::Clock;
 use gatewright::credentials::Credentials;
 use gatewright::credentials::keys::KeyRing;
+use gatewright::decisions::Decisions;
 use gatewright::directory::{Directory, NewAgent, NewUser, RegisterAgent};
+use gatewright::grants::Grants;
 use gatewright::net::outbound::Outbound;
 use gatewright::policy::Bundle;
+use gatewright::policy::bundles::Bundles;
 use gatewright::registry::{CreateTool, Decided, Definition, New, NewTool, Registry, State, Tool};
 use gatewright::settings::{DatabaseUrl, Settings};
 use gatewright::store::{self, Database};
@@ -118,6 +121,8 @@ impl Place {
             outbound: Arc::new(Outbound::new(&settings.outbound, clock.clone()).unwrap()),
             clock: clock.clone(),
         };
+        let bundles = Bundles::new(db.clone(), ledger.clone(), directory.clone(), clock.clone());
+        let grants = Grants::load(db.clone(), ledger.clone(), clock.clone()).await.unwrap();
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -130,6 +135,9 @@ impl Place {
             )),
             api_keys,
             approvals: Arc::new(Approvals::new(&settings, parts)),
+            bundles: Arc::new(bundles),
+            decisions: Arc::new(Decisions::new(db.clone())),
+            grants: Arc::new(grants),
         };
         let key = SigningKey::from_bytes(&[2; 32]);
         let authn = Authn::load(

@@ -183,6 +183,12 @@ impl Warrant {
         Warrant { record: Arc::new(Record::new(entry, None)) }
     }
 
+    /// The same under the word that the audit has for what is done, where it has one.
+    pub fn called(self, event: &'static str) -> Warrant {
+        self.record.change(|entry| entry.event = event.into());
+        self
+    }
+
     /// For writing down how it ended what this warrant allowed to begin: an entry of its own, by the
     /// same actor and about the same target, that names the decision.
     ///

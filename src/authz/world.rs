@@ -8,6 +8,7 @@ use crate::credentials::Credentials;
 use crate::decisions::Decisions;
 use crate::directory::Directory;
 use crate::grants::Grants;
+use crate::policy::bundles::Bundles;
 use crate::registry::Registry;
 
 /// The only unguarded reading there is: to find what an action is about, before it is decided.
@@ -18,6 +19,7 @@ pub struct World {
     pub credentials: Arc<Credentials>,
     pub api_keys: Arc<ApiKeys>,
     pub approvals: Arc<Approvals>,
+    pub bundles: Arc<Bundles>,
     pub grants: Arc<Grants>,
     pub decisions: Arc<Decisions>,
 }

@@ -108,6 +108,11 @@ impl Api {
         done(self.client.post(path, body).await?)
     }
 
+    /// A `POST` whose answer takes work; without a body where `body` is null.
+    pub async fn work(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        done(self.client.work(path, body).await?)
+    }
+
     /// A `POST` that takes no body.
     pub async fn act(&self, path: &str) -> Result<Value, Failure> {
         done(self.client.act(path).await?)

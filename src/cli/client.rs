@@ -12,6 +12,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+/// The same for what is analysis, which a server bounds by itself.
+const ANALYSIS_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// Calls one server, as one principal once it has signed in.
 #[derive(Clone)]
@@ -112,6 +114,12 @@ impl Client {
     /// What is not JSON.
     pub async fn text(&self, path: &str) -> anyhow::Result<String> {
         Ok(self.request(Method::GET, path).send().await?.error_for_status()?.text().await?)
+    }
+
+    /// A `POST` whose answer takes work; without a body where `body` is null.
+    pub async fn work(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        let request = self.request(Method::POST, path).timeout(ANALYSIS_TIME_MAX);
+        send(if body.is_null() { request } else { request.json(body) }).await
     }
 
     /// As plain text, where there is such a form.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use http::uri::Scheme;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,8 @@ use crate::identify::Strangers;
 use crate::net::host::{Hosts, Origins};
 use crate::net::tls::{Acceptor, Clients, Files, LOOK_EVERY};
 use crate::net::{self, Limits};
-use crate::policy::{self, Bundle, Fault};
+use crate::policy;
+use crate::policy::bundles::{Offer, Reading};
 use crate::settings::{Origin, Settings};
 use crate::watch::{Pace, Watch};
 
@@ -33,32 +35,32 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server that decides by `bundle`. It listens before this returns.
+    /// Starts a server that brings these policies with it. It listens before this returns.
     pub async fn start(
         settings: Settings,
-        bundle: Arc<Bundle>,
+        offer: impl Into<Offer>,
         clock: Clock,
     ) -> anyhow::Result<Server> {
-        Server::start_for(settings, bundle, clock, Strangers::Refused).await
+        Server::start_for(settings, offer.into(), clock, Strangers::Refused).await
     }
 
     /// The same on loopback, where requests that carry no proof are taken for this user's, and
     /// every answer says so.
     pub async fn start_without_auth(
         settings: Settings,
-        bundle: Arc<Bundle>,
+        offer: impl Into<Offer>,
         clock: Clock,
         username: &str,
     ) -> anyhow::Result<Server> {
         let here = settings.listen.ip().is_loopback() && !settings.environment.is_production();
         anyhow::ensure!(here, "a server that asks nobody who they are stays on loopback");
         let strangers = Strangers::TakenFor(username.to_owned());
-        Server::start_for(settings, bundle, clock, strangers).await
+        Server::start_for(settings, offer.into(), clock, strangers).await
     }
 
     async fn start_for(
         mut settings: Settings,
-        bundle: Arc<Bundle>,
+        offer: Offer,
         clock: Clock,
         strangers: Strangers,
     ) -> anyhow::Result<Server> {
@@ -66,8 +68,9 @@ impl Server {
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
         let address = listener.local_addr()?;
         settle_port(&mut settings, address);
-        let app = App::start_for(&settings, bundle.clone(), clock, strangers).await?;
+        let app = App::start_for(&settings, &offer, clock, strangers).await?;
         app.bootstrap(&settings).await.context("making the bootstrap administrator")?;
+        app.bundles.begin(&app.authz, &offer).await?;
         let stop = CancellationToken::new();
         let rules = Arc::new(rules_for(&settings, address, &app)?);
         let tls = tls(&settings, &stop)?;
@@ -86,11 +89,14 @@ impl Server {
         let tokens = app.standing.watch(Pace::default()).context("watching the tokens file")?;
         let places = app.places.clone().watch(Pace::default());
         let places = places.context("watching the GeoIP file")?;
-        let policies = watch(&settings, &app, &bundle)?;
+        let (read, readings) = mpsc::channel(1);
+        let policies = watch(&settings, &offer, read)?;
         let watches = tokens.into_iter().chain(places).chain(policies).collect();
         tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
         tokio::spawn(app.gateway.clone().keep_settled(stop.clone()));
         tokio::spawn(app.approvals.clone().keep(stop.clone()));
+        let follow = app.bundles.clone().follow(app.clone(), readings, stop.clone());
+        tasks.push(tokio::spawn(follow));
         tokio::spawn(app.grants.clone().keep(stop.clone()));
         tasks.push(tokio::spawn(app.api_keys.clone().keep_uses(stop.clone())));
         tasks.push(tokio::spawn(app.clone().go_round(stop.clone())));
@@ -158,28 +164,20 @@ fn tls(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<Option<A
     Ok(Some(acceptor))
 }
 
-/// Takes up changed policies while the server runs; a broken change leaves the old ones deciding.
+/// Reads the policies again whenever they change while the server runs.
 fn watch(
     settings: &Settings,
-    app: &Arc<App>,
-    bundle: &Arc<Bundle>,
+    offer: &Offer,
+    read: mpsc::Sender<Reading>,
 ) -> anyhow::Result<Option<Watch>> {
     let policy = &settings.policy;
-    if !policy.watch || !policy.dir.is_dir() || !policy.schema_dir.is_dir() {
+    if !policy.watch {
         return Ok(None);
     }
-    let app = app.clone();
-    let changed = move |bundle: Arc<Bundle>| {
-        tracing::info!(digest = bundle.digest(), "new policies decide from now on");
-        app.authz.activate(bundle);
-    };
-    let broken = |faults: Vec<Fault>| {
-        for fault in faults {
-            tracing::error!(%fault, "the changed policies are refused; the old ones go on deciding");
-        }
-    };
-    let watch =
-        policy::watch(&policy.schema_dir, &policy.dir, bundle, Pace::default(), changed, broken)
-            .context("watching the policies")?;
+    let seen = offer.bundle().map(|it| it.sources().clone()).map_err(|it| it.0);
+    // Whoever followed has ended before the watch, and nobody needs to know any more.
+    let tell = move |reading| drop(read.blocking_send(reading));
+    let watch = policy::watch(&policy.schema_dir, &policy.dir, seen, Pace::default(), tell)
+        .context("watching the policies")?;
     Ok(Some(watch))
 }

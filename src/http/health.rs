@@ -13,6 +13,8 @@ use warp::reply::{Reply as _, Response, json};
 use super::call::Call;
 use crate::{App, Error, Result, metrics};
 
+/// What a check says that found a lesser way of serving.
+const DEGRADED: &str = "degraded";
 const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Serialize, JsonSchema)]
@@ -32,13 +34,19 @@ pub async fn live(_: Arc<App>, _: Call) -> Result<Response> {
     Ok(json(&Live { status: "ok" }).into_response())
 }
 
-/// Everything that a decision needs is there.
+/// Everything that a decision needs is there. What is degraded decides soundly, and stays in
+/// rotation.
 pub async fn ready(app: Arc<App>, _: Call) -> Result<Response> {
     let checks = app.checks().await;
-    let well = checks.values().all(|it| it == "ok");
-    let status = if well { "ok" } else { "unavailable" };
+    let degraded = |it: &&String| it.starts_with(DEGRADED);
+    let serves = checks.values().all(|it| it == "ok" || degraded(&it));
+    let status = match serves {
+        true if checks.values().any(|it| degraded(&it)) => DEGRADED,
+        true => "ok",
+        false => "unavailable",
+    };
     let mut response = json(&Ready { status, checks }).into_response();
-    if !well {
+    if !serves {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     Ok(response)

@@ -9,6 +9,7 @@ mod approval_events;
 mod approvals;
 mod audit;
 mod authzen;
+mod bundles;
 mod call;
 mod challenge;
 mod credentials;
@@ -26,9 +27,11 @@ mod invoke;
 mod list;
 mod mandates;
 pub mod mcp;
+mod multipart;
 mod oauth;
 pub mod openapi;
 mod passkeys;
+mod policies;
 mod probes;
 pub mod problem;
 pub mod proxies;
@@ -143,7 +146,7 @@ async fn dispatch(
     trace: &Trace,
 ) -> Result<Response> {
     let query = call::split_query(&head.query)?;
-    let body = read(body).await?;
+    let body = read(body, route.body_bytes_max).await?;
     let origin = Origin {
         id: trace.request_id.clone(),
         ip: client_ip(&app, &head),
@@ -194,13 +197,16 @@ async fn dispatch(
 }
 
 /// Reads a body of bounded size, however the client frames it.
-async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Result<Bytes> {
+async fn read(
+    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+    max_bytes: usize,
+) -> Result<Bytes> {
     let mut body = pin!(body);
     let mut bytes = BytesMut::new();
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|error| unreadable(&error))?;
-        if BODY_BYTES_MAX < bytes.len() + chunk.remaining() {
-            return Err(Error::TooLarge { max_bytes: BODY_BYTES_MAX });
+        if max_bytes < bytes.len() + chunk.remaining() {
+            return Err(Error::TooLarge { max_bytes });
         }
         bytes.put(chunk);
     }

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use warp::http::Method;
 use warp::reply::Response;
 
+use super::BODY_BYTES_MAX;
 use super::call::{Call, decoded};
 use super::describe::Described;
 use crate::audit::Outcome;
@@ -26,6 +27,8 @@ pub struct Route {
     pub about: Described,
     /// Whom it takes tokens for.
     pub service: Service,
+    /// The largest body that it takes.
+    pub body_bytes_max: usize,
     serve: Serve,
 }
 
@@ -68,6 +71,7 @@ impl Route {
             kind: Kind::Guarded(A::NAME),
             about: Described::default(),
             service: Service::Api,
+            body_bytes_max: BODY_BYTES_MAX,
             serve: Box::new(serve),
         }
     }
@@ -128,6 +132,7 @@ impl Route {
             kind,
             about: Described::default(),
             service: Service::Api,
+            body_bytes_max: BODY_BYTES_MAX,
             serve: Box::new(serve),
         }
     }
@@ -151,6 +156,7 @@ impl Route {
             kind: Kind::Identified,
             about: Described::default(),
             service: Service::Api,
+            body_bytes_max: BODY_BYTES_MAX,
             serve: Box::new(serve),
         }
     }
@@ -168,8 +174,15 @@ impl Route {
             kind: Kind::Public,
             about: Described::default(),
             service: Service::Api,
+            body_bytes_max: BODY_BYTES_MAX,
             serve: Box::new(serve),
         }
+    }
+
+    /// The same, for bodies larger than usual.
+    pub fn taking_up_to(mut self, bytes: usize) -> Route {
+        self.body_bytes_max = bytes;
+        self
     }
 
     /// The same, for tokens that are given for the MCP server.

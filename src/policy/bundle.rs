@@ -72,6 +72,11 @@ impl Bundle {
     /// # Errors
     /// Every fault of the first of these steps that finds any.
     pub fn from_sources(sources: Sources) -> Result<Bundle, Vec<Fault>> {
+        Bundle::examine(sources).map_err(|it| it.faults)
+    }
+
+    /// The same, for who wants to know which step it was that found faults.
+    pub(super) fn examine(sources: Sources) -> Result<Bundle, Failed> {
         Bundle::checked_apart(sources, Bundle::tested)
     }
 
@@ -80,25 +85,26 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::from_sources`].
     pub fn tested_before(sources: Sources) -> Result<Bundle, Vec<Fault>> {
-        Bundle::checked_apart(sources, Ok)
+        Bundle::checked_apart(sources, Ok).map_err(|it| it.faults)
     }
 
     /// On a thread of its own, whose stack is large enough for whatever is within bounds.
     fn checked_apart(
         sources: Sources,
-        then: fn(Bundle) -> Result<Bundle, Vec<Fault>>,
-    ) -> Result<Bundle, Vec<Fault>> {
+        then: fn(Bundle) -> Result<Bundle, Failed>,
+    ) -> Result<Bundle, Failed> {
         if sources.policies.is_empty() {
-            return Err(vec![
-                Fault::whole("policies", "a bundle without policies denies everything")
-                    .fixed_by("`gatewright init` writes the starter files"),
-            ]);
+            let fault = Fault::whole("policies", "a bundle without policies denies everything")
+                .fixed_by("`gatewright init` writes the starter files");
+            return Err(Step::Parse.failed(vec![fault]));
         }
-        let sources = starter::with_root_tier(sources).map_err(|it| vec![it])?;
-        clean(bounds::check(&sources))?;
+        let sources =
+            starter::with_root_tier(sources).map_err(|it| Step::Parse.failed(vec![it]))?;
+        clean(bounds::check(&sources)).map_err(|it| Step::Parse.failed(it))?;
         let check = move || Bundle::checked(sources).and_then(then);
         let stopped = |it: &dyn std::fmt::Display| {
-            vec![Fault::whole("policies", format!("the check did not end: {it}"))]
+            let fault = Fault::whole("policies", format!("the check did not end: {it}"));
+            Step::Parse.failed(vec![fault])
         };
         let thread = thread::Builder::new().name("policy-check".to_owned());
         match thread.stack_size(bounds::STACK_BYTES).spawn(check) {
@@ -107,34 +113,35 @@ impl Bundle {
         }
     }
 
-    fn tested(bundle: Bundle) -> Result<Bundle, Vec<Fault>> {
+    fn tested(bundle: Bundle) -> Result<Bundle, Failed> {
         if let Some(tests) = &bundle.sources.tests {
-            clean(Table::read(tests, &bundle)?.faults(&bundle))?;
+            let table = Table::read(tests, &bundle);
+            let faults = table.map_or_else(|it| it, |it| it.faults(&bundle));
+            clean(faults).map_err(|it| Step::Tests.failed(it))?;
         }
         Ok(bundle)
     }
 
-    fn checked(sources: Sources) -> Result<Bundle, Vec<Fault>> {
-        let ParsedSchema { schema, shapes, references, vocabulary } =
-            check::parse_schema(&sources.schema)?;
-        let mut parsed = check::parse_policies(&sources.policies)?;
-        if let Some(file) = &sources.links {
-            links::link(file, &mut parsed)?;
-        }
+    fn checked(sources: Sources) -> Result<Bundle, Failed> {
+        let (ParsedSchema { schema, shapes, references, vocabulary }, parsed) =
+            parse(&sources).map_err(|it| Step::Parse.failed(it))?;
         let ParsedPolicies { policies, meta } = parsed;
         let place = Places { sources: &sources, meta: &meta };
-        clean(check::validate(&schema, &policies, &|id, it| place.found(id, it)))?;
+        clean(check::validate(&schema, &policies, &|id, it| place.found(id, it)))
+            .map_err(|it| Step::Validation.failed(it))?;
 
-        let actions = check::action_entities(&schema).map_err(|it| whole(&it))?;
-        let written = syntax::written(&policies).map_err(|it| whole(&it))?;
+        let lint = |it: &dyn std::error::Error| Step::Lint.failed(whole(it));
+        let actions = check::action_entities(&schema).map_err(|it| lint(&it))?;
+        let written = syntax::written(&policies).map_err(|it| lint(&it))?;
         let findings = lint::lint(&written, &meta, &schema, &actions);
-        clean(findings.into_iter().map(|it| place.finding(&it)).collect())?;
+        clean(findings.into_iter().map(|it| place.finding(&it)).collect())
+            .map_err(|it| Step::Lint.failed(it))?;
 
         let kept = sources.entities.as_ref().map(|it| Kept::read(it, &schema)).transpose();
-        let kept = kept.map_err(|it| vec![it])?.unwrap_or_default();
+        let kept = kept.map_err(|it| Step::Parse.failed(vec![it]))?.unwrap_or_default();
         let slices = Slices::of(&schema, &policies, &actions);
         Ok(Bundle {
-            digest: digest(&sources),
+            digest: sources.digest(),
             residues: residue::residues(&schema, &slices, &actions),
             slices,
             zones: syntax::zones(&written),
@@ -268,11 +275,6 @@ impl Bundle {
         self.meta.get(id)
     }
 
-    /// Which kinds of requests that the schema has can be in `scope`, in an order of their own.
-    pub(super) fn admitted(&self, scope: &Scope) -> Vec<bool> {
-        self.schema.request_envs().map(|env| scope.admits(&env, &self.actions)).collect()
-    }
-
     /// The file of a policy or template, and the byte at which it begins there.
     pub(super) fn place(&self, id: &str) -> Option<(&SourceFile, usize)> {
         let meta = self.meta(id)?;
@@ -305,6 +307,37 @@ impl Bundle {
     pub fn token_scopes(&self) -> &BTreeSet<String> {
         &self.token_scopes
     }
+}
+
+/// What a bundle is checked for, in this order. A step that finds faults is the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    Parse,
+    Validation,
+    Lint,
+    Tests,
+}
+
+impl Step {
+    fn failed(self, faults: Vec<Fault>) -> Failed {
+        Failed { step: self, faults }
+    }
+}
+
+/// Where a check ended, and on what.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) step: Step,
+    pub(super) faults: Vec<Fault>,
+}
+
+fn parse(sources: &Sources) -> Result<(ParsedSchema, ParsedPolicies), Vec<Fault>> {
+    let schema = check::parse_schema(&sources.schema)?;
+    let mut parsed = check::parse_policies(&sources.policies)?;
+    if let Some(file) = &sources.links {
+        links::link(file, &mut parsed)?;
+    }
+    Ok((schema, parsed))
 }
 
 /// Where policies stand.
@@ -347,12 +380,14 @@ fn whole(error: &dyn std::error::Error) -> Vec<Fault> {
     vec![Fault::whole("policies", error.to_string())]
 }
 
-/// Each file's kind, length, name and text, so that no two bundles look alike.
-fn digest(sources: &Sources) -> String {
-    let mut hash = Sha256::new();
-    for (kind, file) in sources.files() {
-        hash.update(format!("{kind} {} {}\n", file.name.len(), file.name));
-        hash.update(Sha256::digest(&file.text));
+impl Sources {
+    /// SHA-256 over each file's kind, length, name and text, so that no two bundles look alike.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (kind, file) in self.files() {
+            hash.update(format!("{kind} {} {}\n", file.name.len(), file.name));
+            hash.update(Sha256::digest(&file.text));
+        }
+        hex::encode(hash.finalize())
     }
-    hex::encode(hash.finalize())
 }

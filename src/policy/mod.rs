@@ -3,6 +3,7 @@
 mod anatomy;
 mod bounds;
 mod bundle;
+pub mod bundles;
 mod check;
 mod cores;
 mod entities;

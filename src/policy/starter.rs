@@ -36,6 +36,7 @@ pub const FILES: &[(&str, &str)] = files![
     "policies/tests/fixtures.toml",
     "policies/tests/grants.toml",
     "policies/tests/guardrails.toml",
+    "policies/tests/lifecycle.toml",
     "policies/tests/limits.toml",
     "policies/tests/queries.toml",
     "policies/tests/registry.toml",
@@ -83,6 +84,11 @@ pub(super) fn with_root_tier(mut sources: Sources) -> Result<Sources, Fault> {
         }
     }
     Ok(sources)
+}
+
+/// Whether this is the text of the root tier of this release.
+pub(super) fn is_root_tier(text: &str) -> bool {
+    below("policies/").any(|it| it.name == ROOT_NAME && it.text == text)
 }
 
 fn below(directory: &'static str) -> impl Iterator<Item = SourceFile> {

@@ -1,5 +1,4 @@
-//! Watching a bundle's directories: a good edit becomes the next bundle, a broken one changes
-//! nothing but the alarm.
+//! Watching a bundle's directories: whoever decides by them is told what a change left there.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,42 +6,32 @@ use std::sync::Arc;
 use notify::RecursiveMode;
 
 use super::bundle::Bundle;
+use super::bundles::Reading;
 use super::fault::Fault;
 use super::load::Sources;
 use crate::watch::{Pace, Watch};
 
-/// Watches the directories that `active` was loaded from. `changed` gets every bundle that
-/// differs from the one before and passed every check; `broken` gets the faults of one that
-/// did not, once for each edit. Both are called on the watch's own thread.
+/// Watches two directories in which `seen` was read before. `tell` gets what every change leaves
+/// there: a bundle that passed every check, or what is wrong. It is called on the watch's own thread.
 ///
 /// # Errors
 /// The operating system refuses to watch, or to start a thread.
 pub fn watch(
     schema_dir: &Path,
     policy_dir: &Path,
-    active: &Bundle,
+    mut seen: Result<Sources, Vec<Fault>>,
     pace: Pace,
-    changed: impl Fn(Arc<Bundle>) + Send + 'static,
-    broken: impl Fn(Vec<Fault>) + Send + 'static,
+    tell: impl Fn(Reading) + Send + 'static,
 ) -> notify::Result<Watch> {
-    let directories = [schema_dir, policy_dir].map(|it| (it, RecursiveMode::Recursive));
+    // One that is not there yet tells nothing, and is looked for all the same.
+    let there = [schema_dir, policy_dir].into_iter().filter(|it| it.is_dir());
+    let directories: Vec<_> = there.map(|it| (it, RecursiveMode::Recursive)).collect();
     let [schemas, policies] = [schema_dir.to_owned(), policy_dir.to_owned()];
-    // What was read last, be it good or not; and the digest of the last good bundle.
-    let mut seen = Ok(active.sources().clone());
-    let mut digest = active.digest().to_owned();
     Watch::start("policy-watch", &directories, pace, move || {
         let read = Sources::read(&schemas, &policies);
-        if read == seen {
-            return;
-        }
-        seen.clone_from(&read);
-        match read.and_then(Bundle::from_sources) {
-            Ok(bundle) if bundle.digest() == digest => {}
-            Ok(bundle) => {
-                bundle.digest().clone_into(&mut digest);
-                changed(Arc::new(bundle));
-            }
-            Err(faults) => broken(faults),
+        if read != seen {
+            seen.clone_from(&read);
+            tell(read.and_then(Bundle::from_sources).map(Arc::new));
         }
     })
 }

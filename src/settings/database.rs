@@ -41,6 +41,17 @@ pub enum NoDatabaseUrl {
     Postgres,
 }
 
+impl DatabaseUrl {
+    /// Whether there can be anything in it: a file that is not there holds nothing.
+    pub fn may_be_there(&self) -> bool {
+        match self {
+            DatabaseUrl::SqliteMemory => false,
+            DatabaseUrl::SqliteFile(path) => path.exists(),
+            DatabaseUrl::Postgres(_) => true,
+        }
+    }
+}
+
 impl FromStr for DatabaseUrl {
     type Err = NoDatabaseUrl;
 

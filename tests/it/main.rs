@@ -35,6 +35,7 @@ mod interop;
 mod introspection;
 mod leases;
 mod ledger;
+mod lifecycle;
 mod machines;
 mod mcp;
 mod mutants;

@@ -203,6 +203,7 @@ async fn every_answer_is_as_the_document_says() {
     human_in_the_loop(&gate, &mut witness).await;
     questions(&mut witness, &admin).await;
     delegation(&gate, &mut witness, &agent).await;
+    policies(&mut witness, &admin).await;
     audit(&gate, &mut witness, &admin).await;
     endings(&gate, &mut witness, &admin, &tool).await;
     witness.has_seen_all();
@@ -658,6 +659,33 @@ async fn vending(witness: &mut Witness, admin: &Caller, agent: &Caller, tool: &s
         let invalid = witness.saw("post", path, &admin.post(path, &question).await);
         assert_eq!(invalid["valid"], false, "{invalid}");
     }
+}
+
+async fn policies(witness: &mut Witness, admin: &Caller) {
+    let (policies, bundles) = ("/api/v1/policies", "/api/v1/bundles");
+    for path in [policies, bundles, "/api/v1/schema"] {
+        witness.saw("get", path, &admin.get(path).await);
+    }
+    let (template, one) = ("/api/v1/policies/{policy}", format!("{policies}/use.translators"));
+    witness.saw("get", template, &admin.get(&one).await);
+    let body = json!({ "text": samples::POLICY });
+    let put = admin.request(Method::PUT, &one).json(&body);
+    witness.saw("put", template, &send(put).await);
+    witness.saw("delete", template, &admin.delete(&one).await);
+    witness.saw("post", policies, &admin.post(policies, &body).await);
+    let body = json!({ "files": { "policies/90-ours.cedar": samples::POLICY } });
+    let made = witness.saw("post", bundles, &admin.post(bundles, &body).await);
+    witness.saw("post", bundles, &admin.post(bundles, &body).await);
+    let (template, one) =
+        ("/api/v1/bundles/{bundle}", format!("{bundles}/{}", made["id"].as_str().unwrap()));
+    witness.saw("get", template, &admin.get(&one).await);
+    for verb in ["check", "activate", "rollback"] {
+        let answer = admin.act(&format!("{one}/{verb}")).await;
+        witness.saw("post", &format!("{template}/{verb}"), &answer);
+    }
+    let body = json!({ "verdict": "yes", "reason": "so" });
+    let answer = admin.post(&format!("{one}/review"), &body).await;
+    witness.saw("post", &format!("{template}/review"), &answer);
 }
 
 async fn audit(gate: &Gate, witness: &mut Witness, admin: &Caller) {

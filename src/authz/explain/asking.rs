@@ -2,23 +2,30 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
 };
 
-use super::Reach;
 use super::cure::{Cures, moving};
+use super::{Pace, Reach};
 use crate::authz::case::Case;
 use crate::policy::{Bundle, Reads};
+
+/// So many evaluations are everybody's. What takes more is looked for by one caller at a time: a
+/// denial costs nobody a quota.
+const QUICK_MAX: usize = 32;
+static SEARCHING: Mutex<()> = Mutex::new(());
 
 /// What every search asks with.
 pub struct Asking<'a> {
     pub bundle: &'a Bundle,
     pub reach: &'a Reach,
     pub possible: Cures,
-    left: Cell<usize>,
+    pace: Pace,
     asked: Cell<usize>,
+    turn: RefCell<Option<MutexGuard<'static, ()>>>,
     /// Policies that stood in the way at some point: their literals are worth trying.
     seen: RefCell<BTreeSet<String>>,
     /// For each principal, the permits that are about such requests and look at something that can
@@ -50,14 +57,14 @@ pub enum Denier {
 }
 
 impl<'a> Asking<'a> {
-    /// With a budget of so many evaluations.
-    pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Cures, budget: usize) -> Self {
+    pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Cures, pace: Pace) -> Self {
         Asking {
             bundle,
             reach,
             possible,
-            left: Cell::new(budget),
+            pace,
             asked: Cell::new(0),
+            turn: RefCell::default(),
             seen: RefCell::default(),
             permits: RefCell::default(),
         }
@@ -121,7 +128,8 @@ impl<'a> Asking<'a> {
     /// What all the policies about such requests of this principal read.
     pub fn slice(&self, case: &Case, principal: &EntityUid) -> Vec<&'a Reads> {
         let kinds = (principal.type_name(), case.resource.type_name());
-        let slice = self.bundle.slice(kinds.0, &case.action, kinds.1);
+        let action = action_of(case, principal, self.bundle);
+        let slice = self.bundle.slice(kinds.0, &action, kinds.1);
         let read = slice.policies().filter_map(|it| self.bundle.reads(it.id().as_ref()));
         read.chain(case.links.iter().filter_map(|it| self.bundle.reads(&it.template))).collect()
     }
@@ -133,9 +141,17 @@ impl<'a> Asking<'a> {
     }
 
     fn spend(&self) -> Result<(), Spent> {
-        let left = self.left.get().checked_sub(1).ok_or(Spent)?;
-        self.left.set(left);
-        self.asked.set(self.asked.get() + 1);
+        let asked = self.asked.get() + 1;
+        if asked > self.pace.budget() {
+            return Err(Spent);
+        }
+        if asked == QUICK_MAX {
+            *self.turn.borrow_mut() = Some(match self.pace {
+                Pace::Denial => SEARCHING.try_lock().map_err(|_| Spent)?,
+                Pace::Explanation => SEARCHING.lock().unwrap_or_else(PoisonError::into_inner),
+            });
+        }
+        self.asked.set(asked);
         Ok(())
     }
 
@@ -163,11 +179,18 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// Under which action policies are asked: a tool may have one of its own.
+fn action_of(case: &Case, principal: &EntityUid, bundle: &Bundle) -> EntityUid {
+    let request = case.request_for(principal, bundle);
+    let action = request.ok().and_then(|(request, _)| request.action().cloned());
+    action.unwrap_or_else(|| case.action.clone())
+}
+
 /// The policies, and grants, that are about requests of this kind.
 pub fn slice_for(case: &Case, principal: &EntityUid, bundle: &Bundle) -> Option<PolicySet> {
     let kinds = (principal.type_name(), case.resource.type_name());
     let links = case.links_of(principal);
-    bundle.slice_with(kinds.0, &case.action, kinds.1, &links).ok()
+    bundle.slice_with(kinds.0, &action_of(case, principal, bundle), kinds.1, &links).ok()
 }
 
 /// Those of `policies` that are about this very request, whatever their conditions say of it.
@@ -177,7 +200,10 @@ pub fn in_scope<'a>(
     bundle: &Bundle,
     policies: impl IntoIterator<Item = &'a Policy>,
 ) -> BTreeSet<String> {
-    let Ok((_, entities)) = case.request_for(principal, bundle) else { return BTreeSet::new() };
+    let Ok((request, entities)) = case.request_for(principal, bundle) else {
+        return BTreeSet::new();
+    };
+    let action = request.action().unwrap_or(&case.action);
     let within =
         |it: &EntityUid, group: &EntityUid| it == group || entities.is_ancestor_of(group, it);
     let is_principal = |policy: &Policy| match policy.principal_constraint() {
@@ -191,8 +217,8 @@ pub fn in_scope<'a>(
     };
     let is_action = |policy: &Policy| match policy.action_constraint() {
         ActionConstraint::Any => true,
-        ActionConstraint::Eq(it) => case.action == it,
-        ActionConstraint::In(groups) => groups.iter().any(|it| within(&case.action, it)),
+        ActionConstraint::Eq(it) => *action == it,
+        ActionConstraint::In(groups) => groups.iter().any(|it| within(action, it)),
     };
     let resource = &case.resource;
     let is_resource = |policy: &Policy| match policy.resource_constraint() {

@@ -5,7 +5,6 @@
 //! tried: it would be refused by the same policy again.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard};
 
 use super::asking::{Asking, Denier, Said, Spent};
 use super::choices::Choices;
@@ -17,9 +16,6 @@ use crate::policy::{Bundle, Fix};
 
 /// More than this is no small change any more.
 const TOGETHER_MAX: usize = 5;
-/// More than this is looked for by one caller at a time: a denial costs nobody a quota.
-const QUICK_MAX: usize = 2;
-static SEARCHING: Mutex<()> = Mutex::new(());
 
 /// A set of changes that Cedar confirms, with the values that were chosen.
 #[derive(Clone, Debug)]
@@ -53,26 +49,22 @@ struct Search<'a> {
     asking: Asking<'a>,
     choices: Choices,
     conflicts: Vec<Conflict>,
-    pace: Pace,
-    turn: Option<MutexGuard<'static, ()>>,
 }
 
 /// Looks for the smallest change after which `bundle` allows `case`.
 pub fn search(case: &Case, bundle: &Bundle, reach: &Reach, pace: Pace) -> Found {
     let mut cures = possible(case, !reach.networks.is_empty());
     let useful = {
-        let asking = Asking::new(bundle, reach, cures.clone(), 0);
+        let asking = Asking::new(bundle, reach, cures.clone(), pace);
         let read = case.principals().flat_map(|it| asking.slice(case, it));
         read.flat_map(|it| moving(it, &cures)).collect::<Cures>()
     };
     cures.retain(|it| useful.contains(it));
     let mut search = Search {
         case,
-        asking: Asking::new(bundle, reach, cures, pace.budget()),
+        asking: Asking::new(bundle, reach, cures, pace),
         choices: Choices::default(),
         conflicts: Vec::new(),
-        pace,
-        turn: None,
     };
     let (remedy, complete) = match search.run() {
         Ok(remedy) => (remedy, true),
@@ -94,7 +86,6 @@ impl Search<'_> {
                 if self.is_hopeless(&cures) {
                     continue;
                 }
-                self.take_turn(&cures)?;
                 if let Some(choice) = self.attempt(&cures)? {
                     return self.confirmed(cures, choice, denied_by).map(Some);
                 }
@@ -131,18 +122,6 @@ impl Search<'_> {
                 })
         };
         self.conflicts.iter().any(blocks)
-    }
-
-    fn take_turn(&mut self, cures: &Cures) -> Result<(), Spent> {
-        if self.turn.is_none() && (cures.contains(&Cure::Later) || cures.len() > QUICK_MAX) {
-            self.turn = Some(match self.pace {
-                Pace::Denial => SEARCHING.try_lock().map_err(|_| Spent)?,
-                Pace::Explanation => {
-                    SEARCHING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-                }
-            });
-        }
-        Ok(())
     }
 
     /// The first choice of values with which these changes are enough.

@@ -1,9 +1,12 @@
 //! `gatewright policy …`: what a policy author runs before a commit.
 
 mod check;
+mod diff;
 mod explain;
 mod folders;
+mod lifecycle;
 mod prove;
+mod report;
 mod test;
 
 use std::process::ExitCode;
@@ -28,24 +31,51 @@ pub enum PolicyCommand {
     /// Say why a decision is what it is: every condition with its value, and the smallest change that
     /// flips it
     Explain(Box<explain::ExplainArgs>),
+    /// Show what differs between two bundles: policies, and what they allow
+    Diff(diff::Diff),
+    /// Upload the folders as a draft, and show what the server's check found
+    Push(lifecycle::Push),
+    /// Check a bundle on the server again, against the one that is active now
+    Recheck(lifecycle::One),
+    /// Say yes or no to a bundle that somebody else wrote
+    Review(lifecycle::Review),
+    /// Make a reviewed bundle the one that decides; needs a second factor proven just now
+    Activate(lifecycle::One),
+    /// Go back to a bundle that was active before, the last one if none is named
+    Rollback(lifecycle::Perhaps),
+    /// Show the bundles on the server, newest first
+    List(lifecycle::List),
+    /// Show one bundle on the server, the active one if none is named
+    Show(lifecycle::Perhaps),
 }
 
 pub async fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
-    let done = match command {
-        PolicyCommand::Check(folders) => check::check(&folders),
-        PolicyCommand::Test(args) => return test::run(args),
+    Ok(match command {
+        PolicyCommand::Check(folders) => end(check::check(&folders)),
+        PolicyCommand::Test(args) => test::run(args)?,
         PolicyCommand::Prove(args) => {
-            return Ok(prove::prove(&args).await.unwrap_or_else(|faults| told(&faults)));
+            prove::prove(&args).await.unwrap_or_else(|faults| told(&faults))
         }
-        PolicyCommand::Explain(args) => return explain::run(*args).await,
-    };
-    Ok(match done {
+        PolicyCommand::Explain(args) => explain::run(*args).await?,
+        PolicyCommand::Diff(args) => diff::run(args).await?,
+        PolicyCommand::Push(args) => lifecycle::push(args).await?,
+        PolicyCommand::Recheck(args) => lifecycle::check(args).await,
+        PolicyCommand::Review(args) => lifecycle::review(args).await,
+        PolicyCommand::Activate(args) => lifecycle::activate(args).await,
+        PolicyCommand::Rollback(args) => lifecycle::roll_back(args).await,
+        PolicyCommand::List(args) => lifecycle::list(args).await,
+        PolicyCommand::Show(args) => lifecycle::show(args).await,
+    })
+}
+
+fn end(done: Result<String, Vec<Fault>>) -> ExitCode {
+    match done {
         Ok(line) => {
             say(&line);
             ExitCode::SUCCESS
         }
         Err(faults) => told(&faults),
-    })
+    }
 }
 
 /// Tells every fault, and how many they are.

@@ -3,6 +3,7 @@
 mod access;
 mod authzen;
 mod open;
+mod policies;
 mod principals;
 mod sign_in;
 mod tools;
@@ -12,6 +13,7 @@ use warp::http::Method;
 use self::access::{auditing, decided, granting, human_in_the_loop, requests_for_access, vending};
 use self::authzen::questions;
 use self::open::{health_and_docs, keys_and_feeds};
+use self::policies::{in_force, lifecycle};
 use self::principals::{delegation, keys, machines, people};
 use self::sign_in::{authorization_server, second_factors, sign_in};
 use self::tools::{calls, mcp_server, registry, servers, versions_of_tools};
@@ -45,6 +47,8 @@ pub fn routes() -> Vec<Route> {
         ("Approvals", human_in_the_loop()),
         ("Access requests", requests_for_access()),
         ("Access questions", questions()),
+        ("Policies", in_force()),
+        ("Bundles", lifecycle()),
         ("Decisions", decided()),
         ("Audit", auditing()),
     ];

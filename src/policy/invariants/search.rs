@@ -26,7 +26,7 @@ const PER_POLICY_MAX: usize = 600;
 const PER_CONDITION_MAX: usize = 200;
 /// Ways to break a claim that are followed up, for each permit.
 const BREACHES_MAX: usize = 10;
-/// Of those, how many are first made allowed, and only then varied.
+/// Of those, how many are made allowed, whatever becomes of the breach, and broken again.
 const BACKWARDS_MAX: usize = 3;
 /// Forbids that are gone around for one request.
 const DETOURS_MAX: usize = 6;
@@ -40,6 +40,9 @@ pub(super) enum Effort {
     /// What the starter bundle does not have: for what it has, this release was tested.
     Changed,
 }
+
+/// What a request must not lose while it is changed.
+type Kept<'a> = &'a dyn Fn(&(Request, Entities)) -> bool;
 
 /// What came of looking for a broken life line.
 pub(super) enum Line {
@@ -80,7 +83,9 @@ impl<'a> Search<'a> {
             Some(admin) => (start.asked_by(admin), Who::Fixed),
             None => (start, Who::Anybody),
         };
-        let Some(base) = self.satisfied(&rule.conditions, start, who) else { return Line::Unfit };
+        let Some(base) = self.satisfied(&rule.conditions, start, who, &|_| true) else {
+            return Line::Unfit;
+        };
         if let Some(found) = self.denied(&base, &rule, claim, None) {
             return Line::Broken(Box::new(found));
         }
@@ -149,7 +154,7 @@ impl<'a> Search<'a> {
         claim: &Claim,
         start: &Sketch,
     ) -> Option<Violation> {
-        let base = self.satisfied(&permit.conditions, start.clone(), Who::Anybody)?;
+        let base = self.satisfied(&permit.conditions, start.clone(), Who::Anybody, &|_| true)?;
         let lists = changes(&rule.reads.and(&permit.reads), &base, &self.shapes, Who::Anybody);
         let mut breaches = Vec::new();
         self.vary(&base, &lists, 2, PER_POLICY_MAX, &mut |search, sketch| {
@@ -161,17 +166,14 @@ impl<'a> Search<'a> {
             }
             breaches.len() >= BREACHES_MAX
         });
-        for breach in &breaches {
-            let around = self.around(breach.clone(), permit, &|it| !rule.matches(it));
-            if let Some(found) = around.and_then(|it| self.allowed(&it, permit, rule, claim)) {
-                return Some(found);
-            }
-        }
-        breaches.into_iter().take(BACKWARDS_MAX).find_map(|it| {
-            let around = self.around(it, permit, &|_| true)?;
+        let backwards = breaches.iter().take(BACKWARDS_MAX);
+        let mut ways = backwards.map(|it| (it, 1)).chain(breaches.iter().map(|it| (it, 0)));
+        ways.find_map(|(breach, changed_after)| {
+            let stays = |it: &(Request, Entities)| changed_after > 0 || !rule.matches(it);
+            let around = self.around(breach.clone(), permit, &stays)?;
             let lists = changes(&rule.reads, &around, &self.shapes, Who::Anybody);
             let mut found = None;
-            self.vary(&around, &lists, 1, PER_CONDITION_MAX, &mut |search, it| {
+            self.vary(&around, &lists, changed_after, PER_CONDITION_MAX, &mut |search, it| {
                 found = search.allowed(it, permit, rule, claim);
                 found.is_some()
             });
@@ -197,12 +199,7 @@ impl<'a> Search<'a> {
     }
 
     /// `sketch`, changed until no forbid denies it, as long as `permit` matches and `keeps` holds.
-    fn around(
-        &mut self,
-        mut sketch: Sketch,
-        permit: &Rule,
-        keeps: &dyn Fn(&(Request, Entities)) -> bool,
-    ) -> Option<Sketch> {
+    fn around(&mut self, mut sketch: Sketch, permit: &Rule, keeps: Kept<'_>) -> Option<Sketch> {
         for _ in 0..DETOURS_MAX {
             let asked = self.asked(&sketch)?;
             let outcome = self.decide(&asked);
@@ -212,36 +209,57 @@ impl<'a> Search<'a> {
             let forbid = self.rule(outcome.reasons.first()?)?;
             sketch = forbid.conditions.iter().rev().find_map(|it| {
                 let otherwise = Condition::parse_all(&it.otherwise)?;
-                let other = self.satisfied(&otherwise, sketch.clone(), Who::Anybody)?;
+                let kept = |it: &(Request, Entities)| permit.matches(it) && keeps(it);
+                let other = self.satisfied(&otherwise, sketch.clone(), Who::Anybody, &kept)?;
                 let asked = self.asked(&other)?;
-                (!forbid.matches(&asked) && permit.matches(&asked) && keeps(&asked))
-                    .then_some(other)
+                (!forbid.matches(&asked) && kept(&asked)).then_some(other)
             })?;
         }
         None
     }
 
-    /// `start`, changed until each condition holds.
-    fn satisfied(&mut self, conditions: &[Condition], start: Sketch, who: Who) -> Option<Sketch> {
+    /// `start`, changed until each condition holds; what `keeps` says holds all the while.
+    fn satisfied(
+        &mut self,
+        conditions: &[Condition],
+        start: Sketch,
+        who: Who,
+        keeps: Kept<'_>,
+    ) -> Option<Sketch> {
         let mut sketch = start;
         for (at, condition) in conditions.iter().enumerate() {
             let so_far = conditions.get(..=at)?;
             if self.asked(&sketch).is_some_and(|it| condition.holds(&it)) {
                 continue;
             }
-            let lists = changes(&condition.reads, &sketch, &self.shapes, who);
-            let mut better = None;
-            self.vary(&sketch, &lists, 3, PER_CONDITION_MAX, &mut |search, it| {
-                if let Some(asked) = search.asked(it)
-                    && so_far.iter().rev().all(|it| it.holds(&asked))
-                {
-                    better = Some(it.clone());
-                }
-                better.is_some()
-            });
-            sketch = better?;
+            // Mostly it is enough to change what this condition reads.
+            let all = so_far.iter().fold(Reads::default(), |all, it| all.and(&it.reads));
+            let better = self.better(&sketch, so_far, &condition.reads, who, keeps);
+            sketch = better.or_else(|| self.better(&sketch, so_far, &all, who, keeps))?;
         }
         Some(sketch)
+    }
+
+    fn better(
+        &mut self,
+        sketch: &Sketch,
+        conditions: &[Condition],
+        reads: &Reads,
+        who: Who,
+        keeps: Kept<'_>,
+    ) -> Option<Sketch> {
+        let lists = changes(reads, sketch, &self.shapes, who);
+        let mut better = None;
+        self.vary(sketch, &lists, 3, PER_CONDITION_MAX, &mut |search, it| {
+            if let Some(asked) = search.asked(it)
+                && conditions.iter().rev().all(|it| it.holds(&asked))
+                && keeps(&asked)
+            {
+                better = Some(it.clone());
+            }
+            better.is_some()
+        });
+        better
     }
 
     /// Shows `sketch` with up to `most` of its facts changed, fewer first, until `seen` says that

@@ -123,7 +123,7 @@ impl<'a> World<'a> {
             for (id, value) in entities {
                 let place = Fault::at(file, value.span().start, "");
                 let usual = defaults.get(&word).map(|it| it.get_ref().clone());
-                self.take_entity(&word, &id, usual, value.into_inner(), place)?;
+                self.take_entity(&word, &id, usual, value.get_ref(), place)?;
             }
         }
         Ok(())
@@ -134,14 +134,14 @@ impl<'a> World<'a> {
         word: &str,
         id: &str,
         usual: Option<Value>,
-        own: Value,
+        own: &Value,
         place: Fault,
     ) -> Result<(), Fault> {
         let Some(kind) = kind_of(word) else {
             return Err(Fault { problem: format!("no kind of entity `{word}`"), ..place });
         };
         let mut attributes = usual.unwrap_or_else(|| json!({}));
-        merge(&mut attributes, &own);
+        merge(&mut attributes, own);
         let Value::Object(attributes) = attributes else {
             return Err(Fault { problem: format!("`{word}.{id}` is no table"), ..place });
         };

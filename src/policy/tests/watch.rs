@@ -37,15 +37,18 @@ fn watched() -> Watched {
     let bundle = Bundle::load(&schemas, &policies).unwrap();
     let (tell_changed, changed) = mpsc::channel();
     let (tell_broken, broken) = mpsc::channel();
-    let watch = policy::watch(
-        &schemas,
-        &policies,
-        &bundle,
-        PACE,
-        move |it| tell_changed.send(it.digest().to_owned()).unwrap(),
-        move |it| tell_broken.send(it).unwrap(),
-    )
-    .unwrap();
+    let watch =
+        policy::watch(
+            &schemas,
+            &policies,
+            Ok(bundle.sources().clone()),
+            PACE,
+            move |it| match it {
+                Ok(it) => tell_changed.send(it.digest().to_owned()).unwrap(),
+                Err(it) => tell_broken.send(it).unwrap(),
+            },
+        )
+        .unwrap();
     let digest = bundle.digest().to_owned();
     Watched { directory, changed, broken, digest, watch }
 }

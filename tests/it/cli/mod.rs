@@ -6,6 +6,7 @@ mod doctor;
 mod no_auth;
 mod offline;
 mod policy_test;
+mod prove;
 mod start;
 
 use std::fs;

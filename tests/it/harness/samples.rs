@@ -2,6 +2,12 @@
 
 use serde_json::{Value, json};
 
+/// A policy in the place of one that there is.
+pub const POLICY: &str = r#"@id("use.translators")
+@title("Nobody calls the abacus")
+forbid (principal, action == Gatewright::Action::"invoke", resource == Gatewright::Tool::"abacus");
+"#;
+
 /// A low-risk function tool that role `translator` may use.
 pub fn translate(name: &str) -> Value {
     json!({

@@ -95,7 +95,14 @@ async fn policies_that_permit_nothing_leave_nothing_to_see_or_to_call() {
     policies::replace(
         &folder,
         r#"@id("only.sign-in") @title("Everybody signs in")
-           permit (principal, action == Gatewright::Action::"sign_in", resource);"#,
+           permit (principal, action == Gatewright::Action::"sign_in", resource);
+           @id("only.govern") @title("Policy admins can still mend it")
+           permit (
+             principal in Gatewright::Role::"policy_admin",
+             action in [Gatewright::Action::"elevate", Gatewright::Action::"enroll_factor",
+                        Gatewright::Action::"grant_role"],
+             resource
+           );"#,
     );
     scene.gate.restart();
     let mcp = Mcp::of(&Caller::new(&scene.gate.url, key["key"].as_str()));

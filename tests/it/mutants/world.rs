@@ -22,6 +22,7 @@ const WITHOUT_BODY: &[&str] = &[
     "enable",
     "logout",
     "recovery-codes",
+    "check",
 ];
 
 /// What the samples speak of.
@@ -60,6 +61,7 @@ impl World {
         let risky = admin.post("/api/v1/tools", &risky).await.expect(201);
         let path = format!("/api/v1/tools/{}/invoke", text(&risky, "id"));
         let waiting = agent.post(&path, &json!({ "arguments": {} })).await.expect(202);
+        let bundles = admin.get("/api/v1/bundles").await.expect(200);
         let grant = samples::grant("Agent:lingua", "Tool:translate");
         let grant = admin.post("/api/v1/grants", &grant).await.expect(201);
         let ids = [
@@ -72,6 +74,8 @@ impl World {
             ("{user}", text(&user, "id")),
             ("{agent}", text(&victim, "client_id")),
             ("{credential}", text(&access["credential"], "credential_id")),
+            ("{bundle}", text(&bundles["items"][0], "id")),
+            ("{policy}", "use.translators".to_owned()),
             ("{version}", "1.0.0".to_owned()),
             ("{role}", "user".to_owned()),
             ("{file}", "index.html".to_owned()),
@@ -233,6 +237,15 @@ impl World {
                 json!({ "reason": "so" })
             }
             ("POST", "/api/v1/auth/elevate/passkey") => return None,
+            ("POST" | "PUT", "/api/v1/policies" | "/api/v1/policies/{policy}") => {
+                json!({ "text": samples::POLICY, "note": "why" })
+            }
+            ("POST", "/api/v1/bundles") => {
+                json!({ "files": { "policies/90-ours.cedar": samples::POLICY }, "note": "why" })
+            }
+            ("POST", "/api/v1/bundles/{bundle}/review") => {
+                json!({ "verdict": "yes", "reason": "so" })
+            }
             ("GET" | "PUT" | "DELETE", _) => return None,
             _ if WITHOUT_BODY.contains(&last) => return None,
             _ => panic!("say here what a good request for {method} {template} is"),
@@ -243,7 +256,7 @@ impl World {
     /// How many there are of what lists show.
     pub async fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
-        for list in ["tools", "users", "agents", "credentials", "api-keys", "grants"] {
+        for list in ["tools", "users", "agents", "credentials", "api-keys", "bundles", "grants"] {
             counts.insert(list.to_owned(), self.list(list).await.len());
         }
         counts

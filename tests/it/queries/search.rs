@@ -10,7 +10,8 @@ use crate::harness::stores::{batch, group};
 use crate::harness::{Caller, Gate, Setup, samples};
 
 const TOOLS: &str = "/access/v1/search/resource";
-const MANY: usize = 10_000;
+/// Several times what one page may decide on: what holds for a page of these holds for any number.
+const MANY: usize = 2_500;
 /// Decisions that one page may take, and those that set it up.
 const DECISIONS_MAX: u64 = 1_000 + 30;
 
@@ -114,7 +115,7 @@ async fn everybody_finds_those_alone_whom_they_may_ask_about() {
     assert!(verbs.contains(&&json!("view_tool")) && !verbs.contains(&&json!("delete_tool")));
 }
 
-/// As many tools as there are in a large company, put into the store beside the server.
+/// More tools than one page may decide on, put into the store beside the server.
 async fn many(gate: &mut Gate) {
     let url = format!("sqlite:{}", gate.folder.path().join("gatewright.db").display());
     let db = store::open(&url.parse().unwrap()).unwrap();
@@ -137,7 +138,7 @@ async fn many(gate: &mut Gate) {
 }
 
 #[tokio::test]
-async fn one_page_of_ten_thousand_tools_takes_so_many_decisions_and_no_more() {
+async fn one_page_of_thousands_of_tools_takes_so_many_decisions_and_no_more() {
     let mut gate = Setup::new().start();
     add(&gate.admin().await, "model").await;
     let (agent, _) = gate.agent("reckoner", "agent").await;

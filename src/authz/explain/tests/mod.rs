@@ -95,7 +95,7 @@ fn a_search_takes_few_evaluations() {
     for _ in 0..150 {
         let scene = scene().new_tree(&mut runner).unwrap().current();
         let (case, bundle) = (scene.case(), &bundles()[scene.bundle]);
-        let cured = cure(&case, bundle, &reach(), Pace::Denial);
+        let cured = cure(&case, bundle, &reach(), Pace::Explanation);
         if !allows(&case, bundle) {
             denied += 1;
             found += usize::from(!cured.fixes.is_empty());

@@ -38,7 +38,7 @@ struct One {
 /// What stands in the place of a policy.
 pub(super) enum Instead {
     Nothing,
-    Policy { set: PolicySet, effect: Effect },
+    Policy { set: Box<PolicySet>, effect: Effect },
     Template(Box<Template>),
 }
 
@@ -52,14 +52,15 @@ impl Instead {
         }
         let policy = Policy::parse(id, text).ok()?;
         let effect = policy.effect();
-        Some(Instead::Policy { set: PolicySet::from_policies([policy]).ok()?, effect })
+        let set = Box::new(PolicySet::from_policies([policy]).ok()?);
+        Some(Instead::Policy { set, effect })
     }
 
     /// For the validator.
     pub(super) fn set(&self) -> Option<PolicySet> {
         match self {
             Instead::Nothing => None,
-            Instead::Policy { set, .. } => Some(set.clone()),
+            Instead::Policy { set, .. } => Some(PolicySet::clone(set)),
             Instead::Template(template) => {
                 let mut set = PolicySet::new();
                 set.add_template(Template::clone(template)).ok()?;
@@ -80,8 +81,9 @@ pub(super) fn is_as_wide(policy: &Policy, instead: &Instead, bundle: &Bundle) ->
     let resource = was == is
         || matches!(was, ResourceConstraint::Is(_))
         || was == ResourceConstraint::Eq(registry());
-    let admitted = |it: &Policy| bundle.admitted(&Scope::of_policy(it));
-    principal && resource && admitted(policy) == admitted(mutant)
+    let (was, is) = (Scope::of_policy(policy), Scope::of_policy(mutant));
+    let mut kinds = bundle.schema().request_envs();
+    principal && resource && kinds.all(|it| bundle.admits(&was, &it) == bundle.admits(&is, &it))
 }
 
 impl<'a> Stand<'a> {

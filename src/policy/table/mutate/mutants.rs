@@ -70,7 +70,7 @@ impl Made<'_> {
             Some(format!("{before}{new}{}", self.text.get(at.end..to)?))
         };
         let (Some(text), Some(after), Some(before)) =
-            (with(0, self.text.len()), with(shown.start, shown.end), self.text.get(shown.clone()))
+            (with(0, self.text.len()), with(shown.start, shown.end), self.text.get(shown))
         else {
             return;
         };

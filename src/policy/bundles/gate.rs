@@ -1,0 +1,133 @@
+//! What every bundle must pass before it decides, and what is found out about it besides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cedar_policy::{Entity, PolicyId, PrincipalConstraint};
+use serde_json::Value;
+
+use super::Bundles;
+use super::report::{Compared, Report, Violated};
+use crate::directory::Lifecycle;
+use crate::patience::outside;
+use crate::policy::bundle::Failed;
+use crate::policy::invariants::{self, Violation};
+use crate::policy::prove::{self, Comparison};
+use crate::policy::{Bundle, Fault, Sources};
+use crate::{Error, Result};
+
+/// The policy of the root tier that says who works on policies.
+const WHO_GOVERNS: &str = "root.policy.work";
+/// How long whoever finds all checks taken should wait, in seconds.
+const TRY_AGAIN_SECONDS: u64 = 5;
+
+/// How long the solver may take: whoever drafted waits for it.
+const PROOF_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// What a check found, and the bundle where it is sound.
+pub(super) struct Examined {
+    pub bundle: Option<Arc<Bundle>>,
+    pub report: Report,
+}
+
+impl Bundles {
+    /// Checks sources in every way, and compares them with the bundle that decides now.
+    ///
+    /// # Errors
+    /// As many bundles as are allowed are being checked already.
+    pub(super) async fn examine(&self, sources: Sources) -> Result<Examined> {
+        let Ok(_seat) = self.checks.try_acquire() else {
+            return Err(Error::TooMany { retry_after_seconds: TRY_AGAIN_SECONDS });
+        };
+        outside(async {
+            let build = move || Bundle::examine(sources).map(Arc::new);
+            let bundle = match apart(build).await? {
+                Ok(it) => it,
+                Err(Failed { step, faults }) => {
+                    return Ok(Examined { bundle: None, report: Report::ended_at(step, &faults) });
+                }
+            };
+            let violations = self.violations(&bundle).await?;
+            let comparison = match self.deciding() {
+                Some(active) => compare(active.bundle.clone(), bundle.clone()).await,
+                None => Compared::Skipped,
+            };
+            let report = Report::of_sound(violations, comparison);
+            Ok(Examined { bundle: Some(bundle), report })
+        })
+        .await
+    }
+
+    /// How the bundle would lock everybody out or let somebody raise themselves.
+    pub(super) async fn violations(&self, bundle: &Arc<Bundle>) -> Result<Vec<Violated>> {
+        let (bundle, admins) = (bundle.clone(), self.governors(bundle));
+        let search = move || {
+            let found = invariants::violations(&bundle, &admins);
+            found.iter().map(Violated::from).collect()
+        };
+        apart(search).await
+    }
+
+    /// Those who can work on policies today: whom no bundle may lock out.
+    fn governors(&self, bundle: &Bundle) -> Vec<Entity> {
+        let policy = bundle.policies().policy(&PolicyId::new(WHO_GOVERNS));
+        let Some(PrincipalConstraint::In(role)) = policy.map(|it| it.principal_constraint()) else {
+            return Vec::new();
+        };
+        let users = self.directory.snapshot().users();
+        let living = users.iter().filter(|it| it.state == Lifecycle::Active);
+        living
+            .filter(|it| it.roles.contains(role.id().unescaped()))
+            .map(|it| crate::directory::Principal::User(it.clone()).entity().clone())
+            .collect()
+    }
+}
+
+/// What takes long enough to be in the way of others.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    Ok(tokio::task::spawn_blocking(work).await.map_err(anyhow::Error::from)?)
+}
+
+/// What the candidate allows that the active bundle does not, and the other way round, by proof.
+pub async fn compare(active: Arc<Bundle>, candidate: Arc<Bundle>) -> Compared {
+    let all = |it: Vec<_>| it.iter().map(told).collect();
+    match prove::compare_within(active, candidate, PROOF_TIME_MAX).await {
+        Comparison::Proved { widens, narrows } => {
+            Compared::Proved { widens: all(widens), narrows: all(narrows) }
+        }
+        Comparison::NotProved { why } => Compared::NotProved { why },
+    }
+}
+
+fn told(it: &impl serde::Serialize) -> Value {
+    serde_json::to_value(it).unwrap_or_default()
+}
+
+impl From<&Violation> for Violated {
+    fn from(it: &Violation) -> Violated {
+        Violated {
+            invariant: it.invariant.to_string(),
+            policies: it.policy.iter().cloned().collect(),
+            shown: it.counterexample.to_string(),
+            counterexample: told(&it.counterexample),
+        }
+    }
+}
+
+/// Violations as faults of the policies that would decide so.
+pub(super) fn as_faults(violations: &[Violated], bundle: &Bundle) -> Vec<Fault> {
+    let fault = |it: &Violated| {
+        let problem = format!("{}: {}", it.invariant, it.shown);
+        let policy = it.policies.first().and_then(|id| Some((id, bundle.meta(id)?)));
+        let fault = match policy {
+            Some((id, meta)) => {
+                let path = bundle.sources().files().find(|(_, file)| file.name == meta.file);
+                let path = path.map_or(meta.file.as_str(), |(_, file)| file.path.as_str());
+                Fault { line: meta.line, column: 1, ..Fault::whole(path, problem) }.of_policy(id)
+            }
+            None => Fault::whole("policies", problem),
+        };
+        fault.fixed_by("no bundle may do that; narrow the policy")
+    };
+    violations.iter().map(fault).collect()
+}

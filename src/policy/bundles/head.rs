@@ -1,0 +1,101 @@
+//! The one row that says which bundle is active.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::stored::Files;
+use super::{files, stored};
+use crate::policy::{Bundle, Fault};
+use crate::store::{Database, Statement};
+use crate::{Error, Result};
+
+/// What the row says.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub bundle: Uuid,
+    pub digest: String,
+    pub revision: i64,
+}
+
+pub(super) async fn read(db: &dyn Database) -> Result<Option<Head>> {
+    let sql = "SELECT bundle_id, digest, revision FROM bundle_head WHERE id = 1";
+    let rows = db.query(sql, vec![]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (bundle, digest) = (row.uuid(0)?, row.text(1)?.to_owned());
+    Ok(Some(Head { bundle, digest, revision: row.int(2)? }))
+}
+
+pub(super) async fn files_of(db: &dyn Database, id: Uuid) -> Result<Files> {
+    let sql = "SELECT sources FROM bundles WHERE id = $1";
+    let rows = db.query(sql, vec![id.into()]).await?;
+    Ok(rows.first().ok_or(Error::NotFound)?.json(0)?)
+}
+
+/// The bundle that the row names, ready to decide. Its tables held when it was activated.
+///
+/// # Errors
+/// The store's; or the faults of a bundle that this release takes for none.
+pub(super) async fn load(db: &dyn Database, id: Uuid) -> Result<Result<Arc<Bundle>, Vec<Fault>>> {
+    let files = files_of(db, id).await?;
+    let build = move || files::sources(&files).and_then(Bundle::tested_before).map(Arc::new);
+    let built = tokio::task::spawn_blocking(build).await;
+    Ok(built.map_err(anyhow::Error::from)?)
+}
+
+/// Whether a bundle was read from a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    FromDirectory,
+    No,
+}
+
+/// What makes `next` the active bundle in place of `before`, or of none.
+pub(super) struct Switch<'a> {
+    pub before: Option<&'a Head>,
+    pub next: Uuid,
+    pub digest: &'a str,
+    pub taken: Taken,
+    pub now: i64,
+}
+
+impl Switch<'_> {
+    /// The revision that the row has afterwards.
+    pub fn revision(&self) -> i64 {
+        self.before.map_or(1, |it| it.revision + 1)
+    }
+
+    /// The bundle's own row is left to whoever calls.
+    pub fn statements(&self) -> Vec<Statement> {
+        let taken = (self.taken == Taken::FromDirectory).then_some(self.digest);
+        let Some(before) = self.before else {
+            let insert = Statement::new(
+                "INSERT INTO bundle_head (id, bundle_id, digest, revision, directory, updated_at)
+                 VALUES (1, $1, $2, $3, $4, $5)",
+            );
+            let insert = insert.bind(self.next).bind(self.digest).bind(self.revision());
+            return vec![insert.bind(taken).bind(self.now).expect_rows(1)];
+        };
+        let retire = Statement::new(
+            "UPDATE bundles SET state = $2, retired_at = $3, updated_at = $3,
+                    revision = revision + 1
+             WHERE id = $1 AND state = 'active'",
+        );
+        let retired = stored::State::Retired.as_str();
+        let head = Statement::new(
+            "UPDATE bundle_head
+             SET bundle_id = $2, digest = $3, revision = revision + 1,
+                 directory = COALESCE($4, directory), updated_at = $5
+             WHERE id = 1 AND revision = $1",
+        );
+        vec![
+            retire.bind(before.bundle).bind(retired).bind(self.now).expect_rows(1),
+            head.bind(before.revision)
+                .bind(self.next)
+                .bind(self.digest)
+                .bind(taken)
+                .bind(self.now)
+                .expect_rows(1),
+        ]
+    }
+}

@@ -1,0 +1,160 @@
+//! Bundles in the store: drafted, checked, reviewed, activated, retired; and which one decides.
+//!
+//! draft → checked → active → retired, and back to active by a rollback. One row says which bundle
+//! is active, and whoever changes it compares and sets its revision in the commit that carries the
+//! audit entry. Every replica follows that row. No bundle becomes active that violates an invariant.
+
+mod actions;
+mod activate;
+mod alarm;
+mod directory;
+mod draft;
+mod edit;
+mod files;
+mod follow;
+mod gate;
+mod head;
+mod offer;
+mod report;
+mod review;
+mod start;
+mod stored;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Mutex, Semaphore};
+use uuid::Uuid;
+
+use self::alarm::Alarm;
+use self::stored::columns;
+use super::Bundle;
+use crate::Result;
+use crate::audit::Ledger;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::store::{Database, Value};
+
+pub use actions::{
+    ActivateBundle, CheckBundle, DraftBundle, EditPolicy, ListBundles, ReviewBundle,
+    RollBackBundle, ShowActive, ShowBundle,
+};
+pub use directory::Reading;
+pub use draft::Made;
+pub use edit::Edit;
+pub use files::{files, sources};
+pub use follow::named_in;
+pub use gate::compare;
+pub use offer::{Broken, Offer};
+pub use report::{Compared, Found, Report, Section, Status, Violated};
+pub use stored::{Files, Origin, Review, State, Stored, Verdict};
+
+/// How many bundles are checked at once: each takes a core, and memory for what it parses.
+const CHECKS_MAX: usize = 2;
+
+/// The bundles there are.
+pub struct Bundles {
+    clock: Clock,
+    db: Arc<dyn Database>,
+    ledger: Ledger,
+    directory: Arc<Directory>,
+    deciding: ArcSwapOption<Deciding>,
+    /// Held by whoever makes another bundle the deciding one.
+    turn: Mutex<()>,
+    checks: Semaphore,
+    alarm: Alarm,
+    /// The digest of the last good content of the directory, as far as this process has read it.
+    read_last: std::sync::Mutex<Option<String>>,
+}
+
+/// What this process decides by.
+#[derive(Debug)]
+pub struct Deciding {
+    pub id: Uuid,
+    /// That of the row that says so.
+    pub revision: i64,
+    pub bundle: Arc<Bundle>,
+}
+
+impl Bundles {
+    pub fn new(
+        db: Arc<dyn Database>,
+        ledger: Ledger,
+        directory: Arc<Directory>,
+        clock: Clock,
+    ) -> Bundles {
+        Bundles {
+            clock,
+            db,
+            ledger,
+            directory,
+            deciding: ArcSwapOption::empty(),
+            turn: Mutex::default(),
+            checks: Semaphore::new(CHECKS_MAX),
+            alarm: Alarm::default(),
+            read_last: std::sync::Mutex::default(),
+        }
+    }
+
+    /// What this process decides by; none before it has begun to serve.
+    pub fn deciding(&self) -> Option<Arc<Deciding>> {
+        self.deciding.load_full()
+    }
+
+    /// What is wrong with the policies on disk or in the store while others go on deciding.
+    pub fn trouble(&self) -> Option<String> {
+        self.alarm.trouble()
+    }
+
+    /// The bundle that this process decides by, as the store knows it.
+    pub async fn active(&self) -> Result<Option<Arc<Stored>>> {
+        match self.deciding() {
+            Some(it) => self.find(it.id).await,
+            None => Ok(None),
+        }
+    }
+
+    pub async fn find(&self, id: Uuid) -> Result<Option<Arc<Stored>>> {
+        const SQL: &str = concat!("SELECT ", columns!(), " FROM bundles WHERE id = $1");
+        Ok(self.select(SQL, vec![id.into()]).await?.pop())
+    }
+
+    pub(crate) async fn with_digest(&self, digest: &str) -> Result<Option<Arc<Stored>>> {
+        const SQL: &str = concat!("SELECT ", columns!(), " FROM bundles WHERE digest = $1");
+        Ok(self.select(SQL, vec![digest.into()]).await?.pop())
+    }
+
+    /// The files of a bundle.
+    pub async fn files_of(&self, id: Uuid) -> Result<Files> {
+        head::files_of(&*self.db, id).await
+    }
+
+    async fn select(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Arc<Stored>>> {
+        let rows = self.db.query(sql, params).await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.uuid(0)).collect::<Result<_, _>>()?;
+        let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+            return Ok(Vec::new());
+        };
+        let mut reviews = self.reviews_between(*first, *last).await?;
+        let with_its_own =
+            |(row, id)| Stored::from_row(row, reviews.remove(id).unwrap_or_default());
+        rows.iter().zip(&ids).map(with_its_own).collect()
+    }
+
+    /// The reviews of the bundles whose ids lie between these, by bundle.
+    async fn reviews_between(
+        &self,
+        first: Uuid,
+        last: Uuid,
+    ) -> Result<BTreeMap<Uuid, Vec<Review>>> {
+        const SQL: &str = "SELECT bundle_id, reviewer, reviewer_name, verdict, reason, reviewed_at
+                           FROM bundle_reviews WHERE bundle_id >= $1 AND bundle_id <= $2
+                           ORDER BY reviewed_at, reviewer";
+        let mut reviews: BTreeMap<Uuid, Vec<Review>> = BTreeMap::new();
+        for row in self.db.query(SQL, vec![first.into(), last.into()]).await? {
+            reviews.entry(row.uuid(0)?).or_default().push(Review::from_row(&row)?);
+        }
+        Ok(reviews)
+    }
+}

@@ -1,0 +1,190 @@
+//! What a check found about a bundle, as the API tells it and the store keeps it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::policy::Fault;
+use crate::policy::bundle::Step;
+
+/// Every step of a check and what came of it. A step that finds faults is the last one of parse,
+/// validation, lint and tests; what comes after it is skipped, and says so.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Whether nothing was found.
+    pub passed: bool,
+    pub parse: Section,
+    /// By Cedar's validator, strictly.
+    pub validation: Section,
+    pub lint: Section,
+    /// The bundle's own tables.
+    pub tests: Section,
+    pub invariants: Invariants,
+    /// With the bundle that was active.
+    pub comparison: Compared,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Passed,
+    Failed,
+    /// A step before it failed.
+    Skipped,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Section {
+    pub status: Status,
+    pub faults: Vec<Found>,
+}
+
+/// A fault, where it is, and what would mend it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Found {
+    pub file: String,
+    /// From 1; missing for a fault of the whole file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// In characters, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// The `@id` of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    pub problem: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+/// What holds in every bundle: nobody can lock the last policy admin out, nobody can raise
+/// themselves.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Invariants {
+    pub status: Status,
+    pub violations: Vec<Violated>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Violated {
+    pub invariant: String,
+    /// The policies that would decide so.
+    pub policies: Vec<String>,
+    /// A request that shows it, in words.
+    pub shown: String,
+    /// The same request, in full.
+    pub counterexample: Value,
+}
+
+/// Whether the bundle allows anything that the active one does not, by proof.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Compared {
+    Proved {
+        /// Requests that it allows and the active one does not: none, or an example of each kind.
+        widens: Vec<Value>,
+        /// The other way round.
+        narrows: Vec<Value>,
+    },
+    /// Nobody knows; it counts as widening.
+    NotProved { why: String },
+    /// There was nothing to compare.
+    Skipped,
+}
+
+impl Compared {
+    /// Whether it allows more, or might.
+    pub fn widens(&self) -> bool {
+        match self {
+            Compared::Proved { widens, .. } => !widens.is_empty(),
+            Compared::NotProved { .. } | Compared::Skipped => true,
+        }
+    }
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Compared::Proved { widens, narrows } if widens.is_empty() && narrows.is_empty() => {
+                f.write_str("proved: both allow the same")
+            }
+            Compared::Proved { widens, narrows } => {
+                for (word, examples) in [("more", widens), ("less", narrows)] {
+                    for it in examples {
+                        writeln!(f, "proved: it allows {word}: {it}")?;
+                    }
+                }
+                match widens.is_empty() {
+                    true => f.write_str("proved: it allows nothing that was not allowed before"),
+                    false => f.write_str("proved: it allows more than before"),
+                }
+            }
+            Compared::NotProved { why } => write!(f, "not proved: {why}"),
+            Compared::Skipped => f.write_str("not compared"),
+        }
+    }
+}
+
+impl Report {
+    /// Of a check that ended with these faults of this step.
+    pub(in crate::policy) fn ended_at(step: Step, faults: &[Fault]) -> Report {
+        let section = |at: Step| match at.cmp(&step) {
+            std::cmp::Ordering::Less => Section::passed(),
+            std::cmp::Ordering::Equal => Section::failed(faults),
+            std::cmp::Ordering::Greater => Section::skipped(),
+        };
+        Report {
+            passed: false,
+            parse: section(Step::Parse),
+            validation: section(Step::Validation),
+            lint: section(Step::Lint),
+            tests: section(Step::Tests),
+            invariants: Invariants { status: Status::Skipped, violations: Vec::new() },
+            comparison: Compared::Skipped,
+        }
+    }
+
+    /// Of a sound bundle.
+    pub(super) fn of_sound(violations: Vec<Violated>, comparison: Compared) -> Report {
+        let status = if violations.is_empty() { Status::Passed } else { Status::Failed };
+        Report {
+            passed: violations.is_empty(),
+            parse: Section::passed(),
+            validation: Section::passed(),
+            lint: Section::passed(),
+            tests: Section::passed(),
+            invariants: Invariants { status, violations },
+            comparison,
+        }
+    }
+}
+
+impl Section {
+    fn passed() -> Section {
+        Section { status: Status::Passed, faults: Vec::new() }
+    }
+
+    fn failed(faults: &[Fault]) -> Section {
+        Section { status: Status::Failed, faults: faults.iter().map(Found::from).collect() }
+    }
+
+    fn skipped() -> Section {
+        Section { status: Status::Skipped, faults: Vec::new() }
+    }
+}
+
+impl From<&Fault> for Found {
+    fn from(it: &Fault) -> Found {
+        let place = |at: usize| (at > 0).then_some(at);
+        Found {
+            file: it.file.clone(),
+            line: place(it.line),
+            column: place(it.column),
+            policy: it.policy.clone(),
+            problem: it.problem.clone(),
+            fix: it.fix.clone(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `gatewright policy prove`: with the solver, and without it.
+
+use std::fs;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::offline::policies;
+use super::{Ran, gatewright};
+
+const FREEZE: &str = r#"
+@id("ours.freeze")
+@title("Nothing is changed on Saturdays")
+forbid (principal, action in Gatewright::Action::"govern", resource)
+when { context.clock.local.weekday == Gatewright::Weekday::"sat" };
+"#;
+
+/// The shipped policies without their tables, and another file.
+fn with(policy: &str) -> TempDir {
+    let folder = policies();
+    fs::remove_dir_all(folder.path().join("policies/tests")).unwrap();
+    fs::write(folder.path().join("policies/90-ours.cedar"), policy).unwrap();
+    folder
+}
+
+fn without_solver(folder: &TempDir, words: &[&str]) -> Ran {
+    let mut command = gatewright(folder.path(), &["policy", "prove"]);
+    Ran::from(command.args(words).env("CVC5", "/nonexistent").output().unwrap())
+}
+
+#[test]
+fn without_a_solver_it_says_so_and_the_search_still_finds_a_lock_out() {
+    let plain = with("// nothing of ours\n");
+    let said = without_solver(&plain, &[]).expect(0).out;
+    let unproven = "NOT PROVED  invariant: An active policy admin can always sign in\n  a search found \
+                    nothing against it; not proved: CVC5 names `/nonexistent`, which is not there: install cvc5 \
+                    1.0.3 or later (`apt-get install -y cvc5`)";
+    assert!(said.contains(unproven), "{said}");
+    assert!(said.contains("NOT PROVED  which policies never apply"), "{said}");
+
+    let frozen = with(FREEZE);
+    let against = plain.path().join("policies");
+    let words = ["--against", against.to_str().unwrap()];
+    let said = without_solver(&frozen, &words).expect(1).out;
+    assert!(said.contains("REFUTED     invariant: An active policy admin"), "{said}");
+    assert!(said.contains("context.clock.local.weekday = Weekday::\"sat\""), "{said}");
+    assert!(said.contains("is denied by ours.freeze"), "{said}");
+    assert!(said.contains("NOT PROVED  how the two differ\n  not proved: CVC5 names"), "{said}");
+
+    let said = without_solver(&frozen, &["--output", "json"]).expect(1).out;
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(report["violations"][0]["policy"], "ours.freeze");
+    assert_eq!(report["violations"][0]["counterexample"]["allowed"], false);
+    assert_eq!(report["invariants"][0]["result"], "not_proved");
+    assert!(report["policies"]["not_proved"].as_str().unwrap().contains("cvc5"));
+}
+
+#[test]
+fn with_the_solver_it_names_what_is_left_when_the_time_is_over() {
+    let (plain, frozen) = (with("// nothing of ours\n"), with(FREEZE));
+    let against = plain.path().join("policies");
+    let mut command = gatewright(frozen.path(), &["policy", "prove", "--seconds", "0"]);
+    let words = ["--against", against.to_str().unwrap()];
+    let said = Ran::from(command.args(words).output().unwrap()).expect(1).out;
+    assert!(
+        said.contains("the time of 0 s is over; left are User activate_policy Bundle"),
+        "{said}"
+    );
+    let all = "policies are left, from `";
+    assert!(said.contains(all), "{said}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let plain = with("// nothing of ours\n");
+    without_solver(&plain, &["--against-schema-dir", "x"]).expect(2);
+    let said = without_solver(&plain, &["--against", "nowhere"]).expect(1).err;
+    assert!(said.contains("nowhere"), "{said}");
+}
