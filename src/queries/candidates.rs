@@ -2,11 +2,10 @@
 
 use cedar_policy::EntityTypeName;
 
-use super::inquiry::Inquiry;
+use super::inquiry::{DECISIONS_MAX, Inquiry};
 use super::model::{Named, Properties};
 use super::names::{Subject, SubjectKind, Thing, ThingKind, is_mcp_server, shown};
 use super::page::Place;
-use super::search::DECISIONS_MAX;
 use crate::authz::facts::Shape;
 use crate::authz::uid::NAMESPACE;
 use crate::directory::Principal;

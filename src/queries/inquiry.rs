@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use cedar_policy::{Entity, EntityTypeName, EntityUid};
 
@@ -23,6 +24,10 @@ use crate::policy::Bundle;
 /// The name that COAZ has for calling a tool.
 pub const TOOLS_CALL: &str = "tools/call";
 const INVOKE: &str = "invoke";
+/// Decisions that one page of a search may cost.
+pub(super) const DECISIONS_MAX: usize = 1_000;
+/// How long a page may take to decide; it ends then, as it does when it is full.
+const TIME_MAX: Duration = Duration::from_secs(1);
 /// Denials of one request for which it is looked what would help.
 const CURES_MAX: usize = 5;
 
@@ -34,6 +39,7 @@ pub struct Inquiry<'a> {
     /// How long a credential lives whose request does not say.
     pub credential_ttl_seconds: u64,
     pub(super) scopes: Scopes,
+    began: Instant,
     decisions: AtomicUsize,
     cures: AtomicUsize,
 }
@@ -56,7 +62,13 @@ pub(super) struct Who {
 }
 
 impl<'a> Inquiry<'a> {
-    pub fn new(authz: &'a Authz, caller: &'a Caller, credential_ttl_seconds: u64) -> Inquiry<'a> {
+    /// `began` is when the request was taken up.
+    pub fn new(
+        authz: &'a Authz,
+        caller: &'a Caller,
+        credential_ttl_seconds: u64,
+        began: Instant,
+    ) -> Inquiry<'a> {
         let names = Names::new(authz.bundle(), authz.world());
         Inquiry {
             authz,
@@ -64,6 +76,7 @@ impl<'a> Inquiry<'a> {
             names,
             credential_ttl_seconds,
             scopes: Scopes::default(),
+            began,
             decisions: AtomicUsize::new(0),
             cures: AtomicUsize::new(0),
         }
@@ -76,6 +89,11 @@ impl<'a> Inquiry<'a> {
     /// How many decisions were made so far.
     pub fn decisions(&self) -> usize {
         self.decisions.load(Ordering::Relaxed)
+    }
+
+    /// Whether one request has had its share of decisions, or of time.
+    pub(super) fn is_spent(&self) -> bool {
+        self.decisions() >= DECISIONS_MAX || self.began.elapsed() >= TIME_MAX
     }
 
     pub(super) fn count(&self, decisions: usize) {

@@ -20,7 +20,7 @@ pub use self::search::{
 };
 
 fn inquiry<'a>(app: &'a App, caller: &'a Caller) -> Inquiry<'a> {
-    Inquiry::new(&app.authz, caller, app.credential_ttl_seconds)
+    Inquiry::new(&app.authz, caller, app.credential_ttl_seconds, app.clock.monotonic())
 }
 
 /// The body as JSON. Whatever is wrong with it is a bad request: AuthZEN has no other word for it.

