@@ -72,6 +72,6 @@ impl Inquiry<'_> {
             let reach = self.authz.reach(cost_micros);
             told.fix = explain::cure(case, self.bundle(), &reach, Pace::Denial).fixes;
         }
-        Decision { decision: outcome.allow, context: told }
+        Decision { decision: outcome.allow, context: Box::new(told) }
     }
 }

@@ -195,7 +195,8 @@ impl<'a> Inquiry<'a> {
         ignored: &mut Vec<String>,
     ) -> Result<Result<Who, Decision>> {
         let is_declared = subject.entity.uid().type_name().namespace() != NAMESPACE;
-        if !subject.known && !(is_declared && !properties.is_empty()) {
+        let is_told = is_declared && !properties.is_empty();
+        if !subject.known && !is_told {
             return Ok(Err(Decision::closed("unknown_subject", "nobody is known by that id")));
         }
         let caller = self.caller.principal();

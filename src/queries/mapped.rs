@@ -28,10 +28,11 @@ impl Inquiry<'_> {
         let params = json!({
             "name": tool.definition.name, "arguments": arguments.unwrap_or_else(empty),
         });
-        let mut token = json!({ "sub": subject.id });
+        let mut token = Properties::from_iter([("sub".to_owned(), subject.id.as_str().into())]);
         if let Some(agent) = context.get(AGENT) {
-            token["client_id"] = agent.clone();
+            token.insert("client_id".to_owned(), agent.clone());
         }
+        let token = Value::Object(token);
         let inputs = Inputs { params: &params, token: &token };
         let mapped = match questions(&tool.definition.input_schema, inputs) {
             Ok(it) => it.unwrap_or_default(),

@@ -60,7 +60,7 @@ pub struct Asked {
 #[schemars(rename = "EvaluationAnswer")]
 pub struct Decision {
     pub decision: bool,
-    pub context: Told,
+    pub context: Box<Told>,
 }
 
 /// What an answer says besides yes or no.
@@ -101,20 +101,20 @@ impl Decision {
     /// No, because there is nothing that could be decided.
     pub fn closed(code: &'static str, reason: impl Into<String>) -> Decision {
         let told = Told { reason: reason.into(), code: Some(code), ..Told::default() };
-        Decision { decision: false, context: told }
+        Decision { decision: false, context: Box::new(told) }
     }
 
     /// No, because the question is not the asker's to ask.
     pub fn forbidden() -> Decision {
         let message = "policy does not let you ask this about them".to_owned();
         let told = Told { error: Some(Fault { status: 403, message }), ..Told::default() };
-        Decision { decision: false, context: told }
+        Decision { decision: false, context: Box::new(told) }
     }
 
     /// No, because the question itself was not answered.
     pub fn failed(error: &crate::Error) -> Decision {
         let fault = Fault { status: error.status(), message: error.to_string() };
         let told = Told { error: Some(fault), ..Told::default() };
-        Decision { decision: false, context: told }
+        Decision { decision: false, context: Box::new(told) }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::model::{Named, Properties};
@@ -214,11 +214,13 @@ impl Subject {
     /// who belongs to nobody, so that a refusal does not tell whether there is one.
     fn stand_in(kind: &SubjectKind, id: &str) -> Subject {
         let one = |kind: Kind, id: &str| json!({ "__entity": { "type": kind.type_name().to_string(), "id": id } });
-        let mut attributes = json!({ "state": one(Kind::Lifecycle, "active") });
-        if kind.type_name() == *Kind::Agent.type_name() {
-            attributes["owner"] = one(Kind::User, "");
-            attributes["attested"] = Value::Bool(false);
-        }
+        let state = one(Kind::Lifecycle, "active");
+        let attributes = match kind {
+            SubjectKind::Agent | SubjectKind::McpServer => {
+                json!({ "state": state, "owner": one(Kind::User, ""), "attested": false })
+            }
+            _ => json!({ "state": state }),
+        };
         let name = kind.type_name().to_string();
         let written =
             json!({ "uid": { "type": name, "id": "" }, "attrs": attributes, "parents": [] });
