@@ -21,6 +21,7 @@ use crate::authn::oauth::{OAuth, mcp_audience};
 use crate::authn::risk::{Rater, trust_first_use};
 use crate::authn::tokens_file::TokensFile;
 use crate::authn::{Authn, Caller, SignInLimits, Standing, TokenRules, password_fault};
+use crate::authz::past::Past;
 use crate::authz::quota::Quota;
 use crate::authz::{Authz, Surroundings, Warrant, World};
 use crate::clock::Clock;
@@ -38,6 +39,7 @@ use crate::net::outbound::Outbound;
 use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::policy::bundles::{self, Broken, Bundles, Offer};
+use crate::policy::rehearsal::{self, Rehearsal};
 use crate::registry::{History, Registry};
 use crate::secrets::Secrets;
 use crate::settings::{Actions, Settings};
@@ -63,6 +65,7 @@ pub struct App {
     pub mcp: Mcp,
     pub prober: Prober,
     pub history: History,
+    pub past: Arc<Past>,
     /// Which tool each action of agents is.
     pub actions: Actions,
     pub factors: Factors,
@@ -71,6 +74,7 @@ pub struct App {
     pub grants: Arc<Grants>,
     pub secrets: Arc<Secrets>,
     pub bundles: Arc<Bundles>,
+    pub rehearsal: Arc<Rehearsal>,
     pub audit: Audit,
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
@@ -133,14 +137,24 @@ impl App {
             clock: clock.clone(),
         };
         let gateway = Arc::new(Gateway::new(settings, parts)?);
+        let past = Past::start(db.clone(), ledger.clone(), &access_key, clock.clone());
+        let past = Arc::new(past);
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
-            quota,
+            (quota, past.clone()),
             ledger.clone(),
             clock.clone(),
             world,
         );
+        let rehearsal = Rehearsal::new(rehearsal::Parts {
+            db: db.clone(),
+            ledger: ledger.clone(),
+            directory: directory.clone(),
+            bundles: bundles.clone(),
+            shadow: authz.shadow().clone(),
+            clock: clock.clone(),
+        });
         Ok(Arc::new(App {
             authn: Arc::new(authn),
             standing: standing(settings, &api_keys, &directory, &clock)?,
@@ -154,9 +168,11 @@ impl App {
             mcp: Mcp::new(Sessions::new(&access_key)),
             prober: Prober::new(settings, outbound.clone(), clock.clone()),
             history: History::new(db.clone()),
+            past,
             actions: settings.actions.clone(),
             api_keys,
             approvals,
+            rehearsal: Arc::new(rehearsal),
             bundles,
             grants,
             secrets,
@@ -343,14 +359,16 @@ async fn world(
         outbound: outbound.clone(),
         clock: clock.clone(),
     };
-    let bundles = Bundles::new(db.clone(), ledger.clone(), directory.clone(), clock.clone());
+    let registry = Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?);
+    let known = (directory.clone(), registry.clone());
+    let bundles = Bundles::new(db.clone(), ledger.clone(), known, clock.clone());
     Ok(World {
         decisions: Arc::new(Decisions::new(db.clone())),
         approvals: Arc::new(Approvals::new(settings, parts)),
         bundles: Arc::new(bundles),
         grants: Arc::new(Grants::load(db.clone(), ledger.clone(), clock.clone()).await?),
         directory,
-        registry: Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?),
+        registry,
         credentials: Arc::new(credentials),
         api_keys,
     })

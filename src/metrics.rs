@@ -30,6 +30,7 @@ const PROBES: &str = "gatewright_probes_total";
 const QUARANTINES: &str = "gatewright_tool_quarantines_total";
 const VAULT: &str = "gatewright_vault_calls_total";
 const VAULT_SECONDS: &str = "gatewright_vault_call_duration_seconds";
+const SHADOW: &str = "gatewright_shadow_decisions_total";
 const POLICY_DEGRADED: &str = "gatewright_policy_bundle_degraded";
 const POLICY_REFUSED: &str = "gatewright_policy_bundles_refused_total";
 const POLICY_INFO: &str = "gatewright_policy_bundle_info";
@@ -74,6 +75,7 @@ fn describe() {
         "Time a call to Vault takes, sign-in included."
     );
     describe_counter!(SIGN_INS, "Sign-ins with a good first proof, by risk and outcome.");
+    describe_counter!(SHADOW, "Live decisions under a shadowed bundle, by how they differ.");
     describe_gauge!(POLICY_DEGRADED, "1 while policies are refused and older ones go on deciding.");
     describe_counter!(POLICY_REFUSED, "Changed policies that were refused.");
     describe_gauge!(POLICY_INFO, "1 for the digest of the bundle that decides.");
@@ -114,6 +116,11 @@ pub fn credentials_live(count: f64) {
 
 pub fn quota_refusal(action: &'static str) {
     counter!(QUOTA_REFUSALS, "action" => action).increment(1);
+}
+
+/// `result`: `same`, `opened`, `closed`, or `skipped` when it was not decided again.
+pub fn shadow(result: &'static str) {
+    counter!(SHADOW, "result" => result).increment(1);
 }
 
 pub fn evaluation_error() {

@@ -1,4 +1,5 @@
-//! Whether a request is waiting for somebody outside: a tool, or a server that is probed. Nobody
+//! Whether a request is waiting for somebody outside: a tool, a server that is probed, or an analysis
+//! of policies. Nobody
 //! waits long for this process and its store, and everybody as long as a tool may take.
 
 use std::sync::Arc;

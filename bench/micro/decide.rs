@@ -1,9 +1,13 @@
 //! What a decision costs, and that it costs no more in a large world than in a small one.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt as _;
 use gatewright::Result;
 use gatewright::authz::{Action, Permit};
 use gatewright::credentials::{RequestCredential, ToolRef, Ttl};
+use gatewright::policy::Bundle;
+use gatewright::policy::shadow::{Sample, Shadowed};
 use gatewright::registry::ShowTool;
 
 use crate::alternate::{Side, alternate};
@@ -26,6 +30,30 @@ pub fn kinds(small: &Inhabited) {
         Side::new("hold a scope, each", move || assert!(!ask().is_empty()))
             .times(small.place.scopes().len() as u32),
     ]);
+}
+
+/// The same while another bundle decides beside the active one. What that takes on its own thread
+/// nobody waits for.
+pub fn shadowed(
+    without: &Inhabited,
+    with: &Inhabited,
+    bundle: &Arc<Bundle>,
+    verdicts: &mut Verdicts,
+) {
+    let (id, since) = (with.place.clock.new_id(), with.place.clock.now());
+    let shadowed = Shadowed { id, bundle: bundle.clone(), sample: Sample::ALL, since };
+    with.place.authz.shadow().cast(shadowed).unwrap();
+    report::heading("Decisions beside a shadow, CPU µs of the thread that decides");
+    report::columns(&["", "least", "median"]);
+    let view = |tool| ShowTool { tool };
+    let measured = alternate(vec![
+        Side::new("view a tool", turns(without, IN_USE, view)).on_its_own_thread(),
+        Side::new("view, shadowed", turns(with, IN_USE, view)).on_its_own_thread(),
+        Side::new("request a credential", turns(without, IN_USE, request)).on_its_own_thread(),
+        Side::new("request, shadowed", turns(with, IN_USE, request)).on_its_own_thread(),
+    ]);
+    verdicts.add("view a tool: shadowed / not", measured.ratio(1, 0), Some(0.0..=1.2));
+    verdicts.add("request a credential: shadowed / not", measured.ratio(3, 2), Some(0.0..=1.1));
 }
 
 pub fn growth(small: &Inhabited, large: &Inhabited, verdicts: &mut Verdicts) {

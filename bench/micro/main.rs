@@ -43,6 +43,9 @@ fn main() {
     if wants("decide") {
         decide::kinds(&small);
     }
+    if wants("shadow") {
+        decide::shadowed(&small, &world("shadowed.db", 100, |_| {}), &bundle, &mut verdicts);
+    }
     if wants("growth") {
         decide::growth(&small, &world("large.db", 100_000, |_| {}), &mut verdicts);
     }

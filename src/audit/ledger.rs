@@ -15,6 +15,7 @@ use super::checkpoint::Signer;
 use super::entry::{Entry, Outcome};
 use super::head::{self, Standing};
 use super::tree::leaf;
+use crate::authz::quota::Reservation;
 use crate::authz::{Record, Warrant};
 use crate::clock::Clock;
 use crate::store::{Batch, Database, Error as StoreError, Group, Row, Statement};
@@ -76,10 +77,13 @@ impl Ledger {
         if let Some(it) = &open.reservation {
             statements.extend(it.statements());
         }
+        let (outcome, at, id) = (open.entry.outcome, open.entry.at, open.entry.id);
+        statements.extend(open.recorded.statements(outcome, at.as_microsecond(), id));
         let written = self.submit(Batch::new(warrant, statements), open.entry).await;
         // Only a batch that was certainly undone gives its use back.
-        if let (Ok(()) | Err(StoreError::Stopped), Some(it)) = (&written, open.reservation) {
-            it.settle();
+        if let Ok(()) | Err(StoreError::Stopped) = &written {
+            open.reservation.into_iter().for_each(Reservation::settle);
+            open.recorded.settle();
         }
         written.map_err(Error::from)
     }

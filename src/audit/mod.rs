@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod entry;
 mod head;
 pub mod ledger;
+pub mod past;
 pub mod proof;
 pub mod query;
 pub mod tree;

@@ -15,7 +15,7 @@ use super::action::Resource;
 use super::behalf::Party;
 use super::case::{Case, Named, Recorded};
 use super::explain::{Network, Reach};
-use super::facts::{Age, ClockFacts, Facts, NetFacts, Particulars, Risk, SessionFacts};
+use super::facts::{Age, ClockFacts, Facts, History, NetFacts, Particulars, Risk, SessionFacts};
 use super::remembered::{Graph, Remembered, Second, Told};
 use super::uid;
 use super::verdict::{Outcome, verdict};
@@ -47,13 +47,23 @@ pub struct Surroundings {
 }
 
 /// One question to Cedar, but for who is asking.
+#[derive(Clone)]
 pub struct Question<'a> {
     pub action: &'static str,
     pub event: &'static str,
     pub resource: &'a dyn Resource,
     pub particulars: Particulars,
+    /// None for the bundle that is active, told of no past.
+    pub past: Option<Remembrance>,
     /// What it costs by itself, whatever was used before: millionths of a US dollar.
     pub cost_micros: u64,
+}
+
+/// What is told of the past, and the bundle that wants to know it.
+#[derive(Clone)]
+pub struct Remembrance {
+    pub bundle: Arc<Bundle>,
+    pub history: History,
 }
 
 /// What Cedar said, and everything it said it on.
@@ -112,6 +122,11 @@ impl Answer {
         if !self.outcome.errors.is_empty() {
             return "a policy failed to evaluate, so nothing is allowed; tell an administrator"
                 .into();
+        }
+        if let Some(unfit) = &self.told.unfit {
+            return format!(
+                "{unfit}; the policies that look at this call were checked with other arguments"
+            );
         }
         let titles: Vec<&str> = self
             .outcome
@@ -190,7 +205,8 @@ impl Decider {
     }
 
     pub fn ask(&self, party: Party<'_>, question: &Question<'_>) -> Result<Answer> {
-        let asked = self.prepare(party, question.action, &question.particulars)?;
+        let Question { action, particulars, .. } = question;
+        let asked = self.prepare_knowing(party, action, particulars, question.past.clone())?;
         let (outcome, other) = asked.of_all(question.resource)?;
         let others = party.behalf.and_then(|it| it.others());
         let denied = other.zip(others).and_then(|(at, others)| others.get(at));
@@ -206,9 +222,25 @@ impl Decider {
         action: &'static str,
         particulars: &Particulars,
     ) -> Result<Asked<'_>> {
-        let bundle = self.bundle.load_full();
+        self.prepare_knowing(party, action, particulars, None)
+    }
+
+    /// The same, told of the past.
+    pub fn prepare_knowing(
+        &self,
+        party: Party<'_>,
+        action: &'static str,
+        particulars: &Particulars,
+        past: Option<Remembrance>,
+    ) -> Result<Asked<'_>> {
+        let (bundle, history) = match past {
+            Some(it) => (it.bundle, Some(it.history)),
+            None => (self.bundle.load_full(), None),
+        };
         let second = self.second(&bundle)?;
-        let make = || Told::new(self.facts(party, &second, particulars.clone()));
+        let history = history.filter(|it| *it != History::default());
+        let facts = |particulars| self.facts(party, &second, particulars);
+        let make = || Told::new(Facts { history, ..facts(particulars.clone()) }, &second.of);
         let told = match party.behalf {
             None => self.remembered.told(party.caller, &second, particulars, make)?,
             // A mandate is looked at anew for every decision.
@@ -225,8 +257,9 @@ impl Decider {
         told: Arc<Told>,
     ) -> Result<Asked<'_>> {
         let grants = self.grants.load_full();
+        let action = told.typed.clone().unwrap_or_else(|| uid::action(action));
         let leg = |principal: &Principal, attested: bool| -> Result<Leg> {
-            let graph = self.remembered.graph(principal, attested, action, &bundle)?;
+            let graph = self.remembered.graph(principal, attested, &action, &bundle)?;
             let links = grants.of(graph.members.iter());
             Ok(Leg { principal: principal.uid(), graph, links })
         };
@@ -239,7 +272,6 @@ impl Decider {
                 .map(|them| them.iter().map(|other| leg(other, false)).collect())
                 .transpose()?,
         };
-        let action = uid::action(action);
         Ok(Asked { decider: self, bundle, grants, told, action, caller, others })
     }
 
@@ -265,6 +297,7 @@ impl Decider {
             risk_reasons: Vec::new(),
             token_scopes: BTreeSet::new(),
             delegation: None,
+            history: None,
             particulars: Particulars::Token,
         })
     }
@@ -289,6 +322,7 @@ impl Decider {
             risk_reasons: session.proof.risk_reasons.clone(),
             token_scopes: BTreeSet::clone(&session.scopes),
             delegation: party.behalf.map(|it| it.facts.clone()),
+            history: None,
             particulars,
         }
     }
@@ -321,6 +355,11 @@ impl Decider {
     /// What the clocks show now.
     pub fn clock_facts(&self, bundle: &Bundle) -> Result<Arc<ClockFacts>> {
         self.clock_facts_at(self.clock.now(), bundle)
+    }
+
+    /// The names of the networks that the settings name.
+    pub fn zone_names(&self) -> impl Iterator<Item = &str> {
+        self.surroundings.zones.keys().map(String::as_str)
     }
 
     /// What could be for a request that costs this much, in millionths of a US dollar.
@@ -406,6 +445,9 @@ impl Asked<'_> {
 
     /// Asks for one of them. What cannot be asked is a denial.
     fn of(&self, leg: &Leg, resource: &dyn Resource) -> Result<Outcome> {
+        if self.told.unfit.is_some() {
+            return Ok(Outcome::denied());
+        }
         let target = resource.uid();
         let request = Request::new(
             leg.principal.clone(),
@@ -465,7 +507,7 @@ impl Asked<'_> {
         let of_resource = is_new.then(|| resource.written()).flatten();
         Recorded {
             principal: Named::of(&self.caller.principal),
-            action: self.action.id().unescaped().to_owned(),
+            action: question.action.to_owned(),
             resource: Named::of(&target),
             others: self
                 .others

@@ -10,15 +10,16 @@ use jiff::Timestamp;
 use super::Authz;
 use super::action::{Resource, Use};
 use super::behalf::Party;
-use super::decide::Asked;
-use super::facts::{ClockFacts, Facts, NetFacts, Particulars, Usage};
+use super::decide;
+use super::facts::{ClockFacts, Facts, History, NetFacts, Particulars, Usage};
+use super::past::{Asked, Who};
 use crate::Result;
 use crate::authn::Caller;
 use crate::directory::Principal;
 use crate::policy::{Bundle, Link};
 
 /// One question of a caller's about many resources: parts of a decision that it has a permit from.
-pub struct Each<'a>(Asked<'a>);
+pub struct Each<'a>(decide::Asked<'a>);
 
 impl Each<'_> {
     pub fn allows(&self, resource: &dyn Resource) -> Result<bool> {
@@ -68,6 +69,26 @@ impl Authz {
     /// What the counters would be with one more use; nothing is counted.
     pub fn foreseen(&self, principal: &Principal, it: Use) -> Usage {
         self.quota.foreseen(principal.id(), it, self.clock.micros())
+    }
+
+    /// What would be told of the past of such a request; nothing is reserved. Who does not ask now
+    /// has no session but what stands for one.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn foreseen_past(
+        &self,
+        bundle: &Bundle,
+        (principal, caller): (&Principal, &Caller),
+        action: &'static str,
+        (resource, particulars): (&dyn Resource, &Particulars),
+    ) -> Result<History> {
+        let id = principal.id();
+        let who = match principal.uid() == caller.principal().uid() {
+            true => Who::of(caller, self.behalf(caller, None)?.map(|it| it.user())),
+            false => Who { principal: id, session: format!("principal:{id}"), user: id },
+        };
+        self.past.foresee(bundle, &Asked::new(who, action, resource, particulars)).await
     }
 
     /// The grants in force for these, and for what they are members of.

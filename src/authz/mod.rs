@@ -8,6 +8,8 @@ mod decide;
 pub mod explain;
 pub mod facts;
 mod hypothesis;
+mod landscape;
+pub mod past;
 mod permit;
 pub mod quota;
 mod remembered;
@@ -29,6 +31,7 @@ use self::behalf::Party;
 use self::decide::{Answer, Decider, Question};
 use self::explain::{Pace, Reach};
 use self::facts::Particulars;
+use self::past::{Asked, Begun, Past, Who};
 use self::quota::Quota;
 pub use self::scope::ScopeResource;
 use self::verdict::Outcome as Verdict;
@@ -37,14 +40,17 @@ use crate::authn::{Caller, Via};
 use crate::clock::Clock;
 use crate::error::{Denial, Fix};
 use crate::policy::Bundle;
+use crate::policy::shadow::{Live, Shadow};
 use crate::{Error, Result, metrics};
 
 pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
 pub use behalf::Behalf;
 pub use decide::Surroundings;
 pub use hypothesis::{Each, Present};
+pub use landscape::Survey;
 pub(crate) use permit::Record;
 pub use permit::{Permit, Visible, Warrant};
+pub(crate) use remembered::Told;
 pub use world::World;
 
 /// Decisions on members of a collection before others get a turn.
@@ -54,16 +60,18 @@ const TURN: usize = 32;
 pub struct Authz {
     decider: Decider,
     quota: Arc<Quota>,
+    past: Arc<Past>,
     ledger: Ledger,
     clock: Clock,
     world: World,
+    shadow: Arc<Shadow>,
 }
 
 impl Authz {
     pub fn new(
         bundle: Arc<Bundle>,
         surroundings: Surroundings,
-        quota: Arc<Quota>,
+        (quota, past): (Arc<Quota>, Arc<Past>),
         ledger: Ledger,
         clock: Clock,
         world: World,
@@ -76,9 +84,11 @@ impl Authz {
                 clock.clone(),
             ),
             quota,
+            past,
             ledger,
             clock,
             world,
+            shadow: Arc::default(),
         }
     }
 
@@ -102,6 +112,11 @@ impl Authz {
         self.decider.activate(bundle);
     }
 
+    /// Where decisions are handed over to be decided under another bundle, too.
+    pub fn shadow(&self) -> &Arc<Shadow> {
+        &self.shadow
+    }
+
     /// Decides, and hands out the proof. The one maker of permits.
     ///
     /// A denial is written down before this returns; an allow is written in the commit that carries
@@ -119,28 +134,39 @@ impl Authz {
         if let Err(fault) = action.check(&resource, &self.world) {
             return Err(self.unasked::<A>(party, &resource, fault).await);
         }
+        let mut particulars = action.particulars(&resource);
+        let bundle = self.bundle();
+        let who = Who::of(&caller, behalf.as_deref().map(Behalf::user));
+        let asked = Asked::new(who, A::NAME, &resource, &particulars);
+        let begun = match self.past.begin(&bundle, &asked).await {
+            Ok(it) => it,
+            Err(fault) => return Err(self.unasked::<A>(party, &resource, fault).await),
+        };
         let asked = action.use_of(&resource);
         let reservation =
             asked.map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
-        let mut particulars = action.particulars(&resource);
         if let Some(it) = &reservation {
             particulars.set_usage(it.usage());
         }
-        let question = Question {
+        let mut question = Question {
             action: A::NAME,
             event: A::EVENT,
             resource: &resource,
             particulars,
+            past: None,
             cost_micros: asked.map_or(0, |it| it.cost_micros.unsigned_abs()),
         };
-        let answer = self.ask(party, &question)?;
+        let answer = self.ask(party, &mut question, &begun, bundle).await?;
         let entry = self.entry(party, &question, &answer);
+        self.shadow.see(entry.id, || Live::of(&entry, &answer.told));
         if !answer.outcome.allow {
             // Gone before the answer leaves, so that a refused use is nobody's loss.
             drop(reservation);
-            return Err(self.deny(party, &question, answer, entry).await);
+            let denial = self.deny(party, &question, answer, entry);
+            return Err(tokio::join!(denial, begun.give_back()).0);
         }
-        let warrant = Warrant::new(Arc::new(Record::new(entry, reservation)));
+        let record = Record::reserved(entry, reservation, begun.recorded());
+        let warrant = Warrant::new(Arc::new(record));
         let grounds = answer.grounds();
         Ok(Permit::new(caller, behalf, action, resource, grounds, warrant))
     }
@@ -182,13 +208,14 @@ impl Authz {
             event: L::EVENT,
             resource: &TheRegistry,
             particulars: listing.particulars(),
+            past: None,
             cost_micros: 0,
         };
         let mut entry = self.entry(party, &question, &asked.answer(allowed(), None));
         entry.details.insert("shown".into(), page.len().into());
         entry.errors.extend(errors);
         report(L::NAME, &entry.errors);
-        Ok(Visible::new(page, next, Warrant::new(Arc::new(Record::new(entry, None)))))
+        Ok(Visible::new(page, next, Warrant::new(Arc::new(Record::new(entry)))))
     }
 
     /// Which of `scopes` this principal's token may carry: one decision for each.
@@ -250,14 +277,29 @@ impl Authz {
         self.ledger.record(entry).await
     }
 
+    /// What there is now for policies to speak of.
+    pub fn landscape(&self) -> Arc<Survey> {
+        Arc::new(Survey {
+            catalogue: self.world.registry.catalogue(),
+            directory: Some(self.world.directory.snapshot()),
+            zones: Some(self.decider.zone_names().map(str::to_owned).collect()),
+        })
+    }
+
     /// What decisions may read.
     pub fn world(&self) -> &World {
         &self.world
     }
 
-    fn ask(&self, party: Party<'_>, question: &Question<'_>) -> Result<Answer> {
+    async fn ask(
+        &self,
+        party: Party<'_>,
+        question: &mut Question<'_>,
+        begun: &Begun,
+        bundle: Arc<Bundle>,
+    ) -> Result<Answer> {
         let started = self.clock.monotonic();
-        let answer = self.decider.ask(party, question)?;
+        let answer = self.decide(party, question, begun, bundle).await?;
         let outcome = if answer.outcome.allow { "allow" } else { "deny" };
         metrics::decision(question.action, outcome, started.elapsed());
         report(question.action, &answer.outcome.errors);
@@ -358,6 +400,9 @@ impl Authz {
         };
         if let Some(it) = &answer.denied {
             entry.details.insert("denied".into(), json!(it));
+        }
+        if let Some(it) = &answer.told.unfit {
+            entry.details.insert("unfit".into(), it.pointer.as_str().into());
         }
         entry
     }

@@ -11,6 +11,7 @@ use super::behalf::{Behalf, Party};
 use super::case::Case;
 use super::decide::Grounds;
 use super::facts::Usage;
+use super::past::Recorded;
 use super::quota::Reservation;
 use crate::audit::{Actor, Decision, Entry, Outcome, Target};
 use crate::authn::Caller;
@@ -180,7 +181,7 @@ impl Warrant {
             facts: None,
             details: Default::default(),
         };
-        Warrant { record: Arc::new(Record::new(entry, None)) }
+        Warrant { record: Arc::new(Record::new(entry)) }
     }
 
     /// The same under the word that the audit has for what is done, where it has one.
@@ -214,7 +215,8 @@ impl Warrant {
         };
         let entry = self.record.peek(follow);
         let entry = entry.ok_or(Error::internal("what follows up comes after what it follows"))?;
-        Ok(Warrant { record: Arc::new(Record::new(entry, None)) })
+        let recorded = self.record.recorded(Recorded::follow).unwrap_or_default();
+        Ok(Warrant { record: Arc::new(Record::reserved(entry, None, recorded)) })
     }
 
     /// The counters as they were reserved, where what was allowed takes from a quota.
@@ -229,6 +231,12 @@ impl Warrant {
             entry.at = clock.now();
             entry.outcome = outcome;
         });
+    }
+
+    /// Says that what was allowed to begin never left, for the entry that follows up: it is not to
+    /// count for what happened.
+    pub fn never_began(&self) {
+        self.record.recorded(Recorded::never_began);
     }
 
     /// The id of the decision that this warrant stems from.
@@ -257,11 +265,20 @@ pub struct Record {
 pub(crate) struct Open {
     pub entry: Entry,
     pub reservation: Option<Reservation>,
+    pub recorded: Recorded,
 }
 
 impl Record {
-    pub(super) fn new(entry: Entry, reservation: Option<Reservation>) -> Record {
-        Record { id: entry.id, open: Mutex::new(Some(Open { entry, reservation })) }
+    pub(super) fn new(entry: Entry) -> Record {
+        Record::reserved(entry, None, Recorded::default())
+    }
+
+    pub(super) fn reserved(
+        entry: Entry,
+        reservation: Option<Reservation>,
+        recorded: Recorded,
+    ) -> Record {
+        Record { id: entry.id, open: Mutex::new(Some(Open { entry, reservation, recorded })) }
     }
 
     pub fn id(&self) -> Uuid {
@@ -274,6 +291,10 @@ impl Record {
 
     fn peek<T>(&self, look: impl FnOnce(&Entry) -> T) -> Option<T> {
         self.open.lock().ok()?.as_ref().map(|open| look(&open.entry))
+    }
+
+    fn recorded<T>(&self, work: impl FnOnce(&mut Recorded) -> T) -> Option<T> {
+        self.open.lock().ok()?.as_mut().map(|open| work(&mut open.recorded))
     }
 
     fn change(&self, work: impl FnOnce(&mut Entry)) {

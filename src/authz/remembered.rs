@@ -10,13 +10,13 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use super::case::written;
-use super::facts::{ClockFacts, Facts, Particulars, Risk, Shape};
-use super::uid;
+use super::facts::{ClockFacts, Facts, Particulars, Risk, Shape, Typed};
 use crate::Result;
 use crate::authn::Caller;
 use crate::authn::risk::Reason;
 use crate::directory::Principal;
 use crate::grants::Snapshot;
+use crate::policy::typed::Unfit;
 use crate::policy::{Bundle, Ungrantable};
 
 const CALLERS_MAX: u64 = 10_000;
@@ -38,13 +38,26 @@ pub struct Told {
     pub entities: Vec<Entity>,
     /// What the audit keeps.
     pub json: Box<RawValue>,
+    /// The action of the tool that is called, where it has one of its own.
+    pub typed: Option<EntityUid>,
+    /// Why nobody can say what the policies would make of a call; it is denied.
+    pub unfit: Option<Unfit>,
 }
 
 impl Told {
-    pub fn new(facts: Facts) -> Result<Told> {
-        let (context, entities) = (facts.context()?, facts.entities()?);
+    /// What `bundle` is told.
+    ///
+    /// # Errors
+    /// What Cedar cannot hold.
+    pub fn new(facts: Facts, bundle: &Bundle) -> Result<Told> {
+        let (typed, input, unfit) = match facts.typed(None, bundle) {
+            Ok(Some(Typed { action, input })) => (Some(action), Some(input), None),
+            Ok(None) => (None, None, None),
+            Err(unfit) => (None, None, Some(unfit)),
+        };
+        let (context, entities) = (facts.context_with(input)?, facts.entities()?);
         let json = to_raw_value(&facts).map_err(anyhow::Error::from)?;
-        Ok(Told { facts, context, entities, json })
+        Ok(Told { facts, context, entities, json, typed, unfit })
     }
 
     /// The schema to hold the request against. Contexts are built to its shapes and slices are cut
@@ -95,7 +108,7 @@ struct Asks {
     principal: Uuid,
     revision: i64,
     attested: bool,
-    action: &'static str,
+    action: EntityUid,
 }
 
 /// Which slice grants are linked into.
@@ -173,17 +186,17 @@ impl Remembered {
         &self,
         principal: &Principal,
         attested: bool,
-        action: &'static str,
+        action: &EntityUid,
         bundle: &Arc<Bundle>,
     ) -> Result<Graph> {
         let revision = principal.revision();
-        let key = Asks { principal: principal.id(), revision, attested, action };
+        let key = Asks { principal: principal.id(), revision, attested, action: action.clone() };
         if let Some(graph) = self.graphs.get(&key)
             && Arc::ptr_eq(&graph.bundle, bundle)
         {
             return Ok(graph);
         }
-        let mut entities = bundle.action_entities(&uid::action(action)).to_vec();
+        let mut entities = bundle.action_entities(action).to_vec();
         let own = principal.entity_where(attested).clone();
         let written = written(&own);
         let (own_uid, _, parents) = own.clone().into_inner();

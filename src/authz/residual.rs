@@ -131,7 +131,7 @@ impl Desk<'_> {
             Err(problem) => return Residual::beyond(problem),
         };
         let principal_type = self.principal.type_name();
-        let of_bundle = self.bundle.residue(principal_type, &self.case.action);
+        let of_bundle = self.bundle.residue(principal_type, &self.case.action_in(self.bundle));
         let Some(residue) = granted.as_ref().or(of_bundle) else {
             return Residual::beyond("no policy is about such a request");
         };
@@ -158,7 +158,8 @@ impl Desk<'_> {
         }
         let types = (self.principal.type_name(), self.case.resource.type_name());
         let links = self.case.links_of(self.principal);
-        let slice = self.bundle.slice_with(types.0, &self.case.action, types.1, &links);
+        let action = self.case.action_in(self.bundle);
+        let slice = self.bundle.slice_with(types.0, &action, types.1, &links);
         slice.map(|it| Some(Residue::of(&it))).map_err(|it| it.to_string())
     }
 

@@ -2,7 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -76,7 +76,8 @@ impl ApiArgs {
 impl Api {
     /// Elevates the token first, where the password came with it.
     pub async fn open(args: &ApiArgs) -> Result<Api, Failure> {
-        let client = Client::new(args.url.as_str())?.with_bearer(&token(args)?);
+        let token = token(args.token_file.as_deref())?;
+        let client = Client::new(args.url.as_str())?.with_bearer(&token);
         let api = Api { client, output: args.output };
         if !args.password_stdin {
             return Ok(api);
@@ -87,6 +88,17 @@ impl Api {
         }
         let elevated = api.post("/api/v1/auth/elevate", &proof).await?;
         Ok(Api { client: api.client.with_token(&elevated)?, ..api })
+    }
+
+    /// A server that is only asked, for commands that can do without one.
+    pub fn at(url: &Url, token_file: Option<&Path>) -> Result<Api, Failure> {
+        let client = Client::new(url.as_str())?.with_bearer(&token(token_file)?);
+        Ok(Api { client, output: Output::Json })
+    }
+
+    /// The same, for answers that take a while.
+    pub fn patient(self) -> Api {
+        Api { client: self.client.patient(), ..self }
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -209,8 +221,8 @@ fn done(Answer { status, body }: Answer) -> Result<Value, Failure> {
     }
 }
 
-fn token(args: &ApiArgs) -> anyhow::Result<SecretString> {
-    let given = match &args.token_file {
+fn token(file: Option<&Path>) -> anyhow::Result<SecretString> {
+    let given = match file {
         Some(path) => std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the token file `{}`", path.display()))?,
         None => std::env::var("GATEWRIGHT_TOKEN")

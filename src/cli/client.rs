@@ -21,6 +21,7 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     token: Option<String>,
+    time_max: Duration,
 }
 
 /// What came back.
@@ -43,12 +44,10 @@ impl Client {
     pub fn new(url: &str) -> anyhow::Result<Client> {
         // Whoever came first has installed the same one; a second installation changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .timeout(ANSWER_TIME_MAX)
-            .build()?;
-        Ok(Client { http, url: url.trim_end_matches('/').to_owned(), token: None })
+        let http =
+            reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build()?;
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Client { http, url, token: None, time_max: ANSWER_TIME_MAX })
     }
 
     /// A TLS server on this machine: reached at `address`, known by `host`, and trusted because its
@@ -63,9 +62,14 @@ impl Client {
             .resolve(host, address)
             .redirect(redirect::Policy::none())
             .no_proxy()
-            .timeout(ANSWER_TIME_MAX)
             .build()?;
-        Ok(Client { http, url: format!("https://{host}:{}", address.port()), token: None })
+        let url = format!("https://{host}:{}", address.port());
+        Ok(Client { http, url, token: None, time_max: ANSWER_TIME_MAX })
+    }
+
+    /// The same server, for what it works at for a while.
+    pub fn patient(self) -> Client {
+        Client { time_max: ANALYSIS_TIME_MAX, ..self }
     }
 
     /// The same server, as a user.
@@ -79,7 +83,7 @@ impl Client {
     pub async fn with_secret(&self, id: &str, secret: &str) -> anyhow::Result<Client> {
         let form =
             [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
-        let request = self.http.request(Method::POST, format!("{}/oauth/token", self.url));
+        let request = self.request(Method::POST, "/oauth/token");
         let tokens = send(request.form(&form)).await?.ok()?;
         self.with_token(&tokens)
     }
@@ -130,7 +134,8 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.url));
+        let request =
+            self.http.request(method, format!("{}{path}", self.url)).timeout(self.time_max);
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -153,7 +153,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Init(args) => init::run(&args, &clock),
         Command::SeedAdmin(args) => host::seed_admin(args, clock).await,
         Command::User(command) => user::run(command, clock).await,
-        Command::Policy(command) => policy::run(command).await,
+        Command::Policy(command) => policy::run(command, &clock).await,
         Command::Token(command) => token::run(command, &clock).await,
         Command::Tools(command) => tools::run(command, clock).await,
         Command::Key(args) => Ok(key::run(args).await),

@@ -1,15 +1,21 @@
 //! `gatewright serve`
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context as _;
 use tokio::signal::unix::SignalKind;
 
 use super::server::Server;
 use super::signals::{Stop, ignore};
+use crate::authz::Survey;
 use crate::clock::Clock;
 use crate::log;
 use crate::policy::bundles::Offer;
+use crate::policy::{Bundle, Fault, Sources};
+use crate::registry::Catalogue;
 use crate::settings::Settings;
+use crate::store::{self, Database};
 
 /// Serves until SIGTERM or SIGINT, then drains.
 pub async fn run(settings: Settings, clock: Clock) -> anyhow::Result<ExitCode> {
@@ -17,7 +23,7 @@ pub async fn run(settings: Settings, clock: Clock) -> anyhow::Result<ExitCode> {
     log::panics();
     let stop = Stop::on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
     ignore(&[SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()])?;
-    let policies = Offer::read(&settings.policy.schema_dir, &settings.policy.dir);
+    let policies = Offer::directory(read(&settings).await?);
     tracing::info!(digest = policies.digest(), store = ?settings.database.url, "starting");
     let server = Server::start(settings, policies, clock).await?;
     tracing::info!(address = %server.address, url = %server.settings.public_url, "serving");
@@ -26,4 +32,34 @@ pub async fn run(settings: Settings, clock: Clock) -> anyhow::Result<ExitCode> {
     server.stop().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The policies on disk, or what is wrong with them. Where they look at the arguments of tools, the
+/// store says which those are.
+///
+/// # Errors
+/// The store is needed, and does not answer.
+pub async fn read(settings: &Settings) -> anyhow::Result<Result<Bundle, Vec<Fault>>> {
+    let policy = &settings.policy;
+    let sources = match Sources::read(&policy.schema_dir, &policy.dir) {
+        Ok(it) if it.may_name_calls() => it,
+        Ok(it) => return Ok(Bundle::from_sources(it)),
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let db = store::open(&settings.database.url)?;
+    db.migrate().await.context("bringing the store's schema up to date")?;
+    with_tools_of(&*db, sources).await
+}
+
+/// The bundle of `sources`, with the tools of a store at hand.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn with_tools_of(
+    db: &dyn Database,
+    sources: Sources,
+) -> anyhow::Result<Result<Bundle, Vec<Fault>>> {
+    let catalogue = Arc::new(Catalogue::load(db).await?);
+    let survey = Survey { catalogue, directory: None, zones: None };
+    Ok(Bundle::surveyed(sources, Arc::new(survey)))
 }

@@ -17,8 +17,8 @@ use crate::identify::Strangers;
 use crate::net::host::{Hosts, Origins};
 use crate::net::tls::{Acceptor, Clients, Files, LOOK_EVERY};
 use crate::net::{self, Limits};
-use crate::policy;
 use crate::policy::bundles::{Offer, Reading};
+use crate::policy::{self, Landscape};
 use crate::settings::{Origin, Settings};
 use crate::watch::{Pace, Watch};
 
@@ -90,14 +90,16 @@ impl Server {
         let places = app.places.clone().watch(Pace::default());
         let places = places.context("watching the GeoIP file")?;
         let (read, readings) = mpsc::channel(1);
-        let policies = watch(&settings, &offer, read)?;
+        let policies = watch(&settings, &app, &offer, read)?;
         let watches = tokens.into_iter().chain(places).chain(policies).collect();
         tokio::spawn(app.authn.clone().keep_pruned(stop.clone()));
         tokio::spawn(app.gateway.clone().keep_settled(stop.clone()));
+        tokio::spawn(app.past.clone().keep_pruned(stop.clone()));
         tokio::spawn(app.approvals.clone().keep(stop.clone()));
         let follow = app.bundles.clone().follow(app.clone(), readings, stop.clone());
         tasks.push(tokio::spawn(follow));
         tokio::spawn(app.grants.clone().keep(stop.clone()));
+        tokio::spawn(app.rehearsal.clone().follow(stop.clone()));
         tasks.push(tokio::spawn(app.api_keys.clone().keep_uses(stop.clone())));
         tasks.push(tokio::spawn(app.clone().go_round(stop.clone())));
         tasks.push(tokio::spawn(app.secrets.clone().keep(stop.clone())));
@@ -167,6 +169,7 @@ fn tls(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<Option<A
 /// Reads the policies again whenever they change while the server runs.
 fn watch(
     settings: &Settings,
+    app: &Arc<App>,
     offer: &Offer,
     read: mpsc::Sender<Reading>,
 ) -> anyhow::Result<Option<Watch>> {
@@ -177,7 +180,10 @@ fn watch(
     let seen = offer.bundle().map(|it| it.sources().clone()).map_err(|it| it.0);
     // Whoever followed has ended before the watch, and nobody needs to know any more.
     let tell = move |reading| drop(read.blocking_send(reading));
-    let watch = policy::watch(&policy.schema_dir, &policy.dir, seen, Pace::default(), tell)
+    let surveyor = app.clone();
+    let landscape = move || surveyor.authz.landscape() as Arc<dyn Landscape>;
+    let (schemas, pace) = (&policy.schema_dir, Pace::default());
+    let watch = policy::watch(schemas, &policy.dir, seen, pace, landscape, tell)
         .context("watching the policies")?;
     Ok(Some(watch))
 }

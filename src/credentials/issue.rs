@@ -70,7 +70,13 @@ impl ToolRef {
 impl RequestCredential {
     /// What is known of the calls that a credential is for: no person confirms them.
     pub fn call(tool: &Tool, arguments: Value) -> Call {
-        Call { digest: String::new(), version: tool.version(), confirmed: false, arguments }
+        Call {
+            digest: String::new(),
+            version: tool.version(),
+            confirmed: false,
+            arguments,
+            tool_name: Some(tool.definition.name.clone()),
+        }
     }
 
     fn ttl_seconds(&self, tool: &Tool) -> u64 {

@@ -114,6 +114,7 @@ impl InvokeTool {
             version: tool.version(),
             confirmed: self.confirmed,
             arguments: self.arguments.clone(),
+            tool_name: Some(tool.definition.name.clone()),
         }
     }
 }

@@ -222,6 +222,9 @@ impl Gateway {
             result.note("failure", failure.kind.code());
         }
         result.ended(if failed { Outcome::Failed } else { Outcome::Success }, &self.clock);
+        if unsent {
+            result.never_began();
+        }
         let mut statements = vec![match &action.idempotency_key {
             // What never left may be sent again under the same key.
             Some(_) if unsent => calls::taken_back(call, now),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -152,9 +152,8 @@ pub struct ActionView {
 /// `GET /api/v1/agent/actions`: those whose tools the caller may discover.
 pub async fn list(app: Arc<App>, caller: Caller, _: Call) -> Result<Response> {
     let visible = app.authz.visible(caller.clone(), ListActions(app.actions.clone())).await?;
-    let show = |it: &Offered| -> Result<ActionView> {
+    let show = async |it: &Offered| -> Result<ActionView> {
         let asked = it.asked();
-        let particulars = asked.particulars(&it.called);
         let tool = &it.called.tool;
         let definition = &tool.definition;
         Ok(ActionView {
@@ -166,10 +165,10 @@ pub async fn list(app: Arc<App>, caller: Caller, _: Call) -> Result<Response> {
             risk_level: definition.risk_level,
             consequential: definition.consequential,
             required_scopes: definition.required_scopes.clone(),
-            may_use: app.authz.would_allow(&caller, InvokeTool::NAME, &it.called, &particulars)?,
+            may_use: app.authz.would_allow_use(&caller, &asked, &it.called).await?,
         })
     };
-    let items = visible.items().iter().map(show).collect::<Result<Vec<_>>>()?;
+    let items = try_join_all(visible.items().iter().map(show)).await?;
     settle(&app, visible.warrant(), Outcome::Success).await?;
     Ok(warp::reply::json(&Page { items, next_page_token: String::new() }).into_response())
 }

@@ -10,6 +10,7 @@ use super::call::Call;
 use super::list::created;
 use super::probes::UnusableView;
 use super::tools::{self, ToolView};
+use super::typed::expect_fit;
 use crate::authz::Permit;
 use crate::registry::{Decided, ImportBody, ImportTools, New};
 use crate::secrets::SecretPath;
@@ -33,6 +34,7 @@ pub async fn import(app: Arc<App>, permit: Permit<ImportTools>) -> Result<Respon
     let owner = caller.principal().id();
     let mut decided = Vec::with_capacity(imported.definitions.len());
     for definition in &imported.definitions {
+        expect_fit(&app.authz, None, definition).await?;
         let (id, change) = (app.clock.new_id(), imported.secrets.clone());
         let state = tools::state_for(&app, caller, owner, definition.clone())?;
         let secrets = app.secrets.stage(permit.warrant(), SecretPath::tool(id), change).await?;

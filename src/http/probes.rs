@@ -12,12 +12,13 @@ use warp::reply::{Reply as _, Response, json};
 use super::call::Call;
 use super::list::Page;
 use super::tools;
+use super::typed::expect_fit;
 use crate::authn::Caller;
 use crate::authz::{Permit, Warrant};
 use crate::gateway::mcp::ListedTool;
 use crate::registry::{
     AcceptTool, Connection, Definition, Effects, Found, ListProbes, ProbeTool, ProbeView, Remote,
-    TestConnection, Tool, ToolPatch, Transport, Unusable,
+    TestConnection, Tool, ToolPatch, Transport, Unusable, accepted,
 };
 use crate::secrets::{Change, SecretPath, Values};
 use crate::{App, Error, Result};
@@ -127,6 +128,8 @@ pub fn parse_accept(call: &Call) -> Result<AcceptTool> {
 
 /// Takes the definition that a quarantined tool has now for good.
 pub async fn accept(app: Arc<App>, permit: Permit<AcceptTool>) -> Result<Response> {
+    let next = accepted(permit.resource())?;
+    expect_fit(&app.authz, Some(permit.resource()), &next).await?;
     let tool = app.registry.accept(permit).await?;
     Ok(tools::show(&tool))
 }

@@ -13,6 +13,7 @@ use warp::reply::Response;
 use super::call::Call;
 use super::list::{created, no_content, page, tagged, time};
 use super::probes;
+use super::typed::expect_fit;
 use crate::authn::Caller;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action as _, Permit, Visible, Warrant};
@@ -84,6 +85,7 @@ pub fn parse_create(call: &Call) -> Result<CreateTool> {
 /// A tool begins active when its publisher could activate it, and as a draft when somebody else must.
 pub async fn create(app: Arc<App>, permit: Permit<CreateTool>) -> Result<Response> {
     let owner = permit.caller().principal().id();
+    expect_fit(&app.authz, None, &permit.action().definition).await?;
     let state = state_for(&app, permit.caller(), owner, permit.action().definition.clone())?;
     let (id, action) = (app.clock.new_id(), permit.action());
     let CreateTool { definition, secrets } = action;
@@ -105,6 +107,7 @@ pub(super) async fn decide(
     tool: &Tool,
     (definition, change): (&Definition, secrets::Change),
 ) -> Result<Decided> {
+    expect_fit(&app.authz, Some(tool), definition).await?;
     let state = state_for(app, by.0, tool.owner, definition.clone())?;
     leasable(app, definition)?;
     // Secrets were given for where the tool was; whoever is elsewhere gets none of them.

@@ -33,6 +33,11 @@ pub(super) fn check(sources: &Sources) -> Vec<Fault> {
     schema.chain(policies).collect()
 }
 
+/// Whether a policy file is within bounds.
+pub(super) fn check_policies(file: &SourceFile) -> Result<(), Fault> {
+    check_file(file, BRACKETS)
+}
+
 /// Opening and closing. In a schema `<` and `>` are brackets (`Set<Set<Long>>`); in a policy they
 /// compare.
 type Brackets = (&'static [u8], &'static [u8]);

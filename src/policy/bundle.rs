@@ -6,14 +6,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use cedar_policy::{Entity, EntityTypeName, EntityUid, PolicySet, RequestEnv, Schema, Template};
+use cedar_policy::{
+    Entity, EntityTypeName, EntityUid, Policy, PolicySet, RequestEnv, Schema, Template,
+};
 use miette::Diagnostic;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::bounds;
 use super::check::{self, ParsedPolicies, ParsedSchema};
 use super::entities::Kept;
-use super::fault::Fault;
+use super::fault::{Fault, Severity};
+use super::history::Declared;
+use super::landscape::Landscape;
 use super::links::{self, Link, Ungrantable};
 use super::lint;
 use super::load::{SourceFile, Sources};
@@ -25,6 +30,7 @@ use super::slice::{Scope, Slices};
 use super::starter;
 use super::syntax;
 use super::table::Table;
+use super::typed::{self, TypedCall, TypedCalls};
 use super::vocabulary::Vocabulary;
 use crate::authz::facts::Shape;
 
@@ -46,6 +52,9 @@ pub struct Bundle {
     token_scopes: BTreeSet<String>,
     vocabulary: Vocabulary,
     kept: Kept,
+    past: Declared,
+    calls: TypedCalls,
+    warnings: Vec<Fault>,
 }
 
 impl Bundle {
@@ -69,15 +78,30 @@ impl Bundle {
     /// Parses, validates, lints, and runs the decision tables if there are any. The root tier is
     /// this release's: it joins sources that lack it, and no other is accepted in its place.
     ///
+    /// The types of the tools that policies name stand in the sources; see [`Bundle::surveyed`].
+    ///
     /// # Errors
     /// Every fault of the first of these steps that finds any.
     pub fn from_sources(sources: Sources) -> Result<Bundle, Vec<Fault>> {
-        Bundle::examine(sources).map_err(|it| it.faults)
+        Bundle::examine(sources, None).map_err(|it| it.faults)
+    }
+
+    /// The same with a registry at hand: tools that policies name get their types from there, and
+    /// keep them in the sources of the bundle, whatever becomes of the registry. What policies
+    /// speak of and is nowhere is a warning.
+    ///
+    /// # Errors
+    /// As [`Bundle::from_sources`]; a tool that nobody has registered.
+    pub fn surveyed(sources: Sources, landscape: Arc<dyn Landscape>) -> Result<Bundle, Vec<Fault>> {
+        Bundle::examine(sources, Some(landscape)).map_err(|it| it.faults)
     }
 
     /// The same, for who wants to know which step it was that found faults.
-    pub(super) fn examine(sources: Sources) -> Result<Bundle, Failed> {
-        Bundle::checked_apart(sources, Bundle::tested)
+    pub(super) fn examine(
+        sources: Sources,
+        landscape: Option<Arc<dyn Landscape>>,
+    ) -> Result<Bundle, Failed> {
+        Bundle::checked_apart(sources, landscape, Bundle::tested)
     }
 
     /// The same for sources whose tables held when they were taken for good: these don't run again.
@@ -85,12 +109,13 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::from_sources`].
     pub fn tested_before(sources: Sources) -> Result<Bundle, Vec<Fault>> {
-        Bundle::checked_apart(sources, Ok).map_err(|it| it.faults)
+        Bundle::checked_apart(sources, None, Ok).map_err(|it| it.faults)
     }
 
     /// On a thread of its own, whose stack is large enough for whatever is within bounds.
     fn checked_apart(
         sources: Sources,
+        landscape: Option<Arc<dyn Landscape>>,
         then: fn(Bundle) -> Result<Bundle, Failed>,
     ) -> Result<Bundle, Failed> {
         if sources.policies.is_empty() {
@@ -98,55 +123,69 @@ impl Bundle {
                 .fixed_by("`gatewright init` writes the starter files");
             return Err(Step::Parse.failed(vec![fault]));
         }
-        let sources =
-            starter::with_root_tier(sources).map_err(|it| Step::Parse.failed(vec![it]))?;
-        clean(bounds::check(&sources)).map_err(|it| Step::Parse.failed(it))?;
-        let check = move || Bundle::checked(sources).and_then(then);
-        let stopped = |it: &dyn std::fmt::Display| {
-            let fault = Fault::whole("policies", format!("the check did not end: {it}"));
-            Step::Parse.failed(vec![fault])
-        };
-        let thread = thread::Builder::new().name("policy-check".to_owned());
-        match thread.stack_size(bounds::STACK_BYTES).spawn(check) {
-            Ok(thread) => thread.join().unwrap_or_else(|_| Err(stopped(&"it panicked"))),
-            Err(error) => Err(stopped(&error)),
-        }
+        let sources = starter::with_root_tier(sources).map_err(|it| vec![it])?;
+        bounded(&sources)?;
+        apart(|| Bundle::checked(sources, landscape.as_deref()).and_then(then))
     }
 
     fn tested(bundle: Bundle) -> Result<Bundle, Failed> {
         if let Some(tests) = &bundle.sources.tests {
             let table = Table::read(tests, &bundle);
             let faults = table.map_or_else(|it| it, |it| it.faults(&bundle));
+            let faults = faults.into_iter().map(|it| it.ruled("tests")).collect();
             clean(faults).map_err(|it| Step::Tests.failed(it))?;
         }
         Ok(bundle)
     }
 
-    fn checked(sources: Sources) -> Result<Bundle, Failed> {
-        let (ParsedSchema { schema, shapes, references, vocabulary }, parsed) =
-            parse(&sources).map_err(|it| Step::Parse.failed(it))?;
+    fn checked(mut sources: Sources, landscape: Option<&dyn Landscape>) -> Result<Bundle, Failed> {
+        let mut past = Declared::parse(sources.history.as_ref())?;
+        let mut parsed = check::parse_policies(&sources.policies)?;
+        if let Some(file) = &sources.links {
+            links::link(file, &mut parsed)?;
+        }
         let ParsedPolicies { policies, meta } = parsed;
-        let place = Places { sources: &sources, meta: &meta };
+        let written = syntax::written(&policies).map_err(|it| whole(&it))?;
+        let before = sources.clone();
+        let place = Places { sources: &before, meta: &meta };
+        let unknown = |id: &str, literal: &str, problem| place.of(id, Some(literal), problem);
+        let stale = typed::resolve(&mut sources, &typed::named(&written), landscape, &unknown)?;
+        let ParsedSchema { schema, shapes, references, vocabulary, calls } =
+            check::parse_schema(&sources.schema, past.facts())?;
         clean(check::validate(&schema, &policies, &|id, it| place.found(id, it)))
             .map_err(|it| Step::Validation.failed(it))?;
 
-        let lint = |it: &dyn std::error::Error| Step::Lint.failed(whole(it));
-        let actions = check::action_entities(&schema).map_err(|it| lint(&it))?;
-        let written = syntax::written(&policies).map_err(|it| lint(&it))?;
-        let findings = lint::lint(&written, &meta, &schema, &actions);
-        clean(findings.into_iter().map(|it| place.finding(&it)).collect())
-            .map_err(|it| Step::Lint.failed(it))?;
+        let actions = check::action_entities(&schema).map_err(|it| whole(&it))?;
+        past.find_readers(&written, &actions);
+        let falling: Vec<String> = past.falling().collect();
+        let token_scopes = syntax::token_scopes(&policies, &actions);
+        let subject = lint::Subject {
+            all: &written,
+            meta: &meta,
+            schema: &schema,
+            actions: &actions,
+            token_scopes: &token_scopes,
+            falling: &falling,
+            landscape,
+        };
+        let findings = lint::lint(&subject).into_iter().map(|it| place.finding(&it));
+        let unread = sources.history.iter().flat_map(|it| past.unread(it));
+        let all = stale.into_iter().chain(findings).chain(unread);
+        let (warnings, errors) = all.partition(|it| it.severity == Severity::Warning);
+        clean(errors).map_err(|it| Step::Lint.failed(it))?;
 
         let kept = sources.entities.as_ref().map(|it| Kept::read(it, &schema)).transpose();
         let kept = kept.map_err(|it| Step::Parse.failed(vec![it]))?.unwrap_or_default();
         let slices = Slices::of(&schema, &policies, &actions);
         Ok(Bundle {
+            calls,
+            warnings,
             digest: sources.digest(),
             residues: residue::residues(&schema, &slices, &actions),
             slices,
             zones: syntax::zones(&written),
             reads: reads::of(&written),
-            token_scopes: syntax::token_scopes(&policies, &actions),
+            token_scopes,
             sources,
             schema,
             policies,
@@ -156,6 +195,7 @@ impl Bundle {
             vocabulary,
             kept,
             references,
+            past,
         })
     }
 
@@ -245,6 +285,11 @@ impl Bundle {
         self.slices.actions()
     }
 
+    /// The facts about the past that it declares.
+    pub fn past(&self) -> &Declared {
+        &self.past
+    }
+
     /// Which facts `action` takes.
     pub fn shape(&self, action: &EntityUid) -> Option<Shape> {
         self.shapes.get(action).copied()
@@ -307,6 +352,89 @@ impl Bundle {
     pub fn token_scopes(&self) -> &BTreeSet<String> {
         &self.token_scopes
     }
+
+    /// What its author should know, though it refuses nothing.
+    pub fn warnings(&self) -> &[Fault] {
+        &self.warnings
+    }
+
+    /// Whether an action is the call of one tool, in whose place people say `invoke`.
+    pub fn is_typed_call(&self, action: &EntityUid) -> bool {
+        self.calls.values().any(|it| it.action == *action)
+    }
+
+    /// The typed call of the tool of this name, whatever its case, if some policy names it.
+    pub fn typed_call(&self, tool: &str) -> Option<&TypedCall> {
+        self.calls.get(&tool.to_lowercase())
+    }
+
+    /// What would not hold any more, were this the schema of the arguments of `tool`: a policy that
+    /// looks at an argument which is not there then, or of another type.
+    ///
+    /// # Errors
+    /// Those faults.
+    pub fn fits(&self, tool: &str, input_schema: &Value) -> Result<(), Vec<Fault>> {
+        let Some(call) = self.typed_call(tool) else { return Ok(()) };
+        let name = typed::tool_of(&call.action).unwrap_or(tool);
+        let generated = typed::generate(name, input_schema);
+        if generated.input == call.input {
+            return Ok(());
+        }
+        apart(|| {
+            let place = Places { sources: &self.sources, meta: &self.meta };
+            let facts = self.past.facts();
+            let schema = typed::schema_with(&self.sources.schema, name, generated, facts)
+                .map_err(|it| vec![Fault::whole("schema", it)])?;
+            let about = self.about_calls_of(name);
+            let found = |id: &str, it: &dyn Diagnostic| place.found(id, it);
+            let asked = self.asked_of(&call.action);
+            clean(check::validate_where(&schema, &asked, &found, &|it| about.contains(&it)))
+        })
+    }
+
+    /// The policies and templates that can matter to `action`.
+    fn asked_of(&self, action: &EntityUid) -> PolicySet {
+        let matters = |scope: &Scope| {
+            let mut types = self.schema.request_envs().filter(|it| it.action() == action);
+            scope.admits_action(action, &self.actions)
+                && types.any(|it| scope.admits_types(it.principal(), it.resource()))
+        };
+        let mut asked = PolicySet::new();
+        let policies = self.policies.policies().filter(|it| it.is_static());
+        // Ids are unique in the set that they come from.
+        for it in policies.filter(|it| matters(&Scope::of_policy(it))) {
+            let _ = asked.add(it.clone());
+        }
+        for it in self.policies.templates().filter(|it| matters(&Scope::of_template(it))) {
+            let _ = asked.add_template(it.clone());
+        }
+        asked
+    }
+
+    /// The policies that name the call of `tool`, whatever its case.
+    pub fn about_calls_of(&self, tool: &str) -> Vec<&str> {
+        let Some(call) = self.typed_call(tool) else { return Vec::new() };
+        let names = |it: &&Policy| it.entity_literals().contains(&call.action);
+        let mut ids: Vec<&str> =
+            self.policies.policies().filter(names).map(|it| it.id().as_ref()).collect();
+        ids.sort_unstable();
+        ids
+    }
+}
+
+/// On a thread of its own, whose stack is large enough for whatever is within bounds.
+pub(super) fn apart<T: Send, E: From<Vec<Fault>> + Send>(
+    work: impl FnOnce() -> Result<T, E> + Send,
+) -> Result<T, E> {
+    let stopped = |it: &dyn std::fmt::Display| {
+        E::from(vec![Fault::whole("policies", format!("the check did not end: {it}"))])
+    };
+    let thread = thread::Builder::new().name("policy-check".to_owned());
+    let thread = thread.stack_size(bounds::STACK_BYTES);
+    thread::scope(|scope| match thread.spawn_scoped(scope, work) {
+        Ok(thread) => thread.join().unwrap_or_else(|_| Err(stopped(&"it panicked"))),
+        Err(error) => Err(stopped(&error)),
+    })
 }
 
 /// What a bundle is checked for, in this order. A step that finds faults is the last one.
@@ -331,13 +459,11 @@ pub(super) struct Failed {
     pub(super) faults: Vec<Fault>,
 }
 
-fn parse(sources: &Sources) -> Result<(ParsedSchema, ParsedPolicies), Vec<Fault>> {
-    let schema = check::parse_schema(&sources.schema)?;
-    let mut parsed = check::parse_policies(&sources.policies)?;
-    if let Some(file) = &sources.links {
-        links::link(file, &mut parsed)?;
+/// What stops a check before there is anything to validate.
+impl From<Vec<Fault>> for Failed {
+    fn from(faults: Vec<Fault>) -> Failed {
+        Step::Parse.failed(faults)
     }
-    Ok((schema, parsed))
 }
 
 /// Where policies stand.
@@ -358,18 +484,36 @@ impl Places<'_> {
             Some((file, _)) => Fault::found(file, diagnostic).of_policy(id),
             None => Fault::whole("policies", diagnostic.to_string()).of_policy(id),
         }
+        .ruled("validation")
+    }
+
+    /// A problem of a policy, at the place of the words that it is about.
+    fn of(&self, id: &str, words: Option<&str>, problem: String) -> Fault {
+        let fault = match self.file_and_meta(id) {
+            Some((file, meta)) => {
+                let start = file.text.find(&meta.text);
+                let within = words.and_then(|it| meta.text.find(it));
+                match (start, within) {
+                    (Some(start), Some(within)) => Fault::at(file, start + within, problem),
+                    _ => Fault { line: meta.line, column: 1, ..Fault::whole(&file.path, problem) },
+                }
+            }
+            None => Fault::whole("policies", problem),
+        };
+        fault.of_policy(id)
     }
 
     fn finding(&self, finding: &lint::Finding) -> Fault {
         let problem = format!("{} [{}]", finding.problem, finding.rule);
-        let fault = match self.file_and_meta(&finding.policy) {
-            Some((file, meta)) => {
-                Fault { line: meta.line, column: 1, ..Fault::whole(&file.path, problem) }
-            }
-            None => Fault::whole("policies", problem),
-        };
-        fault.of_policy(&finding.policy).fixed_by(finding.fix)
+        let fault = self.of(&finding.policy, finding.words.as_deref(), problem);
+        let fault = Fault { severity: finding.severity, ..fault.ruled(finding.rule) };
+        fault.fixed_by(&*finding.fix)
     }
+}
+
+/// Refuses sources that are too much to read.
+pub(super) fn bounded(sources: &Sources) -> Result<(), Vec<Fault>> {
+    clean(bounds::check(sources))
 }
 
 fn clean(faults: Vec<Fault>) -> Result<(), Vec<Fault>> {

@@ -10,10 +10,12 @@ use miette::Diagnostic;
 use serde_json::Value;
 
 use super::fault::{Fault, position};
+use super::history::{self, Fact};
 use super::load::SourceFile;
 use super::meta::{Fix, Meta, Tier};
 use super::references::References;
 use super::starter;
+use super::typed::{self, TypedCalls};
 use super::vocabulary::Vocabulary;
 use crate::authz::facts::Shape;
 use crate::authz::uid::{NAMESPACE, action};
@@ -22,16 +24,23 @@ use crate::authz::uid::{NAMESPACE, action};
 /// further. What a decision must load is known beforehand because of it.
 pub(super) const DEREF_LEVEL: u32 = 1;
 
+/// The rule that a schema breaks which is none.
+const SCHEMA: &str = "schema";
+
 /// A schema and what it says about contexts.
 pub(super) struct ParsedSchema {
     pub(super) schema: Schema,
     pub(super) shapes: HashMap<EntityUid, Shape>,
     pub(super) vocabulary: Vocabulary,
     pub(super) references: References,
+    pub(super) calls: TypedCalls,
 }
 
-/// Parses every schema file and joins them.
-pub(super) fn parse_schema(files: &[SourceFile]) -> Result<ParsedSchema, Vec<Fault>> {
+/// Parses every schema file and joins them, with the facts about the past in their place.
+pub(super) fn parse_schema(
+    files: &[SourceFile],
+    past: &[Fact],
+) -> Result<ParsedSchema, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut fragments = Vec::new();
     let mut shapes = HashMap::new();
@@ -39,24 +48,28 @@ pub(super) fn parse_schema(files: &[SourceFile]) -> Result<ParsedSchema, Vec<Fau
     for file in files {
         match SchemaFragment::from_cedarschema_str(&file.text) {
             Ok((fragment, warnings)) => {
-                faults.extend(warnings.map(|it| Fault::found(file, &it)));
+                faults.extend(warnings.map(|it| Fault::found(file, &it).ruled(SCHEMA)));
                 let written = fragment.clone().to_json_value().unwrap_or_default();
                 shapes.extend(shapes_of(&written));
                 references.take(&written);
                 fragments.push(fragment);
             }
-            Err(error) => faults.push(Fault::found(file, &error)),
+            Err(error) => faults.push(Fault::found(file, &error).ruled(SCHEMA)),
         }
     }
     if !faults.is_empty() {
         return Err(faults);
     }
+    let path = files.first().map_or("schema", |it| it.path.as_str());
+    let whole = |problem: String| Fault::whole(path, problem).ruled(SCHEMA);
+    let fragments = history::declare(fragments, past, path).map_err(|it| vec![it])?;
     let vocabulary = Vocabulary::of(&fragments);
+    let (fragments, calls) = typed::based(fragments).map_err(|it| vec![whole(it)])?;
+    shapes.extend(calls.values().map(|it| (it.action.clone(), Shape::Call)));
     match Schema::from_schema_fragments(fragments) {
-        Ok(schema) => Ok(ParsedSchema { schema, shapes, references, vocabulary }),
+        Ok(schema) => Ok(ParsedSchema { schema, shapes, references, vocabulary, calls }),
         Err(error) => {
-            let path = files.first().map_or("schema", |it| it.path.as_str());
-            let mut fault = Fault::whole(path, error.to_string());
+            let mut fault = whole(error.to_string());
             fault.fix = error.help().map(|it| it.to_string());
             Err(vec![fault])
         }
@@ -90,7 +103,9 @@ pub(super) fn parse_policies(files: &[SourceFile]) -> Result<ParsedPolicies, Vec
     for file in files {
         match file.text.parse::<PolicySet>() {
             Ok(set) => parsed.take(file, &set, &mut faults),
-            Err(errors) => faults.extend(errors.iter().map(|it| Fault::found(file, it))),
+            Err(errors) => {
+                faults.extend(errors.iter().map(|it| Fault::found(file, it).ruled("syntax")));
+            }
         }
     }
     if faults.is_empty() { Ok(parsed) } else { Err(faults) }
@@ -136,7 +151,7 @@ impl ParsedPolicies {
         annotation: impl Fn(&str) -> Option<String>,
     ) -> Result<(String, Meta), Fault> {
         let offset = file.text.find(text).unwrap_or(0);
-        let fault = |problem: String| Fault::at(file, offset, problem);
+        let fault = |problem: String| Fault::at(file, offset, problem).ruled("annotations");
         let id = annotation("id")
             .filter(|it| !it.is_empty())
             .ok_or_else(|| fault("a policy without @id".to_owned()).fixed_by("name it"))?;
@@ -178,6 +193,16 @@ pub(super) fn validate(
     policies: &PolicySet,
     faults_in: &dyn Fn(&str, &dyn Diagnostic) -> Fault,
 ) -> Vec<Fault> {
+    validate_where(schema, policies, faults_in, &|_| true)
+}
+
+/// The same, where warnings count of those policies alone of which `counts` says so.
+pub(super) fn validate_where(
+    schema: &Schema,
+    policies: &PolicySet,
+    faults_in: &dyn Fn(&str, &dyn Diagnostic) -> Fault,
+    counts: &dyn Fn(&str) -> bool,
+) -> Vec<Fault> {
     let found = Validator::new(schema.clone()).validate_with_level(
         policies,
         ValidationMode::Strict,
@@ -186,7 +211,12 @@ pub(super) fn validate(
     let mut faults: Vec<Fault> = found
         .validation_errors()
         .map(|it| faults_in(it.policy_id().as_ref(), it))
-        .chain(found.validation_warnings().map(|it| faults_in(it.policy_id().as_ref(), it)))
+        .chain(
+            found
+                .validation_warnings()
+                .filter(|it| counts(it.policy_id().as_ref()))
+                .map(|it| faults_in(it.policy_id().as_ref(), it)),
+        )
         .collect();
     let place = |it: &Fault| (it.file.clone(), it.line, it.column, it.problem.clone());
     faults.sort_by_cached_key(place);

@@ -3,15 +3,30 @@
 use std::fmt;
 
 use miette::Diagnostic;
+use serde::Serialize;
 
 use super::load::SourceFile;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Refuses the bundle.
+    #[default]
+    Error,
+    /// Is told, and refuses nothing.
+    Warning,
+}
 
 /// One fault of a bundle, for the person who writes it.
 ///
 /// It shows itself as compilers do:
 /// `policies/10-guardrails.cedar:12:3: guard.x: attribute … not found; did you mean …`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
+    pub severity: Severity,
+    /// What is broken, in a word: `syntax`, `validation`, `unknown-zone`.
+    pub rule: &'static str,
     /// The path as the person knows it.
     pub file: String,
     /// From 1; 0 when the fault is that of the whole file or directory.
@@ -28,6 +43,8 @@ impl Fault {
     /// A fault of `file` (or a directory) as a whole.
     pub(super) fn whole(file: impl Into<String>, problem: impl Into<String>) -> Fault {
         Fault {
+            severity: Severity::Error,
+            rule: "bundle",
             file: file.into(),
             line: 0,
             column: 0,
@@ -35,6 +52,11 @@ impl Fault {
             problem: problem.into(),
             fix: None,
         }
+    }
+
+    /// What keeps the store from saying which arguments tools take.
+    pub fn of_store(problem: &str) -> Fault {
+        Fault::whole("policies", format!("the tools that they name cannot be read: {problem}"))
     }
 
     /// A fault at byte `offset` of `file`.
@@ -66,6 +88,11 @@ impl Fault {
         self
     }
 
+    /// The same, as a breach of `rule`.
+    pub(super) fn ruled(self, rule: &'static str) -> Fault {
+        Fault { rule, ..self }
+    }
+
     pub(super) fn fixed_by(mut self, fix: impl Into<String>) -> Fault {
         self.fix = Some(fix.into());
         self
@@ -77,6 +104,9 @@ impl fmt::Display for Fault {
         f.write_str(&self.file)?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        if self.severity == Severity::Warning {
+            f.write_str(": warning")?;
         }
         if let Some(policy) = &self.policy {
             write!(f, ": {policy}")?;

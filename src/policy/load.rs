@@ -2,10 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::bounds::{FILE_BYTES_MAX, FILES_MAX};
+use super::bundle::{apart, bounded};
+use super::check::parse_policies;
 use super::fault::Fault;
+use super::syntax::written;
+use super::typed::named;
 
 const DEPTH_MAX: usize = 8;
 /// Of the policy directory.
@@ -59,6 +63,21 @@ impl SourceFile {
     }
 }
 
+impl SourceFile {
+    /// The paths of all policy files below `directory`, by name.
+    ///
+    /// # Errors
+    /// As [`Sources::read`].
+    pub fn policies_below(directory: &Path) -> Result<Vec<PathBuf>, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let files = read_all(directory, "cedar", &mut faults);
+        match faults.is_empty() {
+            true => Ok(files.into_iter().map(|it| it.path.into()).collect()),
+            false => Err(faults),
+        }
+    }
+}
+
 impl Sources {
     /// Reads both directories and everything below them. Hidden entries are left out: Kubernetes
     /// keeps its copies in them.
@@ -87,6 +106,25 @@ impl Sources {
             true => Ok(Sources { schema, policies, links, history, entities, tests }),
             false => Err(faults),
         }
+    }
+
+    /// Whether some policy may name the call of a tool, whose types somebody must know then.
+    pub fn may_name_calls(&self) -> bool {
+        self.policies.iter().any(|it| it.text.contains("\"call:"))
+    }
+
+    /// The tools that policies name the calls of.
+    ///
+    /// # Errors
+    /// Policies that cannot be read.
+    pub fn named_tools(&self) -> Result<Vec<String>, Vec<Fault>> {
+        bounded(self)?;
+        apart(|| {
+            let parsed = parse_policies(&self.policies)?;
+            let written = written(&parsed.policies)
+                .map_err(|it| vec![Fault::whole("policies", it.to_string())])?;
+            Ok(named(&written).into_keys().collect())
+        })
     }
 
     /// Every file, with the word for its kind.

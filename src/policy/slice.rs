@@ -138,12 +138,23 @@ impl Slices {
     }
 }
 
+/// Whom and what a policy's scope is about, as it is written.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) principal: PrincipalConstraint,
+    pub(super) resource: ResourceConstraint,
+}
+
 /// What a policy's or template's scope says about types and actions. None is anything.
 #[derive(Debug)]
 pub(super) struct Scope {
     principal: Option<EntityTypeName>,
     action: ActionConstraint,
     resource: Option<EntityTypeName>,
+    /// As they are written; none where a grant fills them in.
+    pub(super) ends: Option<Ends>,
+    /// The entities that a template names in its scope besides actions.
+    named: Vec<EntityUid>,
     /// True when neither principal, action nor resource is narrowed in any way.
     pub(super) unlimited: bool,
 }
@@ -155,7 +166,10 @@ impl Scope {
             policy.action_constraint(),
             policy.resource_constraint(),
         );
+        let ends = Ends { principal: principal.clone(), resource: resource.clone() };
         Scope {
+            ends: Some(ends),
+            named: Vec::new(),
             unlimited: principal == PrincipalConstraint::Any
                 && action == ActionConstraint::Any
                 && resource == ResourceConstraint::Any,
@@ -174,7 +188,18 @@ impl Scope {
     }
 
     pub(super) fn of_template(template: &Template) -> Scope {
+        use {TemplatePrincipalConstraint as Principal, TemplateResourceConstraint as Resource};
+        let principal = match template.principal_constraint() {
+            Principal::In(it) | Principal::Eq(it) | Principal::IsIn(_, it) => it,
+            Principal::Any | Principal::Is(_) => None,
+        };
+        let resource = match template.resource_constraint() {
+            Resource::In(it) | Resource::Eq(it) | Resource::IsIn(_, it) => it,
+            Resource::Any | Resource::Is(_) => None,
+        };
         Scope {
+            ends: None,
+            named: principal.into_iter().chain(resource).collect(),
             unlimited: false,
             principal: match template.principal_constraint() {
                 TemplatePrincipalConstraint::Is(name)
@@ -188,6 +213,36 @@ impl Scope {
                 _ => None,
             },
         }
+    }
+
+    /// The entities that a template's scope names, actions among them.
+    pub(super) fn literals(&self) -> Vec<EntityUid> {
+        let actions = match &self.action {
+            ActionConstraint::Any => Vec::new(),
+            ActionConstraint::Eq(it) => vec![it.clone()],
+            ActionConstraint::In(them) => them.clone(),
+        };
+        self.named.iter().cloned().chain(actions).collect()
+    }
+
+    /// Whether the scope names `entity` as the principal or the resource, or what they are in.
+    pub(super) fn names(&self, entity: &EntityUid) -> bool {
+        let Some(Ends { principal, resource }) = &self.ends else {
+            return self.named.contains(entity);
+        };
+        let principal = match principal {
+            PrincipalConstraint::In(it)
+            | PrincipalConstraint::Eq(it)
+            | PrincipalConstraint::IsIn(_, it) => Some(it),
+            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
+        };
+        let resource = match resource {
+            ResourceConstraint::In(it)
+            | ResourceConstraint::Eq(it)
+            | ResourceConstraint::IsIn(_, it) => Some(it),
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+        };
+        principal == Some(entity) || resource == Some(entity)
     }
 
     /// Whether a request of the kind `env` can be in scope.

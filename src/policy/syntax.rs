@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PstConstructionError, Var};
-use cedar_policy::{Effect, Entity, EntityUid, Policy, PolicySet};
+use cedar_policy::{Effect, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicySet};
 
 use super::slice::Scope;
 use crate::authz::uid::{self, Kind};
@@ -14,6 +14,8 @@ pub(super) struct Written {
     pub(super) effect: Effect,
     pub(super) scope: Scope,
     pub(super) clauses: Vec<Clause>,
+    /// Every entity that it names, scope included; once each, in order.
+    pub(super) literals: Vec<EntityUid>,
 }
 
 /// Every policy and template of `set`, by id.
@@ -25,18 +27,33 @@ pub(super) fn written(set: &PolicySet) -> Result<Vec<Written>, PstConstructionEr
             effect: it.effect(),
             scope: Scope::of_policy(it),
             clauses: it.to_pst()?.body().clauses().clone(),
+            literals: once(it.entity_literals()),
         });
     }
     for it in set.templates() {
-        all.push(Written {
-            id: it.id().to_string(),
-            effect: it.effect(),
-            scope: Scope::of_template(it),
-            clauses: it.to_pst()?.clauses().clone(),
-        });
+        let (scope, clauses) = (Scope::of_template(it), it.to_pst()?.clauses().clone());
+        let mut literals = scope.literals();
+        for Clause::When(it) | Clause::Unless(it) in &clauses {
+            walk(it, &mut |it| literals.extend(literal(it)));
+        }
+        let (id, effect) = (it.id().to_string(), it.effect());
+        all.push(Written { id, effect, scope, clauses, literals: once(literals) });
     }
     all.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(all)
+}
+
+fn once(mut literals: Vec<EntityUid>) -> Vec<EntityUid> {
+    literals.sort_unstable();
+    literals.dedup();
+    literals
+}
+
+/// The entity that an expression names.
+pub(super) fn literal(expression: &Expr) -> Option<EntityUid> {
+    let Expr::Literal(Literal::EntityUID(it)) = expression else { return None };
+    let name = it.ty.to_string().parse::<EntityTypeName>().ok()?;
+    Some(EntityUid::from_type_name_and_id(name, EntityId::new(&it.eid)))
 }
 
 impl Written {

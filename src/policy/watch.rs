@@ -8,11 +8,13 @@ use notify::RecursiveMode;
 use super::bundle::Bundle;
 use super::bundles::Reading;
 use super::fault::Fault;
+use super::landscape::Landscape;
 use super::load::Sources;
 use crate::watch::{Pace, Watch};
 
 /// Watches two directories in which `seen` was read before. `tell` gets what every change leaves
 /// there: a bundle that passed every check, or what is wrong. It is called on the watch's own thread.
+/// `landscape` tells what policies may speak of at the time.
 ///
 /// # Errors
 /// The operating system refuses to watch, or to start a thread.
@@ -21,6 +23,7 @@ pub fn watch(
     policy_dir: &Path,
     mut seen: Result<Sources, Vec<Fault>>,
     pace: Pace,
+    landscape: impl Fn() -> Arc<dyn Landscape> + Send + 'static,
     tell: impl Fn(Reading) + Send + 'static,
 ) -> notify::Result<Watch> {
     // One that is not there yet tells nothing, and is looked for all the same.
@@ -31,7 +34,7 @@ pub fn watch(
         let read = Sources::read(&schemas, &policies);
         if read != seen {
             seen.clone_from(&read);
-            tell(read.and_then(Bundle::from_sources).map(Arc::new));
+            tell(read.and_then(|it| Bundle::surveyed(it, landscape())).map(Arc::new));
         }
     })
 }

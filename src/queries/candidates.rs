@@ -107,6 +107,7 @@ impl Inquiry<'_> {
             let shape = bundle.shape(it);
             bundle.knows(principal, it, resource.type_name())
                 && shape != Some(Shape::Role)
+                && !bundle.is_typed_call(it)
                 && (!ours || shape.is_some())
         });
         let mut names: Vec<String> = known.map(|it| it.id().unescaped().to_owned()).collect();

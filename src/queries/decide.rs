@@ -11,9 +11,12 @@ use crate::authz::case::Case;
 use crate::authz::explain::{self, Pace};
 use crate::authz::facts::Facts;
 use crate::authz::verdict::Outcome;
+use crate::authz::{Action as _, Resource, UseKind};
+use crate::credentials::RequestCredential;
+use crate::gateway::InvokeTool;
 
 impl Inquiry<'_> {
-    pub(super) fn decide(
+    pub(super) async fn decide(
         &self,
         who: &Who,
         action: &EntityUid,
@@ -23,7 +26,19 @@ impl Inquiry<'_> {
         if let (Some(takes), Some(principal)) = (particular.takes, &who.counted) {
             particular.particulars.set_usage(self.authz.foreseen(principal, takes));
         }
-        let facts = Facts { particulars: particular.particulars, ..who.facts.clone() };
+        let mut facts = Facts { particulars: particular.particulars, ..who.facts.clone() };
+        if let (Some(takes), Some(principal), Thing::Tool(tool)) =
+            (particular.takes, &who.counted, thing)
+        {
+            let name = match takes.kind {
+                UseKind::Call => InvokeTool::NAME,
+                UseKind::Credential => RequestCredential::NAME,
+            };
+            let who = (principal, self.caller);
+            let asked = (tool as &dyn Resource, &facts.particulars);
+            let past = self.authz.foreseen_past(self.bundle(), who, name, asked).await?;
+            facts.history = Some(past);
+        }
         self.ask(who, action.clone(), (thing.uid(), about), facts)
     }
 

@@ -179,7 +179,7 @@ impl<'a> Inquiry<'a> {
         };
         self.tell(&mut who.facts, given, &particular, &mut ignored);
         let cost = particular.takes.map_or(0, |it| it.cost_micros.unsigned_abs());
-        let (case, outcome) = self.decide(&who, &uid, (&thing, about), particular)?;
+        let (case, outcome) = self.decide(&who, &uid, (&thing, about), particular).await?;
         if !outcome.allow && !trusted && matches!(thing, Thing::Declared(..)) {
             return Ok(unknown_resource().ignoring(ignored));
         }

@@ -211,7 +211,7 @@ impl Inquiry<'_> {
             return Ok(false);
         };
         self.tell(&mut who.facts, given, &particular, ignored);
-        Ok(self.decide(&who, &action, (thing, about.clone()), particular)?.1.allow)
+        Ok(self.decide(&who, &action, (thing, about.clone()), particular).await?.1.allow)
     }
 
     /// Properties that count, where the caller is trusted with them.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::search::{Index, Scores};
 use super::tool::Tool;
 use crate::Result;
+use crate::store::Database;
 
 /// All tools at one instant: immutable, shared, swapped whole.
 #[derive(Clone, Default)]
@@ -22,6 +23,18 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
+    /// Reads all tools.
+    ///
+    /// # Errors
+    /// The store does not answer, or holds what is no tool.
+    pub async fn load(db: &dyn Database) -> Result<Catalogue> {
+        let mut catalogue = Catalogue::default();
+        for row in db.query("SELECT body, revision FROM tools", vec![]).await? {
+            catalogue.put(Arc::new(Tool::restore(row.text(0)?, row.int(1)?)?))?;
+        }
+        Ok(catalogue)
+    }
+
     pub fn tool(&self, id: Uuid) -> Option<&Arc<Tool>> {
         self.tools.get(&id)
     }

@@ -51,7 +51,7 @@ pub use import::{ImportBody, Imported};
 pub use listed::Unusable;
 pub use probed::{Found, ProbeView, Probed, Quarantine};
 pub(crate) use reach::is_header as is_free_header;
-pub use servers::Effects;
+pub use servers::{Effects, accepted};
 pub use tool::{State, Tool};
 pub use versions::{History, Version};
 
@@ -65,10 +65,7 @@ pub struct Registry {
 impl Registry {
     /// Reads all tools.
     pub async fn load(db: &dyn Database, ledger: Ledger, clock: Clock) -> Result<Registry> {
-        let mut catalogue = Catalogue::default();
-        for row in db.query("SELECT body, revision FROM tools", vec![]).await? {
-            catalogue.put(Arc::new(Tool::restore(row.text(0)?, row.int(1)?)?))?;
-        }
+        let catalogue = Catalogue::load(db).await?;
         Ok(Registry { catalogue: ArcSwap::from_pointee(catalogue), ledger, clock })
     }
 

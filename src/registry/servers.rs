@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::actions::AcceptTool;
 use super::connection::Connection;
+use super::definition::Definition;
 use super::drift::{Change, vanished};
 use super::listed::{self, Unusable};
 use super::probed::{Found, Probed, Quarantine, kept};
@@ -104,8 +105,7 @@ impl Registry {
             return Err(Error::PreconditionFailed);
         }
         let (quarantine, found) = acceptable(&tool)?;
-        let before = tool.listed.clone().unwrap_or_else(|| found.clone());
-        let definition = listed::taken_over(&tool.definition, &before, found).checked()?;
+        let definition = accepted(&tool)?;
         let next = tool.changed(self.clock.micros(), |it| {
             it.definition = definition;
             it.listed = Some(found.clone());
@@ -117,6 +117,16 @@ impl Registry {
         warrant.note("diff", json!(quarantine.diff));
         self.replace(&warrant, &tool, next, action.if_match, Vec::new()).await
     }
+}
+
+/// What a tool becomes if the definition that it has now is accepted.
+///
+/// # Errors
+/// There is none; it cannot be a tool's.
+pub fn accepted(tool: &Tool) -> Result<Definition> {
+    let (_, found) = acceptable(tool)?;
+    let before = tool.listed.clone().unwrap_or_else(|| found.clone());
+    listed::taken_over(&tool.definition, &before, found).checked()
 }
 
 /// The definition that can be accepted.

@@ -683,9 +683,26 @@ async fn policies(witness: &mut Witness, admin: &Caller) {
         let answer = admin.act(&format!("{one}/{verb}")).await;
         witness.saw("post", &format!("{template}/{verb}"), &answer);
     }
+    rehearsal(witness, admin, template, &one).await;
     let body = json!({ "verdict": "yes", "reason": "so" });
     let answer = admin.post(&format!("{one}/review"), &body).await;
     witness.saw("post", &format!("{template}/review"), &answer);
+}
+
+async fn rehearsal(witness: &mut Witness, admin: &Caller, template: &str, one: &str) {
+    for verb in ["replay", "shadow"] {
+        let answer = admin.act(&format!("{one}/{verb}")).await;
+        witness.saw("post", &format!("{template}/{verb}"), &answer);
+    }
+    let shadow = "/api/v1/shadow";
+    witness.saw("get", shadow, &admin.get(shadow).await);
+    witness.saw("delete", shadow, &admin.delete(shadow).await);
+    witness.saw("get", shadow, &admin.get(shadow).await);
+    let agents = admin.get("/api/v1/agents").await.expect(200);
+    let agent = agents["items"][0]["id"].as_str().unwrap();
+    let template = "/api/v1/agents/{agent}/suggestion";
+    let answer = admin.get(&format!("/api/v1/agents/{agent}/suggestion?since=1h")).await;
+    witness.saw("get", template, &answer);
 }
 
 async fn audit(gate: &Gate, witness: &mut Witness, admin: &Caller) {

@@ -190,6 +190,7 @@ impl Scene {
             event: "test",
             resource: &tool,
             particulars: self.particulars(),
+            past: None,
             cost_micros: 0,
         };
         (DECIDER.ask(party, &question).unwrap(), known)

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Entities, Entity, EntityUid, Request};
 
-use super::facts::Facts;
+use super::facts::{Facts, Typed};
 use super::verdict::{Outcome, verdict};
-use crate::policy::{Bundle, Link};
+use crate::policy::typed::{Unfit, tool_of};
+use crate::policy::{Bundle, Link, Untold};
 
 pub(crate) use self::recorded::written;
 pub use self::recorded::{Named, Recorded, Unreplayable};
@@ -38,6 +39,12 @@ pub enum Unaskable {
     Schema(String),
     #[error("the facts cannot be told: {0}")]
     Facts(#[source] anyhow::Error),
+    /// A call whose arguments are not what its policies were checked with; it is denied.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// Its policies look at what nobody counted then.
+    #[error(transparent)]
+    Untold(#[from] Untold),
 }
 
 impl Case {
@@ -60,7 +67,10 @@ impl Case {
     /// # Errors
     /// The bundle's schema does not know the request, or the facts are beyond Cedar.
     pub fn decide(&self, bundle: &Bundle) -> Result<Outcome, Unaskable> {
-        let mut outcome = self.decide_for(&self.principal, bundle)?;
+        let mut outcome = match self.decide_for(&self.principal, bundle) {
+            Err(Unaskable::Unfit(_)) => return Ok(Outcome::denied()),
+            other => other?,
+        };
         if !outcome.allow {
             return Ok(outcome);
         }
@@ -80,15 +90,16 @@ impl Case {
     /// As [`Case::decide`].
     pub fn decide_for(&self, principal: &EntityUid, bundle: &Bundle) -> Result<Outcome, Unaskable> {
         let (request, entities) = self.request_for(principal, bundle)?;
+        let action = request.action().unwrap_or(&self.action);
         let kinds = (principal.type_name(), self.resource.type_name());
         let links = self.links_of(principal);
         let policies = match links.is_empty() {
             true => Ok(None),
-            false => bundle.slice_with(kinds.0, &self.action, kinds.1, &links).map(Some),
+            false => bundle.slice_with(kinds.0, action, kinds.1, &links).map(Some),
         };
         let answer = |policies| Authorizer::new().is_authorized(&request, policies, &entities);
         Ok(match policies {
-            Ok(None) => verdict(&answer(bundle.slice(kinds.0, &self.action, kinds.1))),
+            Ok(None) => verdict(&answer(bundle.slice(kinds.0, action, kinds.1))),
             Ok(Some(granted)) => verdict(&answer(&granted)),
             Err(fault) => Outcome::failed(fault.to_string()),
         })
@@ -104,16 +115,24 @@ impl Case {
         bundle: &Bundle,
     ) -> Result<(Request, Entities), Unaskable> {
         let facts = self.facts.reading(bundle.zones()).map_err(Unaskable::Facts)?;
-        let context = facts.context().map_err(Unaskable::Facts)?;
+        let typed = facts.typed(tool_of(&self.action), bundle)?;
+        let (action, input) = match typed {
+            Some(Typed { action, input }) => (action, Some(input)),
+            None => (self.action.clone(), None),
+        };
+        let is_in = |it: &EntityUid| self.is_in(it);
+        let history = bundle.past().complete(facts.history.as_ref(), &action, is_in)?;
+        let facts = Facts { history: Some(history), ..facts };
+        let context = facts.context_with(input).map_err(Unaskable::Facts)?;
+        let mut entities = bundle.action_entities(&action).to_vec();
         let request = Request::new(
             principal.clone(),
-            self.action.clone(),
+            action,
             self.resource.clone(),
             context,
             Some(bundle.schema()),
         )
         .map_err(|it| Unaskable::Schema(it.to_string()))?;
-        let mut entities = bundle.action_entities(&self.action).to_vec();
         let known = self.entities.iter();
         entities
             .extend(known.filter(|it| [principal, &self.resource].contains(&&it.uid())).cloned());
@@ -121,6 +140,18 @@ impl Case {
         let entities = Entities::from_entities(entities, None)
             .map_err(|it| Unaskable::Facts(anyhow::Error::from(it)))?;
         Ok((request, entities))
+    }
+
+    /// Whether the resource is this, or is in it.
+    fn is_in(&self, it: &EntityUid) -> bool {
+        let within = self.entity(&self.resource).map(|it| it.clone().into_inner().2);
+        self.resource == *it || within.is_some_and(|within| within.contains(it))
+    }
+
+    /// What `bundle` is asked: the action, or the tool's own where it has one.
+    pub fn action_in(&self, bundle: &Bundle) -> EntityUid {
+        let typed = self.facts.typed(tool_of(&self.action), bundle).ok().flatten();
+        typed.map_or_else(|| self.action.clone(), |it| it.action)
     }
 
     /// Everybody who must be allowed, who asks before the others.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::Case;
 use crate::audit::Entry;
+use crate::authz::facts::Facts;
 use crate::authz::uid::{Kind, uid};
 use crate::policy::Link;
 
@@ -73,12 +74,17 @@ impl Case {
         let (Some(asked), Some(facts)) = (&entry.asked, &entry.facts) else {
             return Err(Unreplayable::NotRecorded);
         };
-        asked.case(facts)
+        let facts = serde_json::from_str(facts.get());
+        asked.on(facts.map_err(|it| Unreplayable::Unreadable(it.to_string()))?)
     }
 }
 
 impl Recorded {
-    fn case(&self, facts: &RawValue) -> Result<Case, Unreplayable> {
+    /// The question on these facts.
+    ///
+    /// # Errors
+    /// What was recorded is of another release.
+    pub fn on(&self, facts: Facts) -> Result<Case, Unreplayable> {
         let named = |it: &Named| {
             it.uid().ok_or_else(|| Unreplayable::Unreadable(format!("no kind `{}`", it.kind)))
         };
@@ -92,8 +98,7 @@ impl Recorded {
             action: uid(Kind::Action, &self.action),
             resource: named(&self.resource)?,
             others,
-            facts: serde_json::from_str(facts.get())
-                .map_err(|it| Unreplayable::Unreadable(it.to_string()))?,
+            facts,
             entities,
             links: self.links.clone(),
         })

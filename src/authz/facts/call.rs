@@ -24,6 +24,9 @@ pub struct Call {
     /// True when a person said `confirm_consequential`.
     pub confirmed: bool,
     pub arguments: Value,
+    /// What the tool was called then: policies that look at its arguments go by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_name: Option<String>,
 }
 
 /// The definition of the tool that the call would run.

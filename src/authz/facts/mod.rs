@@ -3,13 +3,16 @@
 //! The shapes are those of `schemas/gatewright.cedarschema`. Values become Cedar expressions
 //! directly: by way of JSON a context costs six times as much.
 
+mod amount;
 mod approval;
 mod call;
 mod circumstances;
 mod clock;
 mod delegation;
 mod express;
+mod history;
 mod shape;
+mod typed;
 mod usage;
 
 #[cfg(test)]
@@ -23,12 +26,15 @@ use cedar_policy::{Context, Entity, RestrictedExpression};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::amount::{Amount, Inexact};
 pub use self::approval::{Approval, ApprovalState};
 pub use self::call::{Call, Flat, ToolVersion, flatten};
 pub use self::circumstances::{Age, NetFacts, Risk, SessionFacts};
 pub use self::clock::{ClockFacts, LocalTime, Weekday};
 pub use self::delegation::{Delegation, Mandate};
+pub use self::history::{History, Tally};
 pub use self::shape::Shape;
+pub use self::typed::Typed;
 pub use self::usage::{Ask, Usage};
 
 use self::express::{entity, record, scopes};
@@ -56,6 +62,10 @@ pub struct Facts {
     /// the shape is `Base`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Delegation>,
+    /// What happened before, as far as the decision needs it; Cedar is told, where the shape is
+    /// `Credential` or `Call`, of nothing where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
     /// What only some actions need.
     pub particulars: Particulars,
 }
@@ -92,6 +102,14 @@ impl Facts {
     /// # Errors
     /// A value that Cedar cannot hold, such as a duration beyond 64 bits of milliseconds.
     pub fn context(&self) -> Result<Context> {
+        self.context_with(None)
+    }
+
+    /// The same with the arguments of a call under the types that its tool has.
+    ///
+    /// # Errors
+    /// As [`Facts::context`].
+    pub fn context_with(&self, input: Option<RestrictedExpression>) -> Result<Context> {
         let mut told: Vec<(&str, RestrictedExpression)> = Vec::with_capacity(10);
         told.push(("clock", self.clock.expression()));
         told.push(("net", self.net.expression()?));
@@ -103,7 +121,14 @@ impl Facts {
                 told.push(("delegation", delegation.expression()?));
             }
         }
+        if matches!(self.particulars.shape(), Shape::Credential | Shape::Call) {
+            told.push((
+                "history",
+                self.history.as_ref().map_or_else(nothing, History::expression)?,
+            ));
+        }
         self.particulars.tell(&mut told)?;
+        told.extend(input.map(|it| ("input", it)));
         let told = told.into_iter().map(|(key, value)| (key.to_owned(), value));
         let context = Context::from_pairs(told).context("the facts do not make a context")?;
         match &self.particulars {
@@ -145,6 +170,10 @@ impl Facts {
         }
         Ok(entities)
     }
+}
+
+fn nothing() -> Result<RestrictedExpression> {
+    History::default().expression()
 }
 
 impl Particulars {

@@ -38,6 +38,7 @@ fn facts(particulars: Particulars) -> Facts {
         risk_reasons: Vec::new(),
         token_scopes: ["agent:calc".to_owned()].into(),
         delegation: Some(delegation()),
+        history: None,
         particulars,
     }
 }
@@ -97,7 +98,8 @@ fn call() -> Box<Call> {
         schema_digest: "0".to_owned(),
     };
     let arguments = json!({ "n": 7, "to": ["a", true] });
-    Box::new(Call { digest: "d1".to_owned(), version, confirmed: false, arguments })
+    let digest = "d1".to_owned();
+    Box::new(Call { digest, version, confirmed: false, arguments, tool_name: None })
 }
 
 /// Everything that can be told, for one shape.

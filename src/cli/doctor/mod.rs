@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 use super::exit;
 use super::out::say;
+use super::serve::with_tools_of;
 use crate::clock::Clock;
-use crate::policy::Bundle;
+use crate::policy::{Bundle, Fault, Sources};
 use crate::settings::{Environment, Faults, Settings, SettingsArgs};
 
 use self::store::Standing;
@@ -92,9 +93,9 @@ fn faulty(faults: &Faults) -> Vec<Finding> {
 
 async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
     let mut findings = vec![environment(settings)];
-    let (of_policies, bundle) = policies(settings);
-    findings.extend(of_policies);
     let (of_store, standing) = store::examine(&settings.database.url).await;
+    let (of_policies, bundle) = policies(settings, standing.as_ref()).await;
+    findings.extend(of_policies);
     findings.push(of_store);
     findings.push(clock::examine(settings, standing.as_ref(), clock).await);
     findings.extend(keys::examine(settings, standing.as_ref()));
@@ -125,16 +126,29 @@ fn environment(settings: &Settings) -> Finding {
     }
 }
 
+/// The policies on disk; where they look at the arguments of tools, as the store has those.
+async fn bundle(settings: &Settings, standing: Option<&Standing>) -> Result<Bundle, Vec<Fault>> {
+    let sources = Sources::read(&settings.policy.schema_dir, &settings.policy.dir)?;
+    match standing.filter(|_| sources.may_name_calls()) {
+        Some(Standing { db, .. }) => with_tools_of(&**db, sources)
+            .await
+            .unwrap_or_else(|it| Err(vec![Fault::of_store(&it.to_string())])),
+        None => Bundle::from_sources(sources),
+    }
+}
+
 /// The policies, their decision table included, and what is wrong with them.
-fn policies(settings: &Settings) -> (Vec<Finding>, Option<Arc<Bundle>>) {
-    let policy = &settings.policy;
-    match Bundle::load(&policy.schema_dir, &policy.dir) {
+async fn policies(
+    settings: &Settings,
+    standing: Option<&Standing>,
+) -> (Vec<Finding>, Option<Arc<Bundle>>) {
+    match bundle(settings, standing).await {
         Ok(bundle) => {
             let said = format!("{} in force, digest {}", bundle.metas().len(), bundle.digest());
             (vec![Finding::well("policies", said)], Some(Arc::new(bundle)))
         }
         Err(faults) => {
-            let finding = |it: &crate::policy::Fault| {
+            let finding = |it: &Fault| {
                 let mend = "change it, then `gatewright policy check`";
                 Finding::broken("policies", it.to_string(), mend)
             };

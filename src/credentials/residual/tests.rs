@@ -80,6 +80,7 @@ fn facts(now: Timestamp, zones: &[String]) -> Facts {
         risk_reasons: Vec::new(),
         token_scopes: Default::default(),
         delegation: None,
+        history: None,
         particulars: Particulars::Credential {
             usage: NOTHING_USED,
             ask: Ask { scopes: draft().scopes, ttl_seconds: 600 },
@@ -103,7 +104,7 @@ fn issue(now: Timestamp, bundle: &Bundle) -> Case {
 fn call(arguments: Value) -> Call {
     let (id, tool) = (DIGEST.to_owned(), "t1".to_owned());
     let version = ToolVersion { schema_digest: id.clone(), id, tool, signed: true };
-    Call { digest: String::new(), version, confirmed: false, arguments }
+    Call { digest: String::new(), version, confirmed: false, arguments, tool_name: None }
 }
 
 /// A condition that the validator takes.

@@ -5,6 +5,7 @@ mod authzen;
 mod open;
 mod policies;
 mod principals;
+mod rehearsal;
 mod sign_in;
 mod tools;
 
@@ -15,6 +16,7 @@ use self::authzen::questions;
 use self::open::{health_and_docs, keys_and_feeds};
 use self::policies::{in_force, lifecycle};
 use self::principals::{delegation, keys, machines, people};
+use self::rehearsal::rehearsal;
 use self::sign_in::{authorization_server, second_factors, sign_in};
 use self::tools::{calls, mcp_server, registry, servers, versions_of_tools};
 use super::health;
@@ -50,6 +52,7 @@ pub fn routes() -> Vec<Route> {
         ("Policies", in_force()),
         ("Bundles", lifecycle()),
         ("Decisions", decided()),
+        ("Rehearsal", rehearsal()),
         ("Audit", auditing()),
     ];
     let filed = |(tag, routes): (&'static str, Vec<Route>)| {

@@ -90,6 +90,9 @@ impl Bundles {
         let before = authz.bundle();
         metrics::policy_active(before.digest(), next.bundle.digest());
         tracing::info!(digest = next.bundle.digest(), "these policies decide from now on");
+        for warning in next.bundle.warnings() {
+            tracing::warn!(%warning, "about the policies");
+        }
         authz.activate(next.bundle.clone());
         self.deciding.store(Some(Arc::new(next)));
     }

@@ -87,13 +87,21 @@ impl Bundles {
         if active != Some(base.id) {
             return Err(Error::Conflict("another bundle became active: try again".into()));
         }
+        // A sound bundle brings the types of the tools that it names, and neither brings the root
+        // tier, which every bundle has.
+        let (files, digest) = match &examined.bundle {
+            Some(it) => (files::files(it.sources()), it.digest().to_owned()),
+            None => (without_root_tier(files), digest),
+        };
+        if let Some(before) = self.with_digest(&digest).await? {
+            return Ok((before, Made::Before));
+        }
         let principal = caller.principal();
         let author = principal.id().to_string();
         let new = New {
             id: self.clock.new_id(),
             digest: &digest,
-            // Without the root tier, which every bundle has.
-            files: &without_root_tier(files),
+            files: &files,
             state: examined.state(),
             origin: Origin::Api,
             author: (&author, principal.name()),

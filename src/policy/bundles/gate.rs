@@ -40,7 +40,8 @@ impl Bundles {
             return Err(Error::TooMany { retry_after_seconds: TRY_AGAIN_SECONDS });
         };
         outside(async {
-            let build = move || Bundle::examine(sources).map(Arc::new);
+            let landscape = self.landscape();
+            let build = move || Bundle::examine(sources, Some(landscape)).map(Arc::new);
             let bundle = match apart(build).await? {
                 Ok(it) => it,
                 Err(Failed { step, faults }) => {

@@ -32,8 +32,10 @@ use self::stored::columns;
 use super::Bundle;
 use crate::Result;
 use crate::audit::Ledger;
+use crate::authz::Survey;
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::registry::Registry;
 use crate::store::{Database, Value};
 
 pub use actions::{
@@ -59,6 +61,7 @@ pub struct Bundles {
     db: Arc<dyn Database>,
     ledger: Ledger,
     directory: Arc<Directory>,
+    registry: Arc<Registry>,
     deciding: ArcSwapOption<Deciding>,
     /// Held by whoever makes another bundle the deciding one.
     turn: Mutex<()>,
@@ -81,7 +84,7 @@ impl Bundles {
     pub fn new(
         db: Arc<dyn Database>,
         ledger: Ledger,
-        directory: Arc<Directory>,
+        (directory, registry): (Arc<Directory>, Arc<Registry>),
         clock: Clock,
     ) -> Bundles {
         Bundles {
@@ -89,12 +92,19 @@ impl Bundles {
             db,
             ledger,
             directory,
+            registry,
             deciding: ArcSwapOption::empty(),
             turn: Mutex::default(),
             checks: Semaphore::new(CHECKS_MAX),
             alarm: Alarm::default(),
             read_last: std::sync::Mutex::default(),
         }
+    }
+
+    /// What policies may speak of, as of now.
+    fn landscape(&self) -> Arc<Survey> {
+        let directory = Some(self.directory.snapshot());
+        Arc::new(Survey { catalogue: self.registry.catalogue(), directory, zones: None })
     }
 
     /// What this process decides by; none before it has begun to serve.

@@ -1,7 +1,6 @@
 //! The policies that a process brings with it when it starts.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::Origin;
@@ -15,10 +14,9 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// What lies in two directories.
-    pub fn read(schema_dir: &Path, policy_dir: &Path) -> Offer {
-        let bundle = Bundle::load(schema_dir, policy_dir).map(Arc::new);
-        Offer { origin: Origin::Directory, bundle }
+    /// What was read from two directories.
+    pub fn directory(read: Result<Bundle, Vec<Fault>>) -> Offer {
+        Offer { origin: Origin::Directory, bundle: read.map(Arc::new) }
     }
 
     /// The digest of what is offered, where it is good.

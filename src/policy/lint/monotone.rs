@@ -1,7 +1,9 @@
 //! The rule that a larger counter or a longer lifetime never turns a denial into an allow.
 //!
 //! The largest lifetime and the limits in response headers are found by bisection, which is exact
-//! only for such policies.
+//! only for such policies. Of what happened before, the counts that include the request itself and
+//! those that are not decided yet are held to it as well: a lower bound on them would be met by
+//! asking often enough. Counts of what has ended, well or badly, can stand on either side.
 
 use cedar_policy::Effect;
 use cedar_policy::pst::{BinaryOp, Clause, Expr, UnaryOp};
@@ -21,7 +23,7 @@ const FALLING: [&str; 5] = [
 /// Where the search begins: a lower bound of this much changes nothing.
 const SHORTEST_TTL: &str = "duration(\"1s\")";
 
-pub(super) fn check(policy: &Written, findings: &mut Vec<Finding>) {
+pub(super) fn check(policy: &Written, declared: &[String], findings: &mut Vec<Finding>) {
     for clause in &policy.clauses {
         let (expression, negated) = match clause {
             Clause::When(it) => (it, false),
@@ -29,14 +31,14 @@ pub(super) fn check(policy: &Written, findings: &mut Vec<Finding>) {
         };
         // Whether what is written here helps to deny.
         let against = negated ^ (policy.effect == Effect::Forbid);
-        for fact in FALLING {
+        for fact in FALLING.into_iter().chain(declared.iter().map(String::as_str)) {
             rising(expression, against, fact, &mut |it| {
-                findings.push(Finding {
-                    rule: "monotone",
-                    policy: policy.id.clone(),
-                    problem: format!("`{it}` lets a larger `context.{fact}` allow more"),
-                    fix: "set an upper bound instead",
-                });
+                let problem = format!("`{it}` lets a larger `context.{fact}` allow more");
+                let fix = match fact.starts_with("history.") {
+                    true => "set an upper bound instead, or count those that have an `outcome`",
+                    false => "set an upper bound instead",
+                };
+                findings.push(Finding::error("monotone", policy, problem, fix));
             });
         }
     }

@@ -3,7 +3,7 @@
 //! Told to every action: `at` (RFC 9557: the instant, and in brackets the home zone), `ip`, `zones`,
 //! `country`, `aal`, `session_age_seconds`, `mfa_age_seconds`, `reauth_age_seconds`, `by_client`,
 //! `risk`. Told to some, as the schema says: `token` (scopes), `role`, `ask` (scopes),
-//! `ttl_seconds`, `usage`, `approval`, `delegation`, `call`, `arguments` (of the call), `tool_owner`. The records
+//! `ttl_seconds`, `usage`, `history` (by name; what is left out is 0), `approval`, `delegation`, `call`, `arguments` (of the call), `tool_owner`. The records
 //! among them are what differs from the world's record of that name; the tools in `approval` and
 //! `call` are the row's own unless it says otherwise.
 
@@ -19,20 +19,22 @@ use serde_json::{Map, Value, json};
 
 use super::fixtures::World;
 use crate::authz::facts::{
-    Age, Approval, Ask, Call, ClockFacts, Delegation, Facts, NetFacts, Particulars, Risk,
+    Age, Approval, Ask, Call, ClockFacts, Delegation, Facts, History, NetFacts, Particulars, Risk,
     SessionFacts, Shape, Usage,
 };
+use crate::policy::Bundle;
 
 /// For a person who wrote a time otherwise.
 const EXAMPLE: &str = "2026-03-14T09:00[Europe/Berlin]";
 
 /// Told to some actions only.
-const OF_SOME: [&str; 10] = [
+const OF_SOME: [&str; 11] = [
     "token",
     "role",
     "ask",
     "ttl_seconds",
     "usage",
+    "history",
     "approval",
     "delegation",
     "call",
@@ -72,6 +74,8 @@ struct Written {
     ttl_seconds: u64,
     usage: Usage,
     tool_owner: Option<String>,
+    #[serde(default)]
+    history: History,
     approval: Option<Approval>,
     delegation: Option<Delegation>,
     call: Option<Call>,
@@ -85,7 +89,7 @@ pub(super) fn facts(
     shape: Shape,
     resource: &str,
     world: &World<'_>,
-    zones: &[String],
+    bundle: &Bundle,
 ) -> Result<Told> {
     for key in given.keys() {
         ensure!(is_fact(key), "no fact `{key}`");
@@ -97,8 +101,9 @@ pub(super) fn facts(
         serde_json::from_value(Value::Object(told)).context("the facts do not parse")?;
     let (now, home) = moment(&told.at, world)?;
     let age = |seconds: u64| Age::from_millis(seconds.saturating_mul(1000));
+    let history = bundle.past().nothing().with(&told.history);
     let facts = Facts {
-        clock: Arc::new(ClockFacts::at(now, &home, zones)?),
+        clock: Arc::new(ClockFacts::at(now, &home, bundle.zones())?),
         net: NetFacts::new(told.ip, told.zones.clone(), told.country.clone()),
         session: SessionFacts {
             aal: told.aal,
@@ -111,6 +116,7 @@ pub(super) fn facts(
         risk_reasons: Vec::new(),
         token_scopes: told.token.clone(),
         delegation: told.delegation.clone(),
+        history: Some(history),
         particulars: told.particulars(shape)?,
     };
     Ok(Told { facts, home })
@@ -250,7 +256,7 @@ fn is_told(key: &str, shape: Shape) -> bool {
         "token" | "delegation" => shape != Shape::Base,
         "role" => shape == Shape::Role,
         "ask" | "ttl_seconds" => shape == Shape::Credential,
-        "usage" => uses,
+        "usage" | "history" => uses,
         "approval" => uses || matches!(shape, Shape::Admin | Shape::Role),
         "call" | "arguments" => shape == Shape::Call,
         "tool_owner" => shape == Shape::Query,

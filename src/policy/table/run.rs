@@ -13,10 +13,12 @@ use super::grants::{granted, without_link};
 use super::rows::{Expect, Row};
 use crate::authz::case::Case;
 use crate::authz::explain::{self, Reach};
+use crate::authz::facts::Typed;
 use crate::authz::uid::action;
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::bundle::Bundle;
 use crate::policy::meta::Fix;
+use crate::policy::typed::tool_of;
 
 /// A row whose request stands ready.
 pub(in crate::policy) struct Prepared {
@@ -62,12 +64,24 @@ impl Prepared {
         let (principal, resource, verb) = (&principal.0, &resource.0, action(verb));
         let shape = bundle.shape(&verb).with_context(|| format!("no action `{}`", row.action))?;
         let about = resource.id().unescaped();
-        let Told { facts, home } = facts(given, defaults, shape, about, world, bundle.zones())?;
+        let Told { facts, home } = facts(given, defaults, shape, about, world, bundle)?;
+        let typed = match facts.typed(tool_of(&verb), bundle) {
+            Ok(typed) => typed,
+            Err(unfit) => {
+                let (name, expect) = (name.clone(), *expect);
+                let question = Question::Impossible(unfit.to_string());
+                return Ok(Prepared { name, at, expect, by: None, help: None, question });
+            }
+        };
+        let (verb, input) = match typed {
+            Some(Typed { action, input }) => (action, Some(input)),
+            None => (verb, None),
+        };
         let asked = Request::new(
             principal.clone(),
             verb.clone(),
             resource.clone(),
-            facts.context()?,
+            facts.context_with(input)?,
             Some(bundle.schema()),
         );
         let entities = world.population.slice([principal, resource], &row.change)?;

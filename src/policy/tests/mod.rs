@@ -4,16 +4,21 @@ mod bounds;
 mod faults;
 mod links;
 mod lint;
+mod registry;
 mod slices;
 mod starter;
 mod tables;
+mod typed;
 mod watch;
 
+use std::sync::Arc;
+
+use self::registry::Registered;
 use super::load::{SourceFile, Sources};
 use super::{Bundle, Fault};
 
 /// The starter bundle's sources without its table: checking is quicker.
-fn sources() -> Sources {
+pub(super) fn sources() -> Sources {
     Sources { tests: None, ..Sources::starter() }
 }
 
@@ -24,8 +29,15 @@ fn with(text: &str) -> Result<Bundle, Vec<Fault>> {
     Bundle::from_sources(sources)
 }
 
+/// The same with this registry at hand.
+fn surveyed(text: &str) -> Result<Bundle, Vec<Fault>> {
+    let mut sources = sources();
+    sources.policies.push(SourceFile::new("policies", "90-ours.cedar", text));
+    Bundle::surveyed(sources, Arc::new(Registered))
+}
+
 /// The faults as a person reads them, one a line.
-fn shown(result: Result<Bundle, Vec<Fault>>) -> String {
+pub(super) fn shown(result: Result<Bundle, Vec<Fault>>) -> String {
     let faults = result.err().unwrap_or_default();
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

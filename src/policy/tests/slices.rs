@@ -181,6 +181,7 @@ fn facts() -> impl Strategy<Value = (Facts, Usage, bool, bool)> {
                 risk_reasons,
                 token_scopes,
                 delegation,
+                history: None,
                 particulars,
             };
             (facts, usage, delegated, approved)
@@ -220,6 +221,7 @@ fn particulars(
                 version,
                 confirmed: usage.calls_ever.is_multiple_of(2),
                 arguments: serde_json::json!({ "url": "http://localhost/", "n": 7, "b": true }),
+                tool_name: None,
             };
             Particulars::Call { usage, call: Box::new(call), approval }
         }

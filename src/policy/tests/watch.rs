@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -37,18 +38,18 @@ fn watched() -> Watched {
     let bundle = Bundle::load(&schemas, &policies).unwrap();
     let (tell_changed, changed) = mpsc::channel();
     let (tell_broken, broken) = mpsc::channel();
-    let watch =
-        policy::watch(
-            &schemas,
-            &policies,
-            Ok(bundle.sources().clone()),
-            PACE,
-            move |it| match it {
-                Ok(it) => tell_changed.send(it.digest().to_owned()).unwrap(),
-                Err(it) => tell_broken.send(it).unwrap(),
-            },
-        )
-        .unwrap();
+    let watch = policy::watch(
+        &schemas,
+        &policies,
+        Ok(bundle.sources().clone()),
+        PACE,
+        || Arc::new(super::registry::Registered),
+        move |it| match it {
+            Ok(it) => tell_changed.send(it.digest().to_owned()).unwrap(),
+            Err(it) => tell_broken.send(it).unwrap(),
+        },
+    )
+    .unwrap();
     let digest = bundle.digest().to_owned();
     Watched { directory, changed, broken, digest, watch }
 }

@@ -5,6 +5,7 @@ mod can;
 mod doctor;
 mod no_auth;
 mod offline;
+mod policies;
 mod policy_test;
 mod prove;
 mod start;

@@ -7,6 +7,7 @@ mod lifetimes;
 mod networks;
 mod quotas;
 mod scopes;
+mod typed;
 
 use serde_json::{Value, json};
 

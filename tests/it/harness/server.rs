@@ -115,8 +115,7 @@ impl Gate {
     /// Says on the host that the first sign-in of this user sets what is known of it, as it does
     /// for the first administrator.
     pub async fn vouch(&self, user: &str) {
-        let (_, url) = self.settings.iter().find(|(key, _)| key == "database.url").unwrap();
-        let db = store::open(&url.parse().unwrap()).unwrap();
+        let db = store::open(&self.setting("database.url").parse().unwrap()).unwrap();
         let trust = trust_first_use(user.parse().unwrap());
         let held = db.commit(group(vec![batch(vec![trust])])).await.unwrap();
         assert!(held.iter().all(Result::is_ok), "{held:?}");
@@ -193,6 +192,12 @@ impl Gate {
         ];
         let tokens = self.anyone().form("/oauth/token", &form).await.expect(200);
         Caller::new(&self.url, tokens["access_token"].as_str())
+    }
+
+    /// What this setting was started with.
+    pub fn setting(&self, key: &str) -> &str {
+        let found = self.settings.iter().find(|(it, _)| it == key);
+        found.map(|(_, value)| value.as_str()).unwrap()
     }
 
     /// The log so far, a line per event.

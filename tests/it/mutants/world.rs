@@ -23,6 +23,8 @@ const WITHOUT_BODY: &[&str] = &[
     "logout",
     "recovery-codes",
     "check",
+    "replay",
+    "shadow",
 ];
 
 /// What the samples speak of.

@@ -231,6 +231,7 @@ impl Scene {
             risk_reasons: Vec::new(),
             token_scopes: self.token.clone(),
             delegation: None,
+            history: None,
             particulars: self.particulars(),
         }
     }
@@ -257,7 +258,8 @@ impl Scene {
             Some(amount) => json!({ "amount": amount, "to": "somebody" }),
             None => json!({ "to": "somebody" }),
         };
-        let call = Call { digest: "this".into(), version, confirmed: false, arguments };
+        let call =
+            Call { digest: "this".into(), version, confirmed: false, arguments, tool_name: None };
         Particulars::Call { usage, call: Box::new(call), approval: None }
     }
 }

@@ -1,0 +1,70 @@
+//! Deciding with the past in view.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::decide::{Answer, Question, Remembrance};
+use super::begun::Recalled;
+use super::{Asked, Begun, Who};
+use crate::Result;
+use crate::authn::Caller;
+use crate::authz::behalf::Party;
+use crate::authz::facts::Facts;
+use crate::authz::{Action, Authz, Behalf};
+use crate::policy::Bundle;
+
+/// How long those before it are waited for who may yet give something back.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(10);
+
+impl Authz {
+    /// Asks Cedar, again and again for a while where a denial hangs on nothing but the reservations
+    /// of others that are not decided yet: their denial must not be this one's.
+    pub(in super::super) async fn decide(
+        &self,
+        party: Party<'_>,
+        question: &mut Question<'_>,
+        begun: &Begun,
+        bundle: Arc<Bundle>,
+    ) -> Result<Answer> {
+        let started = self.clock.monotonic();
+        loop {
+            let Recalled { history, waits } = begun.told(&self.past).await?;
+            question.past = Some(Remembrance { bundle: bundle.clone(), history });
+            let answer = self.decider.ask(party, question)?;
+            if answer.outcome.allow || !waits || started.elapsed() > PATIENCE {
+                return Ok(answer);
+            }
+            let history = Some(begun.told_alone(&self.past).await?);
+            let facts = Facts { history, ..answer.told.facts.clone() };
+            let alone = answer.case(party, question).with(facts).decide(&bundle);
+            if !alone.is_ok_and(|it| it.allow) {
+                return Ok(answer);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether this caller would be allowed such a use now: told the counts as of now and with it,
+    /// and nothing is reserved.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn would_allow_use<A: Action>(
+        &self,
+        caller: &Caller,
+        action: &A,
+        resource: &A::Resource,
+    ) -> Result<bool> {
+        let behalf = self.behalf(caller, None)?;
+        let party = Party { caller, behalf: behalf.as_ref() };
+        let particulars = action.particulars(resource);
+        let bundle = self.bundle();
+        let who = Who::of(caller, behalf.as_ref().map(Behalf::user));
+        let asked = Asked::new(who, A::NAME, resource, &particulars);
+        let history = self.past.foresee(&bundle, &asked).await?;
+        let past = Some(Remembrance { bundle, history });
+        let asked = self.decider.prepare_knowing(party, A::NAME, &particulars, past)?;
+        Ok(asked.about(resource)?.allow)
+    }
+}

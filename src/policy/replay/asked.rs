@@ -1,0 +1,92 @@
+//! Putting a recorded question to other policies: whether it can be put at all, and what they say.
+
+use cedar_policy::Entities;
+
+use crate::authz::case::Case;
+use crate::authz::verdict::Outcome;
+use crate::policy::Bundle;
+
+/// Why nobody knows what a candidate makes of a recorded decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unknown {
+    /// The entry was written before decisions were recorded with all that they were made on.
+    NotRecorded,
+    /// The entry cannot be read.
+    Unreadable,
+    /// The candidate has no such action.
+    UnknownAction,
+    /// The candidate's schema asks for facts or attributes that were not recorded, or has others.
+    NotInSchema,
+    /// Not even the bundle that decided it gives the recorded answer.
+    NotReproduced,
+}
+
+impl Unknown {
+    const ALL: [Unknown; 5] = [
+        Unknown::NotRecorded,
+        Unknown::Unreadable,
+        Unknown::UnknownAction,
+        Unknown::NotInSchema,
+        Unknown::NotReproduced,
+    ];
+
+    /// The word for it in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Unknown::NotRecorded => "no_recorded_facts",
+            Unknown::Unreadable => "unreadable",
+            Unknown::UnknownAction => "unknown_action",
+            Unknown::NotInSchema => "not_in_schema",
+            Unknown::NotReproduced => "not_reproduced",
+        }
+    }
+
+    /// The reason of this name.
+    pub fn named(word: &str) -> Option<Unknown> {
+        Unknown::ALL.into_iter().find(|it| it.as_str() == word)
+    }
+
+    /// The same in words.
+    pub const fn told(self) -> &'static str {
+        match self {
+            Unknown::NotRecorded => "were recorded without the facts that they were made on",
+            Unknown::Unreadable => "cannot be read",
+            Unknown::UnknownAction => "ask for an action that the candidate does not know",
+            Unknown::NotInSchema => "do not fit the candidate's schema",
+            Unknown::NotReproduced => "do not come out as recorded even under their own bundle",
+        }
+    }
+}
+
+/// What `candidate` says to the question of `case`, which was answered with `allowed`.
+///
+/// # Errors
+/// Why it cannot be asked.
+pub fn ask(case: &Case, candidate: &Bundle, allowed: bool) -> Result<Outcome, Unknown> {
+    if candidate.action_entities(&case.action).is_empty() {
+        return Err(Unknown::UnknownAction);
+    }
+    if !is_admitted(case, candidate) {
+        // Whoever may not even ask is denied; but an allow is not taken back by a schema unseen.
+        return if allowed { Err(Unknown::NotInSchema) } else { Ok(Outcome::denied()) };
+    }
+    fits(case, candidate).map_err(|_| Unknown::NotInSchema)?;
+    case.decide(candidate).map_err(|_| Unknown::NotInSchema)
+}
+
+/// Whether the schema lets principals of these types ask this of a resource of that type.
+fn is_admitted(case: &Case, bundle: &Bundle) -> bool {
+    let schema = bundle.schema();
+    let principals = || schema.principals_for_action(&case.action).into_iter().flatten();
+    let mut resources = schema.resources_for_action(&case.action).into_iter().flatten();
+    case.principals().all(|leg| principals().any(|it| it == leg.type_name()))
+        && resources.any(|it| it == case.resource.type_name())
+}
+
+/// Holds the entities against the candidate's schema: an attribute that is not there would fail to
+/// evaluate, and look like a denial.
+fn fits(case: &Case, bundle: &Bundle) -> anyhow::Result<()> {
+    let told = case.facts.reading(bundle.zones())?.entities()?;
+    Entities::from_entities(case.entities.iter().cloned().chain(told), Some(bundle.schema()))?;
+    Ok(())
+}

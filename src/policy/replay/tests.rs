@@ -1,0 +1,137 @@
+//! Recorded decisions under other bundles.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::fixture::{Asked, changed, entry, json, starter_and};
+use super::*;
+
+const LIMIT: &str = r#"
+@id("own.limit") @title("Two uses a minute are enough") @fix("wait")
+forbid (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource is Gatewright::Tool)
+when { context.usage.calls_last_minute > 2 };
+"#;
+
+const RISKY: &str = r#"
+@id("own.risky") @title("Agents use risky tools, too")
+permit (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource is Gatewright::Tool)
+when { resource.risk == Gatewright::RiskLevel::"medium" };
+"#;
+
+fn ids(flips: &[Flip]) -> Vec<u128> {
+    flips.iter().map(|it| it.decision_id.as_u128() & 0xffff).collect()
+}
+
+/// Allowed for four uses in a minute, and denied for a tool of medium risk.
+fn recorded(bundle: &Bundle) -> Vec<Entry> {
+    let bundle = bundle.digest().to_owned();
+    let uses = (1..=4).map(|n| Asked {
+        number: n,
+        calls_last_minute: n as u64,
+        bundle: bundle.clone(),
+        ..Asked::default()
+    });
+    let refused = Asked {
+        number: 9,
+        risk: "medium",
+        allowed: false,
+        bundle: bundle.clone(),
+        ..Asked::default()
+    };
+    uses.chain([refused]).map(|it| entry(&it)).collect()
+}
+
+fn at_hand(bundle: &Arc<Bundle>) -> AtHand {
+    AtHand::from([(bundle.digest().to_owned(), bundle.clone())])
+}
+
+#[test]
+fn under_the_bundle_that_decided_nothing_turns() {
+    let own = Arc::new(Bundle::starter().unwrap());
+    let replay = replay(&own, &at_hand(&own), recorded(&own));
+    assert_eq!((replay.total, replay.replayed), (5, 5));
+    assert_eq!((replay.opened_count(), replay.closed_count(), replay.unknown_count()), (0, 0, 0));
+}
+
+#[test]
+fn a_limit_is_held_against_the_counters_of_then() {
+    let own = Arc::new(Bundle::starter().unwrap());
+    let replay = replay(&starter_and(LIMIT), &at_hand(&own), recorded(&own));
+    assert_eq!((ids(&replay.closed), ids(&replay.opened)), (vec![3, 4], vec![]));
+    let flip = &replay.closed[0];
+    assert_eq!((&flip.principal.name[..], &flip.resource.name[..]), ("robot", "calc"));
+    assert_eq!(
+        (flip.reasons_before.as_slice(), flip.reasons_after.as_slice()),
+        (&["use.low-risk".to_owned()][..], &["own.limit".to_owned()][..])
+    );
+    let groups = replay.groups().most_first();
+    assert_eq!((groups.len(), groups[0].closed, groups[0].examples.len()), (1, 2, 2));
+}
+
+#[test]
+fn a_permit_opens_what_was_denied() {
+    let own = Arc::new(Bundle::starter().unwrap());
+    let replay = replay(&starter_and(RISKY), &at_hand(&own), recorded(&own));
+    assert_eq!((ids(&replay.opened), ids(&replay.closed)), (vec![9], vec![]));
+    assert_eq!(replay.blast_radius(), 1);
+    let report = Report::new("d", jiff::Timestamp::UNIX_EPOCH, replay, None).to_string();
+    for told in [
+        "1 would open",
+        "agent robot, request_credential on Tool calc: 1 opened",
+        "no permit -> own.risky",
+    ] {
+        assert!(report.contains(told), "`{told}` is not in:\n{report}");
+    }
+}
+
+#[test]
+fn a_zone_that_nobody_read_then_is_read_at_the_instant_of_then() {
+    let policy = r#"
+        @id("own.tokyo") @title("Nothing at seven in the evening in Tokyo")
+        forbid (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource)
+        when { context.clock.world.hasTag("Asia/Tokyo") &&
+               context.clock.world.getTag("Asia/Tokyo").time == duration("19h") };"#;
+    let replay = replay(&starter_and(policy), &AtHand::new(), recorded(&starter_and("")));
+    assert_eq!(replay.closed_count(), 4);
+}
+
+#[test]
+fn what_cannot_be_asked_again_is_counted_by_why() {
+    let own = Arc::new(Bundle::starter().unwrap());
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut entry = json(&Asked { bundle: own.digest().to_owned(), ..Asked::default() });
+        change(&mut entry);
+        serde_json::from_value::<Entry>(entry).unwrap()
+    };
+    let entries = [
+        with(&|it| drop(it.as_object_mut().unwrap().remove("asked"))),
+        with(&|it| it["asked"]["action"] = "sell_tool".into()),
+        with(&|it| it["asked"]["resource"] = json!({ "kind": "Planet", "id": "mars" })),
+        with(&|it| it["facts"] = json!({ "of": "another release" })),
+        // Allowed by an own bundle that denies it.
+        with(&|it| it["asked"]["entities"][0]["parents"] = json!([])),
+        with(&|it| it["details"] = json!({ "shown": 3 })),
+        with(&|it| drop(it.as_object_mut().unwrap().remove("bundle"))),
+        with(&|_| {}),
+    ];
+    let replay = replay(&own, &at_hand(&own), entries);
+    let expected = [("no_recorded_facts", 1), ("not_reproduced", 2), ("unreadable", 2)];
+    let expected: BTreeMap<_, _> = expected.map(|(why, n)| (why.to_owned(), n)).into();
+    assert_eq!(replay.unreplayable, expected);
+    assert_eq!((replay.total, replay.replayed, replay.listings, replay.undecided), (6, 1, 1, 1));
+    assert_eq!(replay.blast_radius(), u64::MAX, "five of six unknown");
+}
+
+#[test]
+fn a_schema_that_asks_for_more_than_was_recorded_takes_nothing() {
+    let candidate = changed(|sources| {
+        let text = &mut sources.schema[0].text;
+        *text = text.replace("attested: Bool,", "attested: Bool, badge: String,");
+        assert!(text.contains("badge"));
+    });
+    let own = Arc::new(Bundle::starter().unwrap());
+    let replay = replay(&candidate, &at_hand(&own), recorded(&own));
+    assert_eq!(replay.unreplayable, BTreeMap::from([("not_in_schema".to_owned(), 5)]));
+    assert_eq!((replay.replayed, replay.is_unknown()), (0, true));
+}

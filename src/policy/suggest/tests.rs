@@ -1,0 +1,110 @@
+//! Suggestions from recorded uses.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::audit::Entry;
+use crate::policy::replay::fixture::{Asked, CALC, ROBOT, entry, starter_and};
+use crate::policy::replay::{Gathering as _, replay};
+
+const OTHER: &str = "0192f3c8-7c1e-7000-8000-000000000003";
+
+fn uses(active: &Arc<Bundle>, asked: &[Asked]) -> Uses {
+    let mut uses = Uses::of(ROBOT.parse().unwrap(), active.clone());
+    asked.iter().for_each(|it| uses.take(Ok(entry(it))));
+    uses
+}
+
+fn text(uses: &Uses, name: &str) -> String {
+    let agent = Known { kind: "agent".into(), id: ROBOT.into(), name: name.into() };
+    let (preface, used, bounds) = (vec!["Why".to_owned()], &uses.all()[..], uses.seen.bounds());
+    Proposal { agent: &agent, preface, used, bounds }.text()
+}
+
+/// By what the suggestion denies these.
+fn closed(policies: &str, asked: &[Asked]) -> Vec<String> {
+    let candidate = starter_and(policies);
+    let entries: Vec<Entry> = asked.iter().map(entry).collect();
+    let replay = replay(&candidate, &AtHand::new(), entries);
+    assert_eq!((replay.opened_count(), replay.unknown_count()), (0, 0));
+    replay.closed.into_iter().flat_map(|it| it.reasons_after).collect()
+}
+
+#[test]
+fn what_was_used_stays_and_everything_else_goes() {
+    let active = Arc::new(Bundle::starter().unwrap());
+    let seen = [
+        Asked { scopes: &["evaluate"], ttl_seconds: 60, ..Asked::default() },
+        Asked { scopes: &["explain"], ttl_seconds: 600, ..Asked::default() },
+        // Denied then: no use.
+        Asked { tool: OTHER, risk: "medium", allowed: false, ..Asked::default() },
+    ];
+    let uses = uses(&active, &seen);
+    let used = uses.all();
+    assert_eq!((used.len(), used[0].times, used[0].ttl_seconds), (1, 2, Some(600)));
+    let policies = text(&uses, "robot");
+    let both = Asked { scopes: &["evaluate", "explain"], ..Asked::default() };
+    assert_eq!(closed(&policies, &[both]), Vec::<String>::new(), "{policies}");
+    for (asked, by) in [
+        (Asked { tool: OTHER, ..Asked::default() }, "suggest.robot.only"),
+        (Asked { ttl_seconds: 601, ..Asked::default() }, "suggest.robot.calc.ttl"),
+    ] {
+        assert_eq!(closed(&policies, &[asked]), [by]);
+    }
+    let narrow = text(&self::uses(&active, &seen[..1]), "robot");
+    let wider = Asked { ttl_seconds: 60, scopes: &["explain"], ..Asked::default() };
+    assert_eq!(closed(&narrow, &[wider]), ["suggest.robot.calc.scopes"]);
+    assert!(narrow.contains(CALC));
+}
+
+#[test]
+fn nothing_used_closes_everything() {
+    let active = Arc::new(Bundle::starter().unwrap());
+    let policies = text(&uses(&active, &[]), "robot");
+    assert_eq!(closed(&policies, &[Asked::default()]), ["suggest.robot.only"]);
+}
+
+#[test]
+fn two_tools_of_one_name_and_a_strange_agent_are_told_apart() {
+    let active = Arc::new(Bundle::starter().unwrap());
+    let seen = [Asked::default(), Asked { tool: OTHER, ..Asked::default() }];
+    let policies = text(&uses(&active, &seen), "The.Robot_of@home");
+    let candidate = starter_and(&policies);
+    assert!(candidate.meta("suggest.the.robot_of@home.only").is_some());
+    assert_eq!(candidate.metas().keys().filter(|it| it.starts_with("suggest.")).count(), 5);
+}
+
+#[test]
+fn circumstances_are_offered_as_comments_that_hold_when_they_are_taken_up() {
+    let active = Arc::new(Bundle::starter().unwrap());
+    let seen: Vec<Asked> = (0..20).map(|_| Asked::default()).collect();
+    let policies = text(&uses(&active, &seen), "robot");
+    assert!(!starter_and(&policies).metas().contains_key("suggest.robot.option-1"));
+    let (before, options) = policies.split_once("// Not taken up").unwrap();
+    let taken: Vec<&str> = options
+        .lines()
+        .skip(1)
+        .filter(|it| !it.starts_with("// all "))
+        .map(|it| it.trim_start_matches("//"))
+        .collect();
+    let candidate = starter_and(&format!("{before}{}", taken.join("\n")));
+    assert!(candidate.metas().contains_key("suggest.robot.option-2"), "{policies}");
+    let entries: Vec<Entry> = seen.iter().map(entry).collect();
+    assert_eq!(replay(&candidate, &AtHand::new(), entries).closed_count(), 0);
+}
+
+#[test]
+fn only_forbids_are_known_to_widen_nothing() {
+    let active = Bundle::starter().unwrap();
+    let narrower = "@id(\"own.no\") @title(\"Nothing at all\")
+                    forbid (principal, action == Gatewright::Action::\"invoke\", resource);";
+    let wider = narrower.replace("forbid", "permit");
+    assert!(Widening::of(&active, &starter_and(narrower)).nothing);
+    let found = Widening::of(&active, &starter_and(&wider));
+    assert_eq!((found.nothing, found.why.as_str()), (false, "not proved: `own.no` is no forbid"));
+    let gone = Widening::of(&starter_and(narrower), &active);
+    assert_eq!(gone.why, "not proved: `own.no` is gone");
+    let other = narrower.replace("\"invoke\"", "\"request_credential\"");
+    let changed = Widening::of(&starter_and(narrower), &starter_and(&other));
+    assert_eq!(changed.why, "not proved: `own.no` differs");
+}
