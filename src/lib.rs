@@ -32,6 +32,8 @@ pub mod cli;
 #[cfg(feature = "server")]
 pub mod clock;
 #[cfg(feature = "server")]
+mod coaz;
+#[cfg(feature = "server")]
 pub mod credentials;
 /// The part of it that tool providers take alone.
 #[cfg(all(feature = "verify", not(feature = "server")))]
@@ -70,6 +72,8 @@ pub mod net;
 mod patience;
 #[cfg(feature = "server")]
 pub mod policy;
+#[cfg(feature = "server")]
+pub mod queries;
 #[cfg(feature = "server")]
 pub mod registry;
 #[cfg(feature = "server")]

@@ -15,7 +15,7 @@ use super::action::Resource;
 use super::behalf::Party;
 use super::case::{Case, Named, Recorded};
 use super::explain::{Network, Reach};
-use super::facts::{Age, ClockFacts, Facts, History, NetFacts, Particulars, SessionFacts};
+use super::facts::{Age, ClockFacts, Facts, History, NetFacts, Particulars, Risk, SessionFacts};
 use super::remembered::{Graph, Remembered, Second, Told};
 use super::uid;
 use super::verdict::{Outcome, verdict};
@@ -275,6 +275,33 @@ impl Decider {
         Ok(Asked { decider: self, bundle, grants, told, action, caller, others })
     }
 
+    /// What is told of a request of this party, in its own words.
+    pub fn facts_of(&self, party: Party<'_>) -> Result<Facts> {
+        let second = self.second(&self.bundle())?;
+        Ok(self.facts(party, &second, Particulars::Token))
+    }
+
+    /// What is told of a request that nobody makes now: the time, and nothing that is proven.
+    pub fn facts_of_nobody(&self) -> Result<Facts> {
+        Ok(Facts {
+            clock: self.second(&self.bundle())?.facts,
+            net: self.net_facts(IpAddr::from([0, 0, 0, 0])),
+            session: SessionFacts {
+                aal: 1,
+                age: Age::ZERO,
+                mfa_age: None,
+                reauth_age: None,
+                by_client: false,
+            },
+            risk: Risk::Low,
+            risk_reasons: Vec::new(),
+            token_scopes: BTreeSet::new(),
+            delegation: None,
+            history: None,
+            particulars: Particulars::Token,
+        })
+    }
+
     fn facts(&self, party: Party<'_>, second: &Second, particulars: Particulars) -> Facts {
         let (caller, session) = (party.caller, party.caller.session());
         // At the end of the second that the facts are shared in: rather too old than too young.
@@ -341,7 +368,8 @@ impl Decider {
         Reach { home, networks: self.networks.clone(), cost_micros }
     }
 
-    fn net_facts(&self, ip: IpAddr) -> NetFacts {
+    /// What is known of an address.
+    pub fn net_facts(&self, ip: IpAddr) -> NetFacts {
         self.surroundings.facts_of(ip)
     }
 }

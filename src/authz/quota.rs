@@ -106,6 +106,11 @@ impl Quota {
         Reservation { quota: self.clone(), principal, it, at: now, usage, settled: false }
     }
 
+    /// What the counters would be with one more use; nothing is counted.
+    pub fn foreseen(&self, principal: Uuid, it: Use, now: i64) -> Usage {
+        self.with(principal, now, |account| account.with_one_more(it, now))
+    }
+
     /// Counts a use that failed after it was settled, and gives back what it is not to cost. The
     /// statement makes it last.
     pub fn failed(&self, principal: Uuid, refund: Use, now: i64) -> Statement {
@@ -171,6 +176,23 @@ impl Account {
             cost_today_micros: self.spent_micros.unsigned_abs(),
             failures_last_hour: counter.last_hour_failures.len() as u64,
             calls_ever: counter.calls_ever.unsigned_abs() + 1,
+        }
+    }
+
+    /// What [`Account::add`] would tell.
+    fn with_one_more(&self, it: Use, now: i64) -> Usage {
+        let counter = self.tools.get(&it.tool);
+        let since = |times: fn(&Counter) -> &VecDeque<i64>, begin: i64| {
+            let times = counter.map(times).into_iter().flatten();
+            times.filter(|at| **at > begin).count() as u64
+        };
+        let count = |of: fn(&Counter) -> i64| counter.map_or(0, of).unsigned_abs() + 1;
+        Usage {
+            calls_last_minute: since(|it| &it.last_minute, now - MINUTE) + 1,
+            calls_today: count(|it| it.today),
+            cost_today_micros: (self.spent_micros + it.cost_micros).unsigned_abs(),
+            failures_last_hour: since(|it| &it.last_hour_failures, now - HOUR),
+            calls_ever: count(|it| it.calls_ever),
         }
     }
 
@@ -250,7 +272,7 @@ impl Reservation {
 
 impl Particulars {
     /// Puts the reserved counters in; the shapes that count nothing stay as they are.
-    pub(super) fn set_usage(&mut self, counted: Usage) {
+    pub(crate) fn set_usage(&mut self, counted: Usage) {
         if let Particulars::Credential { usage, .. } | Particulars::Call { usage, .. } = self {
             *usage = counted;
         }
@@ -289,6 +311,16 @@ mod tests {
         let usage = quota.reserve(Uuid::nil(), USE, DAY).usage();
         assert_eq!((usage.calls_last_minute, usage.calls_today, usage.calls_ever), (2, 2, 2));
         assert_eq!(usage.cost_today_micros, 500_000);
+    }
+
+    #[test]
+    fn what_is_foreseen_is_not_counted() {
+        let quota = Arc::new(Quota::default());
+        quota.reserve(Uuid::nil(), USE, DAY).settle();
+        for _ in 0..2 {
+            let usage = quota.foreseen(Uuid::nil(), USE, DAY);
+            assert_eq!((usage.calls_last_minute, usage.calls_today, usage.calls_ever), (2, 2, 2));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod api;
 mod approval;
 mod audit;
+mod can;
 mod client;
 mod demo;
 mod dev;
@@ -82,6 +83,8 @@ enum Command {
     Key(key::KeyArgs),
     /// List calls that wait for a person, and decide them
     Approval(approval::ApprovalArgs),
+    /// Ask what the policies would say: who can do what, and why not
+    Can(can::CanArgs),
     /// Rotate the key that secrets are sealed with; for the host's operator
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -155,6 +158,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tools(command) => tools::run(command, clock).await,
         Command::Key(args) => Ok(key::run(args).await),
         Command::Approval(args) => Ok(approval::run(args).await),
+        Command::Can(args) => Ok(can::run(&args).await),
         Command::Secrets(command) => secrets::run(command, clock).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Migrate(args) => host::migrate(&settings(&args.settings)?).await,

@@ -21,6 +21,8 @@ use crate::approvals::{Approval, CancelApproval, Instead, RequestKey, ShowApprov
 use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::facts::ApprovalState;
+use crate::queries::Names;
+use crate::queries::model::{Named, Verb};
 use crate::{App, Error, Result};
 
 const PATH: &str = "/access/v1/requests";
@@ -30,30 +32,18 @@ const TOOL: &str = "tool";
 /// A request for access. Members that are not known here are passed over, as the profile wants it.
 #[derive(Deserialize, JsonSchema)]
 pub struct SubmissionBody {
-    subject: Entity,
-    resource: Entity,
-    action: ActionNamed,
+    /// `user` or `agent`.
+    subject: Named,
+    /// `tool`.
+    resource: Named,
+    /// `invoke`.
+    action: Verb,
     #[serde(default)]
     context: ContextBody,
     denial: DenialBody,
     /// Several in one are not taken; send one request for each.
     #[schemars(skip)]
     items: Option<Value>,
-}
-
-/// A subject or a resource of AuthZEN.
-#[derive(Deserialize, JsonSchema)]
-pub struct Entity {
-    /// `user` or `agent`; `tool`.
-    #[serde(rename = "type")]
-    kind: String,
-    id: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-pub struct ActionNamed {
-    /// `invoke`.
-    name: String,
 }
 
 /// What the call was refused with.
@@ -124,7 +114,7 @@ pub struct ApprovalGiven {
 /// The refusal is looked up, the call asked for again, and what it lacks then requested.
 pub async fn create(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
     let whole: Value = call.json()?;
-    let submission = submission(call.json()?)?;
+    let submission = submission(&app, call.json()?)?;
     let key = idempotency_key(&call)?.map(|key| RequestKey::new(&caller, &key, &whole));
     if let Some(key) = &key
         && let Some(known) = app.approvals.under_key(key).await?
@@ -148,17 +138,18 @@ pub async fn create(app: Arc<App>, caller: Caller, call: Call) -> Result<Respons
     }
 }
 
-fn submission(body: SubmissionBody) -> Result<Submission> {
+fn submission(app: &App, body: SubmissionBody) -> Result<Submission> {
     if body.items.is_some() {
         return Err(Error::field("/items", "is not taken here: send one request for each"));
     }
     if body.resource.kind != TOOL {
         return Err(Error::field("/resource/type", format!("must be `{TOOL}`")));
     }
-    let tool = body.resource.id.parse();
+    // What is not there is refused like what was not refused.
+    let tool = Names::new(app.authz.bundle(), app.authz.world()).tool(&body.resource.id);
     Ok(Submission {
         subject: (body.subject.kind, body.subject.id),
-        tool: tool.map_err(|_| Error::field("/resource/id", "must be the id of a tool"))?,
+        tool: tool.map_or(Uuid::nil(), |it| it.id),
         action: body.action.name,
         arguments: Value::Object(body.context.arguments),
         confirmed: body.context.confirm_consequential,

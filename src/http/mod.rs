@@ -8,6 +8,7 @@ mod api_keys;
 mod approval_events;
 mod approvals;
 mod audit;
+mod authzen;
 mod bundles;
 mod call;
 mod challenge;

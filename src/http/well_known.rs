@@ -76,7 +76,7 @@ pub async fn revocations(app: Arc<App>, call: Call) -> Result<Response> {
     Ok(json(&app.credentials.feed(&since).await?).into_response())
 }
 
-fn cached(mut response: Response) -> Response {
+pub fn cached(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, KEYS_FRESH);
     response
 }

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::bounds;
 use super::check::{self, ParsedPolicies, ParsedSchema};
+use super::entities::Kept;
 use super::fault::{Fault, Severity};
 use super::history::Declared;
 use super::landscape::Landscape;
@@ -30,6 +31,7 @@ use super::starter;
 use super::syntax;
 use super::table::Table;
 use super::typed::{self, TypedCall, TypedCalls};
+use super::vocabulary::Vocabulary;
 use crate::authz::facts::Shape;
 
 /// Policies that passed every check. A broken bundle is never one of these.
@@ -48,6 +50,8 @@ pub struct Bundle {
     zones: Vec<String>,
     reads: BTreeMap<String, Reads>,
     token_scopes: BTreeSet<String>,
+    vocabulary: Vocabulary,
+    kept: Kept,
     past: Declared,
     calls: TypedCalls,
     warnings: Vec<Fault>,
@@ -146,7 +150,7 @@ impl Bundle {
         let place = Places { sources: &before, meta: &meta };
         let unknown = |id: &str, literal: &str, problem| place.of(id, Some(literal), problem);
         let stale = typed::resolve(&mut sources, &typed::named(&written), landscape, &unknown)?;
-        let ParsedSchema { schema, shapes, references, calls } =
+        let ParsedSchema { schema, shapes, references, vocabulary, calls } =
             check::parse_schema(&sources.schema, past.facts())?;
         clean(check::validate(&schema, &policies, &|id, it| place.found(id, it)))
             .map_err(|it| Step::Validation.failed(it))?;
@@ -170,6 +174,8 @@ impl Bundle {
         let (warnings, errors) = all.partition(|it| it.severity == Severity::Warning);
         clean(errors).map_err(|it| Step::Lint.failed(it))?;
 
+        let kept = sources.entities.as_ref().map(|it| Kept::read(it, &schema)).transpose();
+        let kept = kept.map_err(|it| Step::Parse.failed(vec![it]))?.unwrap_or_default();
         let slices = Slices::of(&schema, &policies, &actions);
         Ok(Bundle {
             calls,
@@ -186,6 +192,8 @@ impl Bundle {
             meta,
             actions,
             shapes,
+            vocabulary,
+            kept,
             references,
             past,
         })
@@ -232,6 +240,16 @@ impl Bundle {
         self.slices.get_undelegated(principal_type, action, resource_type)
     }
 
+    /// Whether the schema knows this kind of request.
+    pub fn knows(
+        &self,
+        principal_type: &EntityTypeName,
+        action: &EntityUid,
+        resource_type: &EntityTypeName,
+    ) -> bool {
+        self.slices.admits(principal_type, action, resource_type)
+    }
+
     /// The slice together with grants.
     ///
     /// # Errors
@@ -275,6 +293,16 @@ impl Bundle {
     /// Which facts `action` takes.
     pub fn shape(&self, action: &EntityUid) -> Option<Shape> {
         self.shapes.get(action).copied()
+    }
+
+    /// What the schema declares of entities and contexts.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// The things of the bundle's own types that it tells of.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// Whether a request of the kind `env` can be in `scope`.
@@ -328,6 +356,11 @@ impl Bundle {
     /// What its author should know, though it refuses nothing.
     pub fn warnings(&self) -> &[Fault] {
         &self.warnings
+    }
+
+    /// Whether an action is the call of one tool, in whose place people say `invoke`.
+    pub fn is_typed_call(&self, action: &EntityUid) -> bool {
+        self.calls.values().any(|it| it.action == *action)
     }
 
     /// The typed call of the tool of this name, whatever its case, if some policy names it.

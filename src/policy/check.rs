@@ -16,6 +16,7 @@ use super::meta::{Fix, Meta, Tier};
 use super::references::References;
 use super::starter;
 use super::typed::{self, TypedCalls};
+use super::vocabulary::Vocabulary;
 use crate::authz::facts::Shape;
 use crate::authz::uid::{NAMESPACE, action};
 
@@ -30,6 +31,7 @@ const SCHEMA: &str = "schema";
 pub(super) struct ParsedSchema {
     pub(super) schema: Schema,
     pub(super) shapes: HashMap<EntityUid, Shape>,
+    pub(super) vocabulary: Vocabulary,
     pub(super) references: References,
     pub(super) calls: TypedCalls,
 }
@@ -61,10 +63,11 @@ pub(super) fn parse_schema(
     let path = files.first().map_or("schema", |it| it.path.as_str());
     let whole = |problem: String| Fault::whole(path, problem).ruled(SCHEMA);
     let fragments = history::declare(fragments, past, path).map_err(|it| vec![it])?;
+    let vocabulary = Vocabulary::of(&fragments);
     let (fragments, calls) = typed::based(fragments).map_err(|it| vec![whole(it)])?;
     shapes.extend(calls.values().map(|it| (it.action.clone(), Shape::Call)));
     match Schema::from_schema_fragments(fragments) {
-        Ok(schema) => Ok(ParsedSchema { schema, shapes, references, calls }),
+        Ok(schema) => Ok(ParsedSchema { schema, shapes, references, vocabulary, calls }),
         Err(error) => {
             let mut fault = whole(error.to_string());
             fault.fix = error.help().map(|it| it.to_string());

@@ -15,6 +15,7 @@ const DEPTH_MAX: usize = 8;
 /// Of the policy directory.
 pub(super) const LINKS: &str = "links.toml";
 pub(super) const HISTORY: &str = "history.toml";
+pub(super) const ENTITIES: &str = "entities.json";
 const TESTS: &str = "tests";
 
 /// One file of a bundle.
@@ -48,6 +49,9 @@ pub struct Sources {
     pub links: Option<SourceFile>,
     /// `history.toml` of the policy directory, if it is there: what policies may know of the past.
     pub history: Option<SourceFile>,
+    /// `entities.json` of the policy directory, if it is there: things of other types than those
+    /// that Gatewright keeps itself.
+    pub entities: Option<SourceFile>,
     /// What lies in `tests/` of the policy directory, if there is a table.
     pub tests: Option<Tests>,
 }
@@ -93,12 +97,13 @@ impl Sources {
         };
         let links = taken(read_if_there(policy_dir, LINKS));
         let history = taken(read_if_there(policy_dir, HISTORY));
+        let entities = taken(read_if_there(policy_dir, ENTITIES));
         let tests = read_tests(policy_dir).unwrap_or_else(|fault| {
             faults.push(fault);
             None
         });
         match faults.is_empty() {
-            true => Ok(Sources { schema, policies, links, history, tests }),
+            true => Ok(Sources { schema, policies, links, history, entities, tests }),
             false => Err(faults),
         }
     }
@@ -130,6 +135,7 @@ impl Sources {
             .chain(self.policies.iter().map(of("policy")))
             .chain(self.links.iter().map(of("links")))
             .chain(self.history.iter().map(of("history")))
+            .chain(self.entities.iter().map(of("entities")))
             .chain(tests.clone().flat_map(|it| &it.fixtures).map(of("fixture")))
             .chain(tests.flat_map(|it| &it.tables).map(of("test")))
     }

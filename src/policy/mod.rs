@@ -6,6 +6,7 @@ mod bundle;
 pub mod bundles;
 mod check;
 mod cores;
+mod entities;
 mod fault;
 mod format;
 mod history;
@@ -28,6 +29,7 @@ pub mod suggest;
 mod syntax;
 pub mod table;
 pub mod typed;
+pub mod vocabulary;
 mod watch;
 
 #[cfg(test)]

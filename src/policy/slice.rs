@@ -117,6 +117,16 @@ impl Slices {
         self.find(principal, action, resource).map_or(&self.none, |it| &it.undelegated)
     }
 
+    /// Whether the schema admits such a request.
+    pub(super) fn admits(
+        &self,
+        principal: &EntityTypeName,
+        action: &EntityUid,
+        resource: &EntityTypeName,
+    ) -> bool {
+        self.find(principal, action, resource).is_some()
+    }
+
     fn find(
         &self,
         principal: &EntityTypeName,

@@ -24,6 +24,7 @@ pub const FILES: &[(&str, &str)] = files![
     "policies/60-limits.cedar",
     "policies/70-delegation.cedar",
     "policies/80-admin.cedar",
+    "policies/85-queries.cedar",
     "policies/templates/grant.cedar",
     "policies/tests/admin.toml",
     "policies/tests/api-keys.toml",
@@ -37,6 +38,7 @@ pub const FILES: &[(&str, &str)] = files![
     "policies/tests/guardrails.toml",
     "policies/tests/lifecycle.toml",
     "policies/tests/limits.toml",
+    "policies/tests/queries.toml",
     "policies/tests/registry.toml",
     "policies/tests/root.toml",
     "policies/tests/scopes.toml",
@@ -53,6 +55,7 @@ impl Sources {
             policies,
             links: None,
             history: None,
+            entities: None,
             tests: Tests::of(tests),
         }
     }

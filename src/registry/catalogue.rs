@@ -1,5 +1,6 @@
 //! All tools at one instant.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::{HashMap, OrdMap, OrdSet};
@@ -51,6 +52,12 @@ impl Catalogue {
     /// In order of name.
     pub fn tools(&self) -> Vec<Arc<Tool>> {
         self.names.values().filter_map(|id| self.tools.get(id)).cloned().collect()
+    }
+
+    /// Those whose names (without regard to case) come after `name_key`, in order of name.
+    pub fn after(&self, name_key: &str) -> impl Iterator<Item = &Arc<Tool>> {
+        let behind = (Bound::Excluded(name_key.to_owned()), Bound::Unbounded);
+        self.names.range(behind).filter_map(|(_, id)| self.tools.get(id))
     }
 
     /// How well tools fit what is asked for, by id; those that do not fit at all are left out.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::connection::{Builtin, Connection};
 use super::{reach, schema};
+use crate::coaz;
 use crate::error::FieldFault;
 use crate::{Error, Result};
 
@@ -140,7 +141,8 @@ impl Definition {
                 fault("/consequential", "must be true for a tool that runs code".into());
             }
         }
-        for (pointer, detail) in schema::faults(&self.input_schema) {
+        let of_mapping = coaz::faults(&self.input_schema);
+        for (pointer, detail) in schema::faults(&self.input_schema).into_iter().chain(of_mapping) {
             fault(&format!("/input_schema{pointer}"), detail);
         }
         for (pointer, detail) in reach::faults(&self.connection, &self.input_schema) {

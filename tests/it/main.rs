@@ -46,6 +46,7 @@ mod outage;
 mod outbound;
 mod passkeys;
 mod proofs;
+mod queries;
 mod registry;
 mod rehearsal;
 mod remote_tools;

@@ -201,6 +201,7 @@ async fn every_answer_is_as_the_document_says() {
     servers(&mut witness, &admin).await;
     granting(&gate, &mut witness).await;
     human_in_the_loop(&gate, &mut witness).await;
+    questions(&mut witness, &admin).await;
     delegation(&gate, &mut witness, &agent).await;
     policies(&mut witness, &admin).await;
     audit(&gate, &mut witness, &admin).await;
@@ -539,6 +540,19 @@ async fn granting(gate: &Gate, witness: &mut Witness) {
     let one = format!("{list}/{}", made["id"].as_str().unwrap());
     witness.saw("get", "/api/v1/grants/{grant}", &admin.get(&one).await);
     witness.saw("delete", "/api/v1/grants/{grant}", &admin.delete(&one).await);
+}
+
+async fn questions(witness: &mut Witness, admin: &Caller) {
+    let path = "/.well-known/authzen-configuration";
+    witness.saw("get", path, &admin.get(path).await);
+    for of in ["evaluation", "evaluations", "search/subject", "search/resource", "search/action"] {
+        let path = format!("/access/v1/{of}");
+        let mut body = samples::question(&format!("POST {path}")).unwrap();
+        witness.saw("post", &path, &admin.post(&path, &body).await);
+        body["context"] = json!({ "ip": "10.0.0.1", "mood": "good" });
+        witness.saw("post", &path, &admin.post(&path, &body).await);
+        witness.saw("post", &path, &admin.post(&path, &json!({})).await);
+    }
 }
 
 async fn human_in_the_loop(gate: &Gate, witness: &mut Witness) {

@@ -56,6 +56,7 @@ const PUBLIC: &[&str] = &[
     "PUT /api/v1/forward-auth",
     "PATCH /api/v1/forward-auth",
     "DELETE /api/v1/forward-auth",
+    "GET /.well-known/authzen-configuration",
 ];
 
 /// Routes that ask themselves, because what is asked stands in the body; and what they ask.
@@ -75,7 +76,15 @@ const IDENTIFIED: &[(&str, &str)] = &[
     ("POST /access/v1/requests", "request_approval"),
     ("GET /access/v1/requests/{approval}", "view_approval"),
     ("POST /access/v1/requests/{approval}/cancel", "cancel_approval"),
+    ("POST /access/v1/evaluation", "query_access"),
+    ("POST /access/v1/evaluations", "query_access"),
+    ("POST /access/v1/search/subject", "search_access"),
+    ("POST /access/v1/search/resource", "query_access"),
+    ("POST /access/v1/search/action", "query_access"),
 ];
+
+/// What questions about decisions ask besides.
+const ASKED_WITH_QUESTIONS: &[&str] = &["supply_properties"];
 
 /// What public routes ask once they know who it is.
 const ASKED_AT_SIGN_IN: &[&str] = &[
@@ -156,7 +165,7 @@ fn every_action_of_the_schema_has_a_route_and_every_route_an_action() {
     });
     let inside = IDENTIFIED.iter().map(|(_, action)| action);
     let inside = inside.chain(ASKED_AT_SIGN_IN).chain(ASKED_BESIDE_A_FACTOR);
-    let inside = inside.chain(ASKED_OF_A_DECISION).copied();
+    let inside = inside.chain(ASKED_WITH_QUESTIONS).chain(ASKED_OF_A_DECISION).copied();
     let asked: BTreeSet<String> = guarded.chain(inside).map(str::to_owned).collect();
     let unknown: Vec<_> = asked.difference(&known).collect();
     assert!(unknown.is_empty(), "the schema does not know {unknown:?}");
@@ -294,6 +303,7 @@ impl Things {
             "POST /api/v1/tools/{tool}/versions" => json!({ "version": "2.0.0" }),
             "PATCH /api/v1/tools/{tool}" => json!({ "description": "changed" }),
             "POST /api/v1/tools/{tool}/access" => json!({ "scopes": ["evaluate"] }),
+            _ if samples::question(line).is_some() => samples::question(line)?,
             "POST /access/v1/requests" => samples::access_request(
                 &self.agent,
                 &self.tool,

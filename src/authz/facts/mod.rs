@@ -18,12 +18,13 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use cedar_policy::{Context, Entity, RestrictedExpression};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::amount::{Amount, Inexact};
 pub use self::approval::{Approval, ApprovalState};
@@ -88,6 +89,11 @@ pub enum Particulars {
     Credential { usage: Usage, ask: Ask, approval: Option<Approval> },
     /// `CallCtx`.
     Call { usage: Usage, call: Box<Call>, approval: Option<Approval> },
+    /// `QueryCtx`: the id of the user who owns the tool that the question is about, if one is.
+    Query { tool_owner: Option<String> },
+    /// Of an action that the bundle declares for types of its own: which of the common facts its
+    /// context has, and what it has besides, in Cedar's JSON.
+    Declared { common: BTreeSet<String>, members: BTreeMap<String, Value> },
 }
 
 impl Facts {
@@ -123,8 +129,15 @@ impl Facts {
         }
         self.particulars.tell(&mut told)?;
         told.extend(input.map(|it| ("input", it)));
-        Context::from_pairs(told.into_iter().map(|(key, value)| (key.to_owned(), value)))
-            .context("the facts do not make a context")
+        let told = told.into_iter().map(|(key, value)| (key.to_owned(), value));
+        let context = Context::from_pairs(told).context("the facts do not make a context")?;
+        match &self.particulars {
+            Particulars::Declared { members, .. } => {
+                let members = serde_json::to_value(members)?;
+                Ok(context.merge(Context::from_json_value(members, None)?)?)
+            }
+            _ => Ok(context),
+        }
     }
 
     /// The same with the clocks of all of `zones`, for a bundle that reads more of them.
@@ -174,6 +187,8 @@ impl Particulars {
             Particulars::Find => Shape::Find,
             Particulars::Credential { .. } => Shape::Credential,
             Particulars::Call { .. } => Shape::Call,
+            Particulars::Query { .. } => Shape::Query,
+            Particulars::Declared { .. } => Shape::Declared,
         }
     }
 
@@ -192,6 +207,12 @@ impl Particulars {
                 told.push(("usage", usage.expression()?));
                 told.push(("call", call.expression()?));
             }
+            Particulars::Query { tool_owner } => {
+                let owner =
+                    tool_owner.iter().map(|it| ("tool_owner".to_owned(), entity(Kind::User, it)));
+                told.push(("query", RestrictedExpression::new_record(owner)?));
+            }
+            Particulars::Declared { common, .. } => told.retain(|(key, _)| common.contains(*key)),
         }
         if let Some(approval) = self.approval() {
             told.push(("approval", entity(Kind::Approval, &approval.id)));
@@ -201,7 +222,11 @@ impl Particulars {
 
     fn approval(&self) -> Option<&Approval> {
         match self {
-            Particulars::Base | Particulars::Token | Particulars::Find => None,
+            Particulars::Base
+            | Particulars::Token
+            | Particulars::Find
+            | Particulars::Query { .. }
+            | Particulars::Declared { .. } => None,
             Particulars::Admin { approval }
             | Particulars::Role { approval, .. }
             | Particulars::Credential { approval, .. }

@@ -10,6 +10,9 @@ pub enum Shape {
     Find,
     Credential,
     Call,
+    Query,
+    /// The context of an action that a bundle declares for types of its own.
+    Declared,
 }
 
 impl Shape {
@@ -23,6 +26,7 @@ impl Shape {
             "FindCtx" => Shape::Find,
             "CredCtx" => Shape::Credential,
             "CallCtx" => Shape::Call,
+            "QueryCtx" => Shape::Query,
             _ => return None,
         })
     }

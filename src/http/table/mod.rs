@@ -1,6 +1,7 @@
 //! Every way in: method, path, parse, act.
 
 mod access;
+mod authzen;
 mod open;
 mod policies;
 mod principals;
@@ -11,6 +12,7 @@ mod tools;
 use warp::http::Method;
 
 use self::access::{auditing, decided, granting, human_in_the_loop, requests_for_access, vending};
+use self::authzen::questions;
 use self::open::{health_and_docs, keys_and_feeds};
 use self::policies::{in_force, lifecycle};
 use self::principals::{delegation, keys, machines, people};
@@ -46,6 +48,7 @@ pub fn routes() -> Vec<Route> {
         ("Grants", granting()),
         ("Approvals", human_in_the_loop()),
         ("Access requests", requests_for_access()),
+        ("Access questions", questions()),
         ("Policies", in_force()),
         ("Bundles", lifecycle()),
         ("Decisions", decided()),

@@ -2,7 +2,7 @@
 
 use super::stored::Files;
 use crate::policy::fault::Fault;
-use crate::policy::load::{HISTORY, LINKS, SourceFile, Sources, Tests};
+use crate::policy::load::{ENTITIES, HISTORY, LINKS, SourceFile, Sources, Tests};
 use crate::policy::starter::{self, ROOT_NAME};
 
 const SCHEMAS: &str = "schemas";
@@ -26,8 +26,14 @@ pub fn files(sources: &Sources) -> Files {
 /// # Errors
 /// A file that no bundle has, by its path.
 pub fn sources(files: &Files) -> Result<Sources, Vec<Fault>> {
-    let mut sources =
-        Sources { schema: vec![], policies: vec![], links: None, history: None, tests: None };
+    let mut sources = Sources {
+        schema: vec![],
+        policies: vec![],
+        links: None,
+        history: None,
+        entities: None,
+        tests: None,
+    };
     let (mut tests, mut faults) = (Vec::new(), Vec::new());
     for (path, text) in files {
         let Some((folder, name)) = path.split_once('/').filter(|(_, name)| is_plain(name)) else {
@@ -40,6 +46,7 @@ pub fn sources(files: &Files) -> Result<Sources, Vec<Fault>> {
             (POLICIES, _) if name.ends_with(".cedar") => sources.policies.push(file),
             (POLICIES, LINKS) => sources.links = Some(file),
             (POLICIES, HISTORY) => sources.history = Some(file),
+            (POLICIES, ENTITIES) => sources.entities = Some(file),
             (POLICIES, _) if name.starts_with(TESTS) && is_data(name) => tests.push(file),
             _ => faults.push(stray(path)),
         }
@@ -62,7 +69,7 @@ fn stray(path: &str) -> Fault {
     let shown: String = path.chars().filter(|it| !it.is_control()).take(200).collect();
     Fault::whole(shown, "no bundle has such a file").fixed_by(
         "a bundle is `schemas/*.cedarschema`, `policies/**/*.cedar`, `policies/links.toml`, \
-         `policies/history.toml` and `policies/tests/**` in JSON or TOML",
+         `policies/history.toml`, `policies/entities.json` and `policies/tests/**` in JSON or TOML",
     )
 }
 

@@ -165,7 +165,7 @@ fn taken(entities: &Entities, uids: [&EntityUid; 2]) -> Vec<Entity> {
 }
 
 /// An error with its causes: Cedar says what is wrong with an entity in the innermost.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(in crate::policy) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(it) = cause {

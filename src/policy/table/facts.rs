@@ -4,8 +4,8 @@
 //! `country`, `aal`, `session_age_seconds`, `mfa_age_seconds`, `reauth_age_seconds`, `by_client`,
 //! `risk`. Told to some, as the schema says: `token` (scopes), `role`, `ask` (scopes),
 //! `ttl_seconds`, `usage`, `history` (by name; what is left out is nothing yet), `approval`,
-//! `delegation`, `call`, `arguments` (of the call). The records among them are what differs from the
-//! world's record of that name; the tools in `approval` and `call` are the row's own unless it says
+//! `delegation`, `call`, `arguments` (of the call), `tool_owner`. The records among them are what
+//! differs from the world's record of that name; the tools in `approval` and `call` are the row's own unless it says
 //! otherwise.
 
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ use crate::policy::Bundle;
 const EXAMPLE: &str = "2026-03-14T09:00[Europe/Berlin]";
 
 /// Told to some actions only.
-const OF_SOME: [&str; 10] = [
+const OF_SOME: [&str; 11] = [
     "token",
     "role",
     "ask",
@@ -40,6 +40,7 @@ const OF_SOME: [&str; 10] = [
     "delegation",
     "call",
     "arguments",
+    "tool_owner",
 ];
 
 /// What a row tells.
@@ -73,6 +74,7 @@ struct Written {
     #[serde(default)]
     ttl_seconds: u64,
     usage: Usage,
+    tool_owner: Option<String>,
     #[serde(default)]
     history: History,
     approval: Option<Approval>,
@@ -142,6 +144,8 @@ impl Written {
                 Some(call) => Particulars::Call { usage, call: Box::new(call), approval },
                 None => bail!("the world tells no `call`"),
             },
+            Shape::Query => Particulars::Query { tool_owner: self.tool_owner },
+            Shape::Declared => bail!("a row cannot tell an action of the bundle's own"),
         })
     }
 }
@@ -256,6 +260,7 @@ fn is_told(key: &str, shape: Shape) -> bool {
         "usage" | "history" => uses,
         "approval" => uses || matches!(shape, Shape::Admin | Shape::Role),
         "call" | "arguments" => shape == Shape::Call,
+        "tool_owner" => shape == Shape::Query,
         _ => true,
     }
 }

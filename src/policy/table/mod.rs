@@ -51,6 +51,7 @@ use self::fixtures::World;
 use self::rows::{Accepted, Written};
 
 pub use self::coverage::{Condition, Coverage, Covered};
+pub(super) use self::entities::chain;
 pub use self::mutate::{Mutation, Survivor};
 pub(super) use self::run::Prepared;
 #[cfg(test)]

@@ -202,6 +202,8 @@ fn particulars(
         Shape::Admin => Particulars::Admin { approval },
         Shape::Role => Particulars::Role { role: "auditor".to_owned(), approval },
         Shape::Find => Particulars::Find,
+        Shape::Query => Particulars::Query { tool_owner: None },
+        Shape::Declared => panic!("no action of the starter bundle takes it"),
         Shape::Credential => {
             let scopes = ["calculate".to_owned()].into();
             let ask = Ask { scopes, ttl_seconds: now.as_second().unsigned_abs() % 4000 };

@@ -1,6 +1,7 @@
 //! The command line, as people and scripts use it.
 
 mod api;
+mod can;
 mod doctor;
 mod no_auth;
 mod offline;

@@ -63,6 +63,22 @@ pub fn access_request(agent: &str, tool: &str, refusal: &str) -> Value {
     })
 }
 
+/// A question about what somebody might do, as this route takes it.
+pub fn question(line: &str) -> Option<Value> {
+    let (admin, tool) =
+        (json!({ "type": "user", "id": "admin" }), json!({ "type": "tool", "id": "calc" }));
+    let mut body = json!({ "subject": admin, "action": { "name": "view_tool" }, "resource": tool });
+    match line.strip_prefix("POST /access/v1/")? {
+        "evaluation" => {}
+        "evaluations" => body["evaluations"] = json!([{}, { "action": { "name": "invoke" } }]),
+        "search/subject" => body["subject"] = json!({ "type": "user" }),
+        "search/resource" => body["resource"] = json!({ "type": "tool" }),
+        "search/action" => body["action"] = Value::Null,
+        _ => return None,
+    }
+    Some(body)
+}
+
 /// What a browser might say it has made; of the right shape, and of nothing.
 pub fn passkey() -> Value {
     let response = json!({ "attestationObject": "oA", "clientDataJSON": "e30" });

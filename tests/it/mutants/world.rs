@@ -227,6 +227,9 @@ impl World {
             }),
             ("PUT", "/api/v1/agents/{agent}/keys") => Holder::ed25519(1).jwks("one"),
             ("POST", "/api/v1/agents/{agent}/secret") => json!({ "overlap_seconds": 60 }),
+            ("POST", path) if samples::question(&format!("POST {path}")).is_some() => {
+                samples::question(&format!("POST {path}")).unwrap()
+            }
             ("POST", "/access/v1/requests") => samples::access_request(
                 &self.secrets["client_id"],
                 &self.ids["{tool}"],

@@ -1,0 +1,235 @@
+//! `gatewright can …`: what the policies would say, and to whom.
+
+#![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::api::{Api, ApiArgs, Failure, end};
+use super::exit;
+use super::out::{complain, say};
+
+const SUBJECTS: [&str; 2] = ["user", "agent"];
+/// What is done with tools.
+const USES: [&str; 2] = ["invoke", "request_credential"];
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A subject is `user:NAME`, `agent:NAME`, `me`, or a name; a resource is `TYPE:NAME`, \
+                  or the name of a tool. Exit code 0 says yes, 3 says no."
+)]
+pub struct CanArgs {
+    /// SUBJECT ACTION RESOURCE; with --who ACTION RESOURCE; with --what SUBJECT [ACTION]
+    #[arg(value_name = "WORD", required = true, num_args = 1..=3)]
+    words: Vec<String>,
+    /// Show everybody who can
+    #[arg(long, conflicts_with = "what")]
+    who: bool,
+    /// Show every tool that somebody can use
+    #[arg(long)]
+    what: bool,
+    /// An argument of the call; JSON, or else text
+    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = argument)]
+    arguments: Vec<(String, Value)>,
+    /// Suppose that a person confirmed the effects
+    #[arg(long)]
+    confirm: bool,
+    /// A scope of the credential; all that the tool offers when left out
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// How long the credential is to live
+    #[arg(long = "ttl", value_name = "SECONDS")]
+    ttl_seconds: Option<u64>,
+    /// Suppose another time (RFC 3339); counts for those whom policy trusts with it
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// Suppose this address; counts for those whom policy trusts with it
+    #[arg(long)]
+    ip: Option<IpAddr>,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+/// What is asked for, by the words that are given.
+enum Wanted<'a> {
+    Answer { subject: &'a str, action: &'a str, resource: &'a str },
+    Subjects { action: &'a str, resource: &'a str },
+    Tools { subject: &'a str, actions: Vec<&'a str> },
+}
+
+pub async fn run(args: &CanArgs) -> ExitCode {
+    let Some(wanted) = args.wanted() else {
+        complain(
+            "say SUBJECT ACTION RESOURCE, or --who ACTION RESOURCE, or --what SUBJECT [ACTION]",
+        );
+        return ExitCode::from(exit::USAGE);
+    };
+    match act(args, wanted).await {
+        Ok(true) => ExitCode::from(exit::DONE),
+        Ok(false) => ExitCode::from(exit::DENIED),
+        Err(failure) => end(Err(failure)),
+    }
+}
+
+/// Whether the answer is yes; a list is always one.
+async fn act(args: &CanArgs, wanted: Wanted<'_>) -> Result<bool, Failure> {
+    let api = Api::open(&args.api).await?;
+    match wanted {
+        Wanted::Answer { subject, action, resource } => {
+            let body = json!({
+                "subject": named(&api, subject).await?, "action": args.verb(action),
+                "resource": thing(resource), "context": args.context(),
+            });
+            let told = api.post("/access/v1/evaluation", &body).await?;
+            show(&api, &told);
+            Ok(told["decision"] == true)
+        }
+        Wanted::Subjects { action, resource } => {
+            let mut found = Vec::new();
+            for kind in SUBJECTS {
+                let body = json!({
+                    "subject": { "type": kind }, "action": args.verb(action),
+                    "resource": thing(resource), "context": args.context(),
+                });
+                found.extend(all(&api, "subject", body).await?);
+            }
+            api.show_all(&flat(found, None), &["type", "name", "id"]);
+            Ok(true)
+        }
+        Wanted::Tools { subject, actions } => {
+            let subject = named(&api, subject).await?;
+            let mut found = Vec::new();
+            for action in actions {
+                let body = json!({
+                    "subject": subject, "action": args.verb(action),
+                    "resource": { "type": "tool" }, "context": args.context(),
+                });
+                found.extend(flat(all(&api, "resource", body).await?, Some(action)));
+            }
+            api.show_all(&found, &["name", "action", "id"]);
+            Ok(true)
+        }
+    }
+}
+
+impl CanArgs {
+    fn wanted(&self) -> Option<Wanted<'_>> {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        Some(match (self.who, self.what, words.as_slice()) {
+            (false, false, [subject, action, resource]) => {
+                Wanted::Answer { subject, action, resource }
+            }
+            (true, _, [action, resource]) => Wanted::Subjects { action, resource },
+            (_, true, [subject]) => Wanted::Tools { subject, actions: USES.to_vec() },
+            (_, true, [subject, action]) => Wanted::Tools { subject, actions: vec![action] },
+            _ => return None,
+        })
+    }
+
+    fn verb(&self, name: &str) -> Value {
+        let mut properties = Map::new();
+        if !self.arguments.is_empty() {
+            let arguments: Map<String, Value> = self.arguments.iter().cloned().collect();
+            properties.insert("arguments".into(), arguments.into());
+        }
+        if self.confirm {
+            properties.insert("confirm_consequential".into(), true.into());
+        }
+        if !self.scopes.is_empty() {
+            properties.insert("scopes".into(), json!(self.scopes));
+        }
+        if let Some(seconds) = self.ttl_seconds {
+            properties.insert("ttl_seconds".into(), seconds.into());
+        }
+        json!({ "name": name, "properties": properties })
+    }
+
+    fn context(&self) -> Value {
+        let mut context = Map::new();
+        if let Some(at) = self.at {
+            context.insert("time".into(), at.to_string().into());
+        }
+        if let Some(ip) = self.ip {
+            context.insert("ip".into(), ip.to_string().into());
+        }
+        context.into()
+    }
+}
+
+/// A subject by the words that people use; `me` is whoever asks.
+async fn named(api: &Api, word: &str) -> Result<Value, Failure> {
+    if word == "me" {
+        let me = api.get("/api/v1/auth/me").await?;
+        return Ok(json!({ "type": me["kind"], "id": me["id"] }));
+    }
+    Ok(typed(word, "identity"))
+}
+
+fn thing(word: &str) -> Value {
+    typed(word, "tool")
+}
+
+/// `TYPE:ID`, or an id of the usual type.
+fn typed(word: &str, usual: &str) -> Value {
+    match word.split_once(':') {
+        Some((kind, id)) if !kind.is_empty() => json!({ "type": kind, "id": id }),
+        _ => json!({ "type": usual, "id": word }),
+    }
+}
+
+/// Every result of a search, page by page.
+async fn all(api: &Api, of: &str, mut body: Value) -> Result<Vec<Value>, Failure> {
+    let mut found = Vec::new();
+    loop {
+        let page = api.post(&format!("/access/v1/search/{of}"), &body).await?;
+        found.extend(page["results"].as_array().into_iter().flatten().cloned());
+        match page["page"]["next_token"].as_str() {
+            None | Some("") => return Ok(found),
+            Some(token) => body["page"] = json!({ "token": token }),
+        }
+    }
+}
+
+/// Results as rows of a table: what goes by a name, with its id.
+fn flat(found: Vec<Value>, action: Option<&str>) -> Vec<Value> {
+    let row = |it: Value| {
+        let mut row = json!({
+            "type": it["type"], "name": it["id"], "id": it["properties"]["id"],
+        });
+        if let Some(action) = action {
+            row["action"] = action.into();
+        }
+        row
+    };
+    found.into_iter().map(row).collect()
+}
+
+fn show(api: &Api, told: &Value) {
+    if !api.is_for_people() {
+        say(&format!("{told:#}"));
+        return;
+    }
+    let context = &told["context"];
+    let word = if told["decision"] == true { "yes" } else { "no" };
+    say(&format!("{word}: {}", context["reason"].as_str().unwrap_or_default()));
+    for policy in context["policies"].as_array().into_iter().flatten() {
+        say(&format!("  policy: {}", policy.as_str().unwrap_or_default()));
+    }
+    for fix in context["fix"].as_array().into_iter().flatten() {
+        say(&format!("  what would help: {}", fix["detail"].as_str().unwrap_or_default()));
+    }
+    for ignored in context["ignored"].as_array().into_iter().flatten() {
+        let ignored = ignored.as_str().unwrap_or_default();
+        complain(&format!("`{ignored}` did not count: policy does not trust you with it"));
+    }
+}
+
+fn argument(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((name.to_owned(), value))
+}

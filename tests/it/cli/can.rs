@@ -1,0 +1,43 @@
+//! `gatewright can`.
+
+use serde_json::{Value, json};
+
+use super::{Ran, gatewright};
+use crate::harness::{Gate, samples};
+
+#[tokio::test]
+async fn it_says_yes_or_no_and_why() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    let mut tool = samples::calculate("calc");
+    tool["required_scopes"] = json!([]);
+    admin.post("/api/v1/tools", &tool).await.expect(201);
+    let (_, bot) = gate.agent("reckoner", "agent").await;
+    let run = |token: &Option<String>, words: &[&str], code: i32| -> Ran {
+        let mut command = gatewright(gate.folder.path(), &["can"]);
+        command.args(words).env("GATEWRIGHT_URL", &gate.url);
+        command.env("GATEWRIGHT_TOKEN", token.as_ref().unwrap());
+        Ran::from(command.output().unwrap()).expect(code)
+    };
+    let said = run(&bot.token, &["me", "request_credential", "calc"], 0).out;
+    assert!(said.starts_with("yes: Agents use low-risk"), "{said}");
+    assert!(said.contains("policy: use.low-risk"), "{said}");
+    let said =
+        run(&admin.token, &["reckoner", "request_credential", "calc", "--ttl", "7200"], 3).out;
+    assert!(said.starts_with("no: No credential lives longer than 1 hour"), "{said}");
+    let words = ["agent:reckoner", "request_credential", "tool:calc", "--output", "json"];
+    let told: Value = serde_json::from_str(&run(&admin.token, &words, 0).out).unwrap();
+    assert_eq!(told["decision"], true);
+    let told = run(&bot.token, &["me", "view_tool", "calc", "--ip", "10.0.0.1"], 0).err;
+    assert!(told.contains("`/context/ip` did not count"), "{told}");
+    run(&bot.token, &["user:admin", "view_tool", "calc"], 3);
+    run(&bot.token, &["me", "view_tool"], 2);
+
+    let said = run(&admin.token, &["--who", "request_credential", "calc"], 0).out;
+    assert!(said.contains("reckoner") && said.contains("admin"), "{said}");
+    let said = run(&bot.token, &["--who", "request_credential", "calc"], 0).out;
+    assert!(said.contains("reckoner") && !said.contains("admin"), "{said}");
+    let said = run(&bot.token, &["--what", "me"], 0).out;
+    assert!(said.contains("calc") && said.contains("request_credential"), "{said}");
+    assert!(!said.contains("invoke"), "{said}");
+}

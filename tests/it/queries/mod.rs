@@ -1,0 +1,7 @@
+//! Questions about decisions, as AuthZEN 1.0 puts them.
+
+mod bundle;
+mod certification;
+mod coaz;
+mod evaluation;
+mod search;

@@ -1,0 +1,164 @@
+//! Searching: the whole list and nothing twice, whatever changes meanwhile, and never too much work.
+
+use std::collections::BTreeSet;
+
+use gatewright::store::{self, Statement};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::stores::{batch, group};
+use crate::harness::{Caller, Gate, Setup, samples};
+
+const TOOLS: &str = "/access/v1/search/resource";
+/// Several times what one page may decide on: what holds for a page of these holds for any number.
+const MANY: usize = 2_500;
+/// Decisions that one page may take, and those that set it up.
+const DECISIONS_MAX: u64 = 1_000 + 30;
+
+fn tools_of(agent: &str, page: Value) -> Value {
+    json!({
+        "subject": { "type": "agent", "id": agent },
+        "action": { "name": "request_credential" },
+        "resource": { "type": "tool" },
+        "page": page,
+    })
+}
+
+fn names(page: &Value) -> Vec<String> {
+    let results = page["results"].as_array().unwrap();
+    results.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn add(admin: &Caller, name: &str) -> String {
+    let tool = admin.post("/api/v1/tools", &samples::calculate(name)).await.expect(201);
+    tool["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn pages_stay_whole_while_tools_come_and_go() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    let mut ids = Vec::new();
+    for name in ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"] {
+        ids.push(add(&admin, name).await);
+    }
+    let (_, bot) = gate.agent("reckoner", "agent").await;
+    let first = bot.post(TOOLS, &tools_of("reckoner", json!({ "limit": 2 }))).await.expect(200);
+    assert_eq!(names(&first), ["alpha", "bravo"]);
+    assert_eq!(first["page"]["count"], 2);
+    let deactivate = async |id: &str| {
+        admin.act(&format!("/api/v1/tools/{id}/deactivate")).await.expect(200);
+    };
+    // One that was shown goes, one goes that was not, and two come.
+    deactivate(&ids[1]).await;
+    deactivate(&ids[3]).await;
+    add(&admin, "aardvark").await;
+    add(&admin, "golf").await;
+    let (mut seen, mut token) = (names(&first), first["page"]["next_token"].clone());
+    while token != "" {
+        let body = tools_of("reckoner", json!({ "token": token }));
+        let page = bot.post(TOOLS, &body).await.expect(200);
+        seen.extend(names(&page));
+        token = page["page"]["next_token"].clone();
+    }
+    assert_eq!(seen, ["alpha", "bravo", "charlie", "echo", "foxtrot", "golf"]);
+
+    let token = &first["page"]["next_token"];
+    let foreign = [
+        tools_of("reckoner", json!({ "token": token, "limit": 3 })),
+        tools_of("reckoner", json!({ "token": "AAAA" })),
+        tools_of("admin", json!({ "token": token })),
+    ];
+    for body in foreign {
+        bot.post(TOOLS, &body).await.problem(400, "malformed");
+    }
+    let mut another = tools_of("reckoner", json!({ "token": token }));
+    another["action"]["name"] = json!("invoke");
+    bot.post(TOOLS, &another).await.problem(400, "malformed");
+    let stolen = tools_of("reckoner", json!({ "token": token }));
+    admin.post(TOOLS, &stolen).await.problem(400, "malformed");
+}
+
+#[tokio::test]
+async fn everybody_finds_those_alone_whom_they_may_ask_about() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    add(&admin, "calc").await;
+    let alice = gate.user("alice", "user").await;
+    gate.agent_of(&admin, "foreign", "agent").await;
+    let (_, edge) = gate.agent("edge", "mcp_server").await;
+    let found = async |by: &Caller, kind: &str| -> BTreeSet<String> {
+        let body = json!({
+            "subject": { "type": kind }, "action": { "name": "view_tool" },
+            "resource": { "type": "tool", "id": "calc" },
+        });
+        let page = by.post("/access/v1/search/subject", &body).await.expect(200);
+        names(&page).into_iter().collect()
+    };
+    let set = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(found(&admin, "user").await, set(&["admin", "alice"]));
+    assert_eq!(found(&admin, "agent").await, set(&["foreign", "edge"]));
+    assert_eq!(found(&admin, "mcp_server").await, set(&["edge"]));
+    assert_eq!(found(&alice, "user").await, set(&["alice"]));
+    assert_eq!(found(&alice, "agent").await, set(&[]));
+    // The machine's owner owns the tool.
+    assert_eq!(found(&edge, "user").await, set(&["admin", "alice"]));
+    let body = tools_of("foreign", json!({}));
+    alice.post(TOOLS, &body).await.problem(403, "denied");
+    let body = json!({
+        "subject": { "type": "user", "id": "alice" },
+        "resource": { "type": "tool", "id": "calc" },
+    });
+    let page = alice.post("/access/v1/search/action", &body).await.expect(200);
+    let verbs: Vec<&Value> =
+        page["results"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert!(verbs.contains(&&json!("view_tool")) && !verbs.contains(&&json!("delete_tool")));
+}
+
+/// More tools than one page may decide on, put into the store beside the server.
+async fn many(gate: &mut Gate) {
+    let url = format!("sqlite:{}", gate.folder.path().join("gatewright.db").display());
+    let db = store::open(&url.parse().unwrap()).unwrap();
+    let rows = db.query("SELECT body FROM tools", vec![]).await.unwrap();
+    let model: Value = serde_json::from_str(rows[0].text(0).unwrap()).unwrap();
+    let insert = |number: usize| {
+        let (id, name) = (Uuid::from_u128(number as u128 + 1), format!("calc_{number:05}"));
+        let mut body = model.clone();
+        body["id"] = json!(id);
+        body["definition"]["name"] = json!(name);
+        Statement::new("INSERT INTO tools (id, name_key, body, revision) VALUES ($1, $2, $3, 1)")
+            .bind(id)
+            .bind(name)
+            .bind(body.to_string())
+            .expect_rows(1)
+    };
+    let held = db.commit(group(vec![batch((0..MANY).map(insert).collect())])).await.unwrap();
+    assert!(held.iter().all(Result::is_ok), "{held:?}");
+    gate.restart();
+}
+
+#[tokio::test]
+async fn one_page_of_thousands_of_tools_takes_so_many_decisions_and_no_more() {
+    let mut gate = Setup::new().start();
+    add(&gate.admin().await, "model").await;
+    let (agent, _) = gate.agent("reckoner", "agent").await;
+    let (stranger, _) = gate.agent("stranger", "llm").await;
+    many(&mut gate).await;
+    let (bot, stranger) = (gate.machine(&agent).await, gate.machine(&stranger).await);
+
+    let page = bot.post(TOOLS, &tools_of("reckoner", json!({ "limit": 20 }))).await.expect(200);
+    assert_eq!(names(&page).len(), 20);
+    assert!(page["context"]["decisions"].as_u64().unwrap() < 60, "{}", page["context"]);
+
+    // Nothing is found, and the page ends all the same.
+    let mut token = json!("");
+    for _ in 0..2 {
+        let body = tools_of("stranger", json!({ "token": token }));
+        let page = stranger.post(TOOLS, &body).await.expect(200);
+        assert_eq!(page["results"], json!([]));
+        let decisions = page["context"]["decisions"].as_u64().unwrap();
+        assert!((1..=DECISIONS_MAX).contains(&decisions), "{decisions}");
+        assert_ne!(page["page"]["next_token"], "");
+        token = page["page"]["next_token"].clone();
+    }
+}
