@@ -42,7 +42,8 @@ pub async fn run(settings: Settings, clock: Clock) -> anyhow::Result<ExitCode> {
 pub async fn read(settings: &Settings) -> anyhow::Result<Result<Bundle, Vec<Fault>>> {
     let policy = &settings.policy;
     let sources = match Sources::read(&policy.schema_dir, &policy.dir) {
-        Ok(it) if it.may_name_calls() => it,
+        // A store that is not there yet knows no tools, and is not made for nothing.
+        Ok(it) if it.may_name_calls() && settings.database.url.may_be_there() => it,
         Ok(it) => return Ok(Bundle::from_sources(it)),
         Err(faults) => return Ok(Err(faults)),
     };

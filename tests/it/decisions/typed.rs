@@ -66,9 +66,9 @@ fn said(gate: &Gate, what: &str) -> usize {
 
 /// Makes `text` the policies of our own, which are good.
 async fn decide_by(gate: &Gate, text: &str) {
-    let before = said(gate, "new policies decide");
+    let before = said(gate, "these policies decide from now on");
     policies::put(gate.folder.path(), OWN, text);
-    taken_up(gate, "new policies decide", before).await;
+    taken_up(gate, "these policies decide from now on", before).await;
 }
 
 async fn patch(caller: &Caller, tool: &Value, change: &Value) -> Answer {
