@@ -138,7 +138,7 @@ fn the_rows_hold_and_notice_every_policy() {
     let faults: Vec<String> = table.faults(&bundle).iter().map(ToString::to_string).collect();
     assert_eq!(faults, Vec::<String>::new(), "{}", files[0].text);
     assert_eq!(files[0].text.matches("[[test]]").count(), 4, "{}", files[0].text);
-    let unnoticed = table.unnoticed(&bundle);
+    let unnoticed = table.unnoticed(&bundle).unwrap();
     let ours = ["only", "calc.scopes", "calc.ttl"].map(|it| format!("suggest.robot.{it}"));
     assert!(ours.iter().all(|it| !unnoticed.contains(it)), "{unnoticed:?}");
 }
