@@ -114,7 +114,8 @@ mod tests {
         let path = "policies/40-use.cedar";
         let id = "use.translators".to_owned();
         let replaced = changed(&Edit::Replace { id: id.clone(), text: TEXT.into() });
-        assert!(replaced[path].contains(TEXT) && !replaced[path].contains(&id));
+        let named = format!("@id(\"{id}\")");
+        assert!(replaced[path].contains(TEXT) && !replaced[path].contains(&named));
         let removed = changed(&Edit::Remove { id });
         assert_eq!(removed[path], replaced[path].replace(TEXT, ""));
         for (name, text) in &before {

@@ -99,7 +99,7 @@ fn circumstances_are_offered_as_comments_that_hold_when_they_are_taken_up() {
 fn only_forbids_are_known_to_widen_nothing() {
     let active = Bundle::starter().unwrap();
     let narrower = "@id(\"own.no\") @title(\"Nothing at all\")
-                    forbid (principal, action == Gatewright::Action::\"invoke\", resource);";
+                    forbid (principal, action in Gatewright::Action::\"call\", resource);";
     let wider = narrower.replace("forbid", "permit");
     assert!(Widening::of(&active, &starter_and(narrower)).nothing);
     let found = Widening::of(&active, &starter_and(&wider));
