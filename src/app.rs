@@ -102,6 +102,7 @@ impl App {
 
     /// The same, with a say in what becomes of requests that carry no proof. Where the bundle that
     /// is offered is broken, that of the store is taken.
+    #[expect(clippy::too_many_lines, reason = "the parts of one process, one after the other")]
     pub(crate) async fn start_for(
         settings: &Settings,
         offer: &Offer,

@@ -12,6 +12,7 @@ use gatewright::audit::entry::Origin;
 use gatewright::authn::api_keys::ApiKeys;
 use gatewright::authn::proofs::KeyProof;
 use gatewright::authn::{Authn, Caller, IssueToken, Request, Service, SignIn, TokenRules};
+use gatewright::authz::past::Past;
 use gatewright::authz::quota::Quota;
 use gatewright::authz::{Authz, Surroundings, Warrant, World};
 use gatewright::clock::Clock;
@@ -121,7 +122,8 @@ impl Place {
             outbound: Arc::new(Outbound::new(&settings.outbound, clock.clone()).unwrap()),
             clock: clock.clone(),
         };
-        let bundles = Bundles::new(db.clone(), ledger.clone(), directory.clone(), clock.clone());
+        let known = (directory.clone(), registry.clone());
+        let bundles = Bundles::new(db.clone(), ledger.clone(), known, clock.clone());
         let grants = Grants::load(db.clone(), ledger.clone(), clock.clone()).await.unwrap();
         let world = World {
             directory: directory.clone(),
@@ -149,6 +151,8 @@ impl Place {
             &key,
         );
         let quota = Quota::load(&*db, clock.micros()).await.unwrap();
+        let past = Arc::new(Past::start(db.clone(), ledger.clone(), &key, clock.clone()));
+        let counters = (quota, past);
         let surroundings = Surroundings {
             home: jiff::tz::TimeZone::UTC,
             zones: Default::default(),
@@ -156,7 +160,7 @@ impl Place {
         };
         Place {
             authn: authn.await.unwrap(),
-            authz: Authz::new(bundle.clone(), surroundings, quota, ledger, clock.clone(), world),
+            authz: Authz::new(bundle.clone(), surroundings, counters, ledger, clock.clone(), world),
             registry,
             db,
             clock,

@@ -373,16 +373,16 @@ struct Moment<'a> {
 }
 
 fn of_leaf(leaf: &Leaf, at: &Moment<'_>) -> Left {
-    let known = |it| eval_expression(at.request, at.entities, it);
+    let known = |it| eval_expression(at.request, at.entities, it).ok();
     let beyond = || Left::Beyond("an argument is compared with what has no name".to_owned());
     Left::Open(match leaf {
         Leaf::Has(it) => Condition::Has(it.clone()),
         Leaf::Is(it) => Condition::Is(it.clone()),
         Leaf::Compares(operand, how, with) => match (operand, known(with)) {
-            (Operand::Number(at), Ok(EvalResult::Long(it))) => {
+            (Operand::Number(at), Some(EvalResult::Long(it))) => {
                 Condition::Number(at.clone(), *how, it)
             }
-            (Operand::Text(at), Ok(EvalResult::String(it)))
+            (Operand::Text(at), Some(EvalResult::String(it)))
                 if matches!(how, Comparison::Equal | Comparison::NotEqual) =>
             {
                 Condition::Text(at.clone(), *how, it)
@@ -390,7 +390,7 @@ fn of_leaf(leaf: &Leaf, at: &Moment<'_>) -> Left {
             _ => return beyond(),
         },
         Leaf::OneOf(Operand::Text(at), of) => {
-            let Ok(EvalResult::Set(set)) = known(of) else { return beyond() };
+            let Some(EvalResult::Set(set)) = known(of) else { return beyond() };
             let texts = set.iter().map(|it| match it {
                 EvalResult::String(it) => Some(it.clone()),
                 _ => None,

@@ -62,5 +62,5 @@ pub async fn with_tools_of(
 ) -> anyhow::Result<Result<Bundle, Vec<Fault>>> {
     let catalogue = Arc::new(Catalogue::load(db).await?);
     let survey = Survey { catalogue, directory: None, zones: None };
-    Ok(Bundle::surveyed(sources, Arc::new(survey)))
+    Ok(Bundle::surveyed(sources, &survey))
 }

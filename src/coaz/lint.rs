@@ -216,6 +216,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests write values in place")]
     fn of(mapping: Value) -> Vec<(String, String)> {
         faults(&json!({
             "type": "object",

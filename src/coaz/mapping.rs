@@ -90,6 +90,7 @@ fn resolved(template: &Value, inputs: Inputs<'_>, depth: usize) -> Result<Option
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests write values in place")]
     fn of(mapping: Value, arguments: Value) -> Result<Option<Vec<Value>>, String> {
         let schema = json!({ "type": "object", MAPPING: mapping });
         let params = json!({ "name": "copy", "arguments": arguments });

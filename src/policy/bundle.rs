@@ -92,14 +92,14 @@ impl Bundle {
     ///
     /// # Errors
     /// As [`Bundle::from_sources`]; a tool that nobody has registered.
-    pub fn surveyed(sources: Sources, landscape: Arc<dyn Landscape>) -> Result<Bundle, Vec<Fault>> {
+    pub fn surveyed(sources: Sources, landscape: &dyn Landscape) -> Result<Bundle, Vec<Fault>> {
         Bundle::examine(sources, Some(landscape)).map_err(|it| it.faults)
     }
 
     /// The same, for who wants to know which step it was that found faults.
     pub(super) fn examine(
         sources: Sources,
-        landscape: Option<Arc<dyn Landscape>>,
+        landscape: Option<&dyn Landscape>,
     ) -> Result<Bundle, Failed> {
         Bundle::checked_apart(sources, landscape, Bundle::tested)
     }
@@ -115,7 +115,7 @@ impl Bundle {
     /// On a thread of its own, whose stack is large enough for whatever is within bounds.
     fn checked_apart(
         sources: Sources,
-        landscape: Option<Arc<dyn Landscape>>,
+        landscape: Option<&dyn Landscape>,
         then: fn(Bundle) -> Result<Bundle, Failed>,
     ) -> Result<Bundle, Failed> {
         if sources.policies.is_empty() {
@@ -125,7 +125,7 @@ impl Bundle {
         }
         let sources = starter::with_root_tier(sources).map_err(|it| vec![it])?;
         bounded(&sources)?;
-        apart(|| Bundle::checked(sources, landscape.as_deref()).and_then(then))
+        apart(|| Bundle::checked(sources, landscape).and_then(then))
     }
 
     fn tested(bundle: Bundle) -> Result<Bundle, Failed> {

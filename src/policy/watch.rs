@@ -34,7 +34,7 @@ pub fn watch(
         let read = Sources::read(&schemas, &policies);
         if read != seen {
             seen.clone_from(&read);
-            tell(read.and_then(|it| Bundle::surveyed(it, landscape())).map(Arc::new));
+            tell(read.and_then(|it| Bundle::surveyed(it, &*landscape())).map(Arc::new));
         }
     })
 }

@@ -103,7 +103,7 @@ impl Drop for Held {
 async fn run(db: Arc<dyn Database>, clock: Clock, mut jobs: mpsc::Receiver<Job>) {
     let mut waiting = Vec::with_capacity(GROUP_MAX);
     while jobs.recv_many(&mut waiting, GROUP_MAX).await > 0 {
-        let unheard = write(&*db, &clock, waiting.drain(..).collect()).await;
+        let unheard = write(&*db, &clock, std::mem::take(&mut waiting)).await;
         if unheard.is_empty() {
             continue;
         }

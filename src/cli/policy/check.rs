@@ -35,7 +35,7 @@ enum Format {
 pub async fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let landscape = args.registry.landscape().await?;
     let checked = match landscape {
-        Some(it) => args.folders.sources().and_then(|sources| Bundle::surveyed(sources, it)),
+        Some(it) => args.folders.sources().and_then(|sources| Bundle::surveyed(sources, &*it)),
         None => args.folders.bundle(),
     };
     let findings = match &checked {

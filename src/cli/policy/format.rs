@@ -57,7 +57,7 @@ pub fn format(args: &FormatArgs) -> Result<ExitCode, Failure> {
         replace(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
         say(&format!("formatted {}", path.display()));
     }
-    Ok(said(format!("{} of {} files changed", changed.len(), paths.len())))
+    Ok(said(&format!("{} of {} files changed", changed.len(), paths.len())))
 }
 
 /// Writes the whole text in place of the old one, or leaves that as it is.

@@ -122,8 +122,8 @@ pub async fn run(command: PolicyCommand, clock: &Clock) -> anyhow::Result<ExitCo
 }
 
 /// A success, and the one line that there is to say of it.
-fn said(line: String) -> ExitCode {
-    say(&line);
+fn said(line: &str) -> ExitCode {
+    say(line);
     ExitCode::SUCCESS
 }
 

@@ -47,5 +47,5 @@ pub async fn schema(args: &SchemaArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     std::fs::write(path, &text).with_context(|| format!("cannot write `{}`", path.display()))?;
-    Ok(said(format!("{} tool(s) typed in {}", types.len(), path.display())))
+    Ok(said(&format!("{} tool(s) typed in {}", types.len(), path.display())))
 }

@@ -274,7 +274,7 @@ fn what_a_credential_admits_cedar_allows() {
         let token = mint(&draft, RING.active()).unwrap().token;
         for _ in 0..USES {
             let now = from + SignedDuration::from_millis(rng.random_range(0..LIFE_SECONDS * 1000));
-            use_once(&mut tally, &token, (&bundle, &issue), now, arguments(&mut rng));
+            use_once(&mut tally, &token, (&bundle, &issue), now, &arguments(&mut rng));
         }
     }
     // It must say something: admit what it can, and refuse alone only odd numbers.
@@ -288,11 +288,11 @@ fn use_once(
     token: &secrecy::SecretString,
     (bundle, issued): (&Bundle, &Case),
     now: Timestamp,
-    arguments: Value,
+    arguments: &Value,
 ) {
     use secrecy::ExposeSecret as _;
 
-    let request = Request::new("read").arguments(&arguments).unwrap();
+    let request = Request::new("read").arguments(arguments).unwrap();
     let answer = verifier().verify(token.expose_secret(), &request, Revocations::Unchecked, now);
     let at_use = issued.with(Facts {
         clock: Arc::new(ClockFacts::at(now, &home(), bundle.zones()).unwrap()),

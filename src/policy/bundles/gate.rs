@@ -41,7 +41,7 @@ impl Bundles {
         };
         outside(async {
             let landscape = self.landscape();
-            let build = move || Bundle::examine(sources, Some(landscape)).map(Arc::new);
+            let build = move || Bundle::examine(sources, Some(&*landscape)).map(Arc::new);
             let bundle = match apart(build).await? {
                 Ok(it) => it,
                 Err(Failed { step, faults }) => {

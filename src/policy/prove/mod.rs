@@ -16,7 +16,8 @@ mod session;
 #[cfg(feature = "prove")]
 mod solver;
 
-#[cfg(all(test, feature = "prove"))]
+#[cfg(test)]
+#[cfg(feature = "prove")]
 mod tests;
 
 use std::sync::Arc;

@@ -73,8 +73,8 @@ fn compares(it: &Expr, changes: &mut Vec<(Reading, Expression)>) -> Option<()> {
             left,
             right,
         } => match (reads_clock(left), reads_clock(right)) {
-            (true, false) => changes_at(hand(left)?, right, changes),
-            (false, true) => changes_at(hand(right)?, left, changes),
+            (true, false) => changes_at(&hand(left)?, right, changes),
+            (false, true) => changes_at(&hand(right)?, left, changes),
             _ => None,
         },
         _ => None,
@@ -87,15 +87,15 @@ enum Hand {
     Read(Reading),
 }
 
-fn changes_at(hand: Hand, other: &Expr, changes: &mut Vec<(Reading, Expression)>) -> Option<()> {
+fn changes_at(hand: &Hand, other: &Expr, changes: &mut Vec<(Reading, Expression)>) -> Option<()> {
     let Hand::Read(reading) = hand else { return Some(()) };
-    let milliseconds = match reading {
+    let milliseconds = match *reading {
         Reading::Now => {
             format!("({other}).durationSince(datetime(\"1970-01-01\")).toMilliseconds()")
         }
         Reading::TimeOfDay => format!("({other}).toMilliseconds()"),
     };
-    changes.push((reading, milliseconds.parse().ok()?));
+    changes.push((*reading, milliseconds.parse().ok()?));
     Some(())
 }
 

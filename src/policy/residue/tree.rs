@@ -105,11 +105,12 @@ impl Tree {
         match reads(it) {
             Reads::Nothing => return frozen(it),
             Reads::Beyond(what) => return Tree::Beyond(what),
-            Reads::Clock => match Timed::of(it) {
-                Some(timed) => return Tree::Timed(Box::new(timed)),
+            Reads::Clock => {
+                if let Some(timed) = Timed::of(it) {
+                    return Tree::Timed(Box::new(timed));
+                }
                 // Parts of it may be known.
-                None => {}
-            },
+            }
             Reads::Arguments => {}
         }
         match it {
@@ -213,13 +214,10 @@ impl Found {
         let below = |root: &&str| {
             path.strip_prefix(*root).is_some_and(|it| it.is_empty() || it.starts_with('.'))
         };
-        let known_of_call = ARGUMENTS.iter().chain(&KNOWN_OF_CALL).any(|it| below(it));
+        let known_of_call = ARGUMENTS.iter().chain(&KNOWN_OF_CALL).any(below);
         self.clock |= below(&"clock");
-        self.arguments |= ARGUMENTS.iter().any(|it| below(it));
-        if path.is_empty()
-            || (below(&"call") && !known_of_call)
-            || NEVER_KNOWN.iter().any(|it| below(it))
-        {
+        self.arguments |= ARGUMENTS.iter().any(below);
+        if path.is_empty() || (below(&"call") && !known_of_call) || NEVER_KNOWN.iter().any(below) {
             self.beyond = Some(format!("`context.{path}`"));
         }
     }
@@ -248,7 +246,7 @@ fn leaf(it: &Expr) -> Option<Leaf> {
         }
         Expr::Like { expr, pattern } => {
             let Some(operand @ Operand::Text(_)) = value(expr) else { return None };
-            like(operand, &pattern.iter().cloned().collect::<Vec<_>>())
+            like(operand, &pattern.to_vec())
         }
         _ => None,
     }

@@ -57,7 +57,7 @@ impl Evidence<'_> {
             }
             let name =
                 format!("{} still does: {} {}", self.agent.name, used.action, used.tool.name);
-            test.push(row(&case, name, "allow"));
+            test.push(row(&case, &name, "allow"));
             test.extend(self.refusals(used, &case));
         }
         if let Some((used, case)) = self.uses.first() {
@@ -109,7 +109,8 @@ impl Evidence<'_> {
         if outcome.allow || !outcome.errors.is_empty() || !outcome.reasons.contains(&id) {
             return None;
         }
-        let mut row = row(case, format!("{} no more: {action}, {policy}", self.agent.name), "deny");
+        let mut row =
+            row(case, &format!("{} no more: {action}, {policy}", self.agent.name), "deny");
         row.insert("by".to_owned(), json!(outcome.reasons));
         if !change.is_empty() {
             let change: Map<String, Value> =
@@ -169,14 +170,14 @@ fn reference(uid: &EntityUid) -> String {
 }
 
 /// A row on the facts of a decision.
-fn row(case: &Case, name: String, expect: &str) -> Map<String, Value> {
+fn row(case: &Case, name: &str, expect: &str) -> Map<String, Value> {
     let Facts { clock, net, session, .. } = &case.facts;
     let (net, seconds) = (json!(net), |ms: u64| ms / 1_000);
     let mut row = json!({
         "name": name, "principal": reference(&case.principal),
         "action": case.action.id().unescaped(), "resource": reference(&case.resource),
-        "expect": expect, "at": at(clock), "ip": net["ip"], "zones": net["zones"],
-        "country": net["country"], "aal": session.aal, "risk": case.facts.risk,
+        "expect": expect, "at": at(clock), "ip": net.get("ip"), "zones": net.get("zones"),
+        "country": net.get("country"), "aal": session.aal, "risk": case.facts.risk,
         "session_age_seconds": seconds(session.age.as_millis()),
         "mfa_age_seconds": session.mfa_age.map(|it| seconds(it.as_millis())),
         "reauth_age_seconds": session.reauth_age.map(|it| seconds(it.as_millis())),

@@ -11,8 +11,6 @@ mod tables;
 mod typed;
 mod watch;
 
-use std::sync::Arc;
-
 use self::registry::Registered;
 use super::load::{SourceFile, Sources};
 use super::{Bundle, Fault};
@@ -33,7 +31,7 @@ fn with(text: &str) -> Result<Bundle, Vec<Fault>> {
 fn surveyed(text: &str) -> Result<Bundle, Vec<Fault>> {
     let mut sources = sources();
     sources.policies.push(SourceFile::new("policies", "90-ours.cedar", text));
-    Bundle::surveyed(sources, Arc::new(Registered))
+    Bundle::surveyed(sources, &Registered)
 }
 
 /// The faults as a person reads them, one a line.

@@ -137,8 +137,8 @@ fn an_author_may_keep_the_types() {
     own.policies.pop();
     let guarded = about_pay(&format!("context.input has amount && {LIMIT}"));
     own.policies.push(SourceFile::new("policies", "90-ours.cedar", guarded));
-    let landscape = std::sync::Arc::new(super::registry::Registered);
-    let bundle = Bundle::surveyed(own, landscape).unwrap();
+    let landscape = super::registry::Registered;
+    let bundle = Bundle::surveyed(own, &landscape).unwrap();
     let stale: Vec<_> = bundle.warnings().iter().filter(|it| it.rule == "stale-types").collect();
     assert_eq!(stale.len(), 1, "{:?}", bundle.warnings());
 }

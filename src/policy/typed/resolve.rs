@@ -85,6 +85,9 @@ pub(in crate::policy) fn resolve(
     Ok(landscape.map_or_else(Vec::new, |it| stale(named, &calls, it)))
 }
 
+/// The schema files without types of tools, and those types by the name of the tool.
+pub type Gathered = (Vec<SourceFile>, Vec<(String, Generated)>);
+
 /// A schema without the calls of tools, and the types of these: of a registry where there is one,
 /// else of what the sources declare.
 ///
@@ -94,7 +97,7 @@ pub fn gather(
     sources: &Sources,
     tools: &[String],
     landscape: Option<&dyn Landscape>,
-) -> Result<(Vec<SourceFile>, Vec<(String, Generated)>), Vec<Fault>> {
+) -> Result<Gathered, Vec<Fault>> {
     let schema = |problem| vec![Fault::whole("schemas", problem).ruled("schema")];
     let (mut core, mut calls, mut faults) = (Vec::new(), TypedCalls::new(), Vec::new());
     for file in &sources.schema {

@@ -174,6 +174,7 @@ impl World {
         })
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table: one request a route")]
     fn content(&self, method: &str, template: &str) -> Option<(&'static str, String)> {
         if let Some(form) = self.form(method, template) {
             return Some(("application/x-www-form-urlencoded", form));

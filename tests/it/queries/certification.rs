@@ -34,11 +34,13 @@ fn record_that_is(id: &str, status: &str) -> Value {
     json!({ "type": "record", "id": id, "properties": { "status": status } })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "tests write values in place")]
 fn asked(subject: Value, action: Value, resource: Value) -> Value {
     json!({ "subject": subject, "action": action, "resource": resource })
 }
 
 /// With members besides, or in the place of others.
+#[expect(clippy::needless_pass_by_value, reason = "tests write values in place")]
 fn with(mut body: Value, more: Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
         body[name.as_str()] = value.clone();

@@ -6,6 +6,7 @@ use crate::harness::{Caller, Gate, samples};
 
 const EVALUATION: &str = "/access/v1/evaluation";
 
+#[expect(clippy::needless_pass_by_value, reason = "tests write values in place")]
 fn asked(subject: (&str, &str), action: Value, tool: &str) -> Value {
     json!({
         "subject": { "type": subject.0, "id": subject.1 },

@@ -15,6 +15,7 @@ const MANY: usize = 2_500;
 /// Decisions that one page may take, and those that set it up.
 const DECISIONS_MAX: u64 = 1_000 + 30;
 
+#[expect(clippy::needless_pass_by_value, reason = "tests write values in place")]
 fn tools_of(agent: &str, page: Value) -> Value {
     json!({
         "subject": { "type": "agent", "id": agent },

@@ -54,7 +54,7 @@ async fn a_draft_is_asked_what_was_asked_and_known_by_what_it_opens() {
 
     let risky = draft(&it.admin, "policies/90-own.cedar", RISKY).await;
     let report = it.admin.act(&replay(&risky, "?since=30d")).await.expect(200);
-    assert_eq!(ids(&report, "opened"), [it.refused.clone()]);
+    assert_eq!(ids(&report, "opened"), std::slice::from_ref(&it.refused));
     assert_eq!(flips(&it.admin, &risky).await, 1);
     let log = it.admin.get("/api/v1/audit-events?action=policy.replay").await.expect(200);
     assert_eq!(log["items"][0]["entry"]["details"]["opened"], 1, "{log:#}");

@@ -206,7 +206,7 @@ impl Scene {
             ("consequential".to_owned(), RestrictedExpression::new_bool(self.consequential)),
             ("allowed_scopes".to_owned(), scopes(&["read", "write"])),
             ("required_scopes".to_owned(), scopes(required)),
-            ("max_ttl".to_owned(), RestrictedExpression::new_duration("2h".to_owned())),
+            ("max_ttl".to_owned(), RestrictedExpression::new_duration("2h")),
         ]);
         let sets = self.business_hours.then(|| uid(Kind::ToolSet, "business-hours"));
         Entity::new(uid(Kind::Tool, "tool"), attributes, sets.into_iter().collect()).unwrap()
