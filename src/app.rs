@@ -361,13 +361,14 @@ async fn world(
         clock: clock.clone(),
     };
     let registry = Arc::new(Registry::load(&**db, ledger.clone(), clock.clone()).await?);
-    let known = (directory.clone(), registry.clone());
+    let grants = Arc::new(Grants::load(db.clone(), ledger.clone(), clock.clone()).await?);
+    let known = (directory.clone(), registry.clone(), grants.clone());
     let bundles = Bundles::new(db.clone(), ledger.clone(), known, clock.clone());
     Ok(World {
         decisions: Arc::new(Decisions::new(db.clone())),
         approvals: Arc::new(Approvals::new(settings, parts)),
         bundles: Arc::new(bundles),
-        grants: Arc::new(Grants::load(db.clone(), ledger.clone(), clock.clone()).await?),
+        grants,
         directory,
         registry,
         credentials: Arc::new(credentials),

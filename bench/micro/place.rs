@@ -122,9 +122,10 @@ impl Place {
             outbound: Arc::new(Outbound::new(&settings.outbound, clock.clone()).unwrap()),
             clock: clock.clone(),
         };
-        let known = (directory.clone(), registry.clone());
-        let bundles = Bundles::new(db.clone(), ledger.clone(), known, clock.clone());
         let grants = Grants::load(db.clone(), ledger.clone(), clock.clone()).await.unwrap();
+        let grants = Arc::new(grants);
+        let known = (directory.clone(), registry.clone(), grants.clone());
+        let bundles = Bundles::new(db.clone(), ledger.clone(), known, clock.clone());
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -139,7 +140,7 @@ impl Place {
             approvals: Arc::new(Approvals::new(&settings, parts)),
             bundles: Arc::new(bundles),
             decisions: Arc::new(Decisions::new(db.clone())),
-            grants: Arc::new(grants),
+            grants,
         };
         let key = SigningKey::from_bytes(&[2; 32]);
         let authn = Authn::load(

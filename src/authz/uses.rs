@@ -9,6 +9,7 @@ use super::Authz;
 use super::action::{Action, Resource};
 use super::case::Case;
 use super::facts::{Call, Facts, Particulars, Usage};
+use super::past::{Asked, Who};
 use super::permit::Permit;
 use super::quota::NOTHING_USED;
 use super::residual::{Life, Residual, call_action, residual};
@@ -28,10 +29,27 @@ impl Authz {
 
     /// Whether the policies of now still allow what a credential was issued for, and forbid no such
     /// call. `issue` is the decision it was issued on. None is yes; otherwise why not.
-    pub fn refuses_use(&self, issue: Case, tool: &Arc<Tool>, call: Call) -> Result<Option<String>> {
+    /// `who` is whose past counts.
+    pub async fn refuses_use(
+        &self,
+        issue: Case,
+        tool: &Arc<Tool>,
+        call: Call,
+        who: &Who,
+    ) -> Result<Option<String>> {
         let bundle = self.bundle();
         let issue = self.as_of_now(issue, tool, &bundle)?;
-        Ok(refusal(&issue, &calling(&issue, call), &bundle))
+        let call = calling(&issue, call);
+        let mut told = Vec::new();
+        for (action, case) in [("request_credential", &issue), ("invoke", &call)] {
+            let asked = Asked::new(who.clone(), action, tool, &case.facts.particulars);
+            let history = Some(self.past.foresee(&bundle, &asked).await?);
+            told.push(case.with(Facts { history, ..case.facts.clone() }));
+        }
+        Ok(match told.as_slice() {
+            [issue, call] => refusal(issue, call, &bundle),
+            _ => Some("nothing was asked".to_owned()),
+        })
     }
 
     /// The same question, asked now: the people and the tool as they are, the clock as it is, and

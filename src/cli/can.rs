@@ -176,6 +176,11 @@ fn thing(word: &str) -> Value {
 /// `TYPE:ID`, or an id of the usual type.
 fn typed(word: &str, usual: &str) -> Value {
     match word.split_once(':') {
+        // As tables, links and grants write it, too: `Agent:lingua`, `McpServer:files`.
+        Some(("McpServer", id)) => json!({ "type": "mcp_server", "id": id }),
+        Some((kind @ ("User" | "Agent" | "Tool"), id)) => {
+            json!({ "type": kind.to_lowercase(), "id": id })
+        }
         Some((kind, id)) if !kind.is_empty() => json!({ "type": kind, "id": id }),
         _ => json!({ "type": usual, "id": word }),
     }

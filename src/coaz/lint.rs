@@ -9,6 +9,8 @@ use super::parse::parse;
 const FAULTS_MAX: usize = 20;
 const DEPTH_MAX: usize = 16;
 const EVALUATIONS_MAX: usize = 20;
+/// Each may stand for all arguments of a call.
+const EXPRESSIONS_MAX: usize = 64;
 /// Members of the parameters of `tools/call`.
 const PARAMS: [&str; 3] = ["name", "arguments", "_meta"];
 
@@ -19,6 +21,16 @@ pub fn faults(input_schema: &Value) -> Vec<(String, String)> {
     lint.mapping(mapping);
     lint.faults.truncate(FAULTS_MAX);
     lint.faults
+}
+
+/// How many texts begin like an expression.
+fn expressions_in(value: &Value) -> usize {
+    match value {
+        Value::String(it) => usize::from(it.starts_with('$')),
+        Value::Array(items) => items.iter().map(expressions_in).sum(),
+        Value::Object(members) => members.values().map(expressions_in).sum(),
+        _ => 0,
+    }
 }
 
 struct Lint<'a> {
@@ -33,6 +45,9 @@ impl Lint<'_> {
 
     fn mapping(&mut self, mapping: &Value) {
         let at = format!("/{MAPPING}");
+        if expressions_in(mapping) > EXPRESSIONS_MAX {
+            return self.fault(&at, format!("has more than {EXPRESSIONS_MAX} expressions"));
+        }
         let envelopes = mapping.as_object().filter(|it| it.len() == 1);
         let envelope = envelopes.and_then(|it| it.iter().next());
         match envelope {

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
-use warp::http::{HeaderValue, header};
+use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
+use super::list::tagged;
 use crate::audit::{Actor, Decision, Entry};
 use crate::authz::Permit;
 use crate::authz::explain::{Explanation, Sight};
@@ -38,7 +39,7 @@ pub struct DecisionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     on_behalf_of: Option<String>,
     /// The policies that decided.
-    policies: Vec<PolicyNamed>,
+    policies: Vec<PolicyThatDecided>,
     /// The digest of the bundle that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<String>,
@@ -67,7 +68,7 @@ pub struct Party {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub struct PolicyNamed {
+pub struct PolicyThatDecided {
     id: String,
     /// Missing where the policy is not in force any more.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +91,7 @@ pub struct ExplainAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Explanation>,
     /// The policies that were recorded.
-    policies: Vec<PolicyNamed>,
+    policies: Vec<PolicyThatDecided>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
@@ -122,7 +123,8 @@ pub async fn get(app: Arc<App>, permit: Permit<ShowDecision>) -> Result<Response
         errors: if sight.everything { entry.errors.clone() } else { Vec::new() },
         not_replayable: case.err().map(|it| it.to_string()),
     };
-    Ok(json(&view).into_response())
+    // What was decided never changes.
+    Ok(tagged(&view, 1, StatusCode::OK))
 }
 
 pub fn parse_explain(call: &Call) -> Result<ExplainDecision> {
@@ -219,14 +221,14 @@ fn target(told: &Told, sight: &Sight) -> Party {
     }
 }
 
-fn policies(app: &App, entry: &Entry) -> Vec<PolicyNamed> {
+fn policies(app: &App, entry: &Entry) -> Vec<PolicyThatDecided> {
     let bundle = app.authz.bundle();
     let links = entry.asked.iter().flat_map(|it| &it.links);
     let templates: Vec<_> = links.map(|it| (it.id.clone(), it.template.clone())).collect();
     let named = |id: &String| {
         let template = templates.iter().find(|(link, _)| link == id).map(|it| &it.1);
         let title = bundle.meta(template.unwrap_or(id)).map(|it| it.title.clone());
-        PolicyNamed { id: id.clone(), title }
+        PolicyThatDecided { id: id.clone(), title }
     };
     entry.reasons.iter().map(named).collect()
 }

@@ -34,6 +34,9 @@ use super::typed::{self, TypedCall, TypedCalls};
 use super::vocabulary::Vocabulary;
 use crate::authz::facts::Shape;
 
+/// Between the id of a template and that of its grant.
+const GRANT: char = '#';
+
 /// Policies that passed every check. A broken bundle is never one of these.
 #[derive(Debug)]
 pub struct Bundle {
@@ -316,8 +319,10 @@ impl Bundle {
     }
 
     /// What a policy or template says about itself, by its `@id`.
+    /// A grant goes by its template's id and its own.
     pub fn meta(&self, id: &str) -> Option<&Meta> {
-        self.meta.get(id)
+        let of_template = || self.meta.get(id.split_once(GRANT)?.0);
+        self.meta.get(id).or_else(of_template)
     }
 
     /// The file of a policy or template, and the byte at which it begins there.

@@ -190,6 +190,9 @@ async fn nobody_can_invent_a_label() {
                 .contains(&&*value),
             "status" => value.parse().is_ok_and(|it: u16| (100..600).contains(&it)),
             "outcome" | "cause" => value.bytes().all(|it| it.is_ascii_lowercase() || it == b'_'),
+            // The active bundle's: one at a time.
+            "digest" => value.len() == 64 && value.bytes().all(|it| it.is_ascii_hexdigit()),
+            "result" => ["same", "opened", "closed", "skipped"].contains(&&*value),
             "risk" => ["low", "medium", "high"].contains(&&*value),
             "le" => value == "+Inf" || value.parse::<f64>().is_ok(),
             _ => false,

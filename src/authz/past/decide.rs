@@ -14,7 +14,7 @@ use crate::authz::{Action, Authz, Behalf};
 use crate::policy::Bundle;
 
 /// How long those before it are waited for who may yet give something back.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Before the first look at what became of them; the next are further apart, for a crowd that looks
 /// all the time keeps the store from getting on.
 const PAUSE: Duration = Duration::from_millis(25);

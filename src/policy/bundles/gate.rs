@@ -21,6 +21,9 @@ const WHO_GOVERNS: &str = "root.policy.work";
 /// How long whoever finds all checks taken should wait, in seconds.
 const TRY_AGAIN_SECONDS: u64 = 5;
 
+/// Of the grants that a bundle could not apply.
+const GRANTS_SHOWN_MAX: usize = 20;
+
 /// How long the solver may take: whoever drafted waits for it.
 const PROOF_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -62,11 +65,28 @@ impl Bundles {
     /// How the bundle would lock everybody out or let somebody raise themselves.
     pub(super) async fn violations(&self, bundle: &Arc<Bundle>) -> Result<Vec<Violated>> {
         let (bundle, admins) = (bundle.clone(), self.governors(bundle));
+        let mut violated = self.unapplied(&bundle);
         let search = move || {
             let found = invariants::violations(&bundle, &admins);
-            found.iter().map(Violated::from).collect()
+            found.iter().map(Violated::from).collect::<Vec<_>>()
         };
-        apart(search).await
+        violated.extend(apart(search).await?);
+        Ok(violated)
+    }
+
+    /// Grants in force that the bundle has no template for: whoever has one could do nothing at all.
+    fn unapplied(&self, bundle: &Bundle) -> Vec<Violated> {
+        let grants = self.grants.snapshot();
+        let has = |template: &str| bundle.meta(template).is_some_and(|it| it.template);
+        let lost = grants.all().filter(|it| !has(&it.link.template));
+        lost.take(GRANTS_SHOWN_MAX)
+            .map(|it| Violated {
+                invariant: "Every grant in force has its template".to_owned(),
+                policies: vec![it.link.template.clone()],
+                shown: format!("the grant {} to {} would lose its template", it.id, it.principal()),
+                counterexample: Value::Null,
+            })
+            .collect()
     }
 
     /// Those who can work on policies today: whom no bundle may lock out.

@@ -35,6 +35,7 @@ use crate::audit::Ledger;
 use crate::authz::Survey;
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::grants::Grants;
 use crate::registry::Registry;
 use crate::store::{Database, Value};
 
@@ -62,6 +63,7 @@ pub struct Bundles {
     ledger: Ledger,
     directory: Arc<Directory>,
     registry: Arc<Registry>,
+    grants: Arc<Grants>,
     deciding: ArcSwapOption<Deciding>,
     /// Held by whoever makes another bundle the deciding one.
     turn: Mutex<()>,
@@ -84,7 +86,7 @@ impl Bundles {
     pub fn new(
         db: Arc<dyn Database>,
         ledger: Ledger,
-        (directory, registry): (Arc<Directory>, Arc<Registry>),
+        (directory, registry, grants): (Arc<Directory>, Arc<Registry>, Arc<Grants>),
         clock: Clock,
     ) -> Bundles {
         Bundles {
@@ -93,6 +95,7 @@ impl Bundles {
             ledger,
             directory,
             registry,
+            grants,
             deciding: ArcSwapOption::empty(),
             turn: Mutex::default(),
             checks: Semaphore::new(CHECKS_MAX),

@@ -12,6 +12,7 @@ use crate::policy::bundle::Step;
 /// Every step of a check and what came of it. A step that finds faults is the last one of parse,
 /// validation, lint and tests; what comes after it is skipped, and says so.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CheckReport")]
 pub struct Report {
     /// Whether nothing was found.
     pub passed: bool,
@@ -28,6 +29,7 @@ pub struct Report {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CheckStatus")]
 pub enum Status {
     Passed,
     Failed,

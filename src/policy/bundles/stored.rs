@@ -32,6 +32,7 @@ pub(super) const HOST: &str = "host";
 /// Where a bundle is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "BundleState")]
 pub enum State {
     /// Something is wrong with it.
     Draft,

@@ -20,6 +20,8 @@ use crate::authz::verdict::{Outcome, verdict};
 
 /// Requests that are looked at for one invariant and one kind of request: what bounds the time.
 const REQUESTS_MAX: usize = 1500;
+/// Those for all permits together.
+const ALL_PERMITS_MAX: usize = 40 * REQUESTS_MAX;
 /// Those for one policy.
 const PER_POLICY_MAX: usize = 600;
 /// Those that are tried to make one condition true.
@@ -141,9 +143,15 @@ impl<'a> Search<'a> {
         }
         let rule = claim.rule()?;
         let start = Sketch::ordinary(env, &self.shapes, self.bundle.zones())?;
+        // Each permit gets its share, so that none hides behind others.
+        let mut total = ALL_PERMITS_MAX;
         ids.iter().find_map(|id| {
             let permit = self.rule(id).filter(|it| it.effect == Effect::Permit)?;
-            self.breach_by(&permit, &rule, claim, &start)
+            let share = total.min(REQUESTS_MAX);
+            self.left = share;
+            let found = self.breach_by(&permit, &rule, claim, &start);
+            total -= share - self.left;
+            found
         })
     }
 

@@ -17,14 +17,16 @@ pub(super) struct Tested {
 }
 
 impl Tested {
-    /// None under another schema, whose words may mean something else.
+    /// None under another schema, whose words may mean something else. One that only says more, such
+    /// as the types of tools, is none.
     pub(super) fn of(bundle: &Bundle, effort: Effort) -> Tested {
         let nothing = Tested { same: BTreeSet::new() };
         let Some(starter) = &*STARTER else { return nothing };
         let schema = |it: &Bundle| -> Vec<String> {
             it.sources().schema.iter().map(|it| it.text.clone()).collect()
         };
-        if effort != Effort::Changed || schema(starter) != schema(bundle) {
+        let theirs = schema(bundle);
+        if effort != Effort::Changed || !schema(starter).iter().all(|it| theirs.contains(it)) {
             return nothing;
         }
         let texts = |it: &Bundle| -> BTreeMap<String, String> {
@@ -47,6 +49,9 @@ impl Tested {
             forbids.map(|it| it.id().to_string()).collect()
         };
         let Some(starter) = &*STARTER else { return false };
+        if starter.shape(env.action()).is_none() {
+            return false;
+        }
         let theirs = slice(bundle);
         slice(starter).iter().all(|it| theirs.contains(it) && self.has(it))
     }

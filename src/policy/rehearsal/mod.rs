@@ -85,7 +85,12 @@ impl Rehearsal {
         let window = self.clock.now().duration_since(report.since);
         // A glance must not make a bundle look harmless.
         if is_to_come && window >= NOTED_FROM {
-            self.bundles.note_flips(&warrant, stored.id, report.replay.blast_radius()).await?;
+            // What was left out may be what turns.
+            let flips = match &report.left_out {
+                Some(_) => u64::MAX,
+                None => report.replay.blast_radius(),
+            };
+            self.bundles.note_flips(&warrant, stored.id, flips).await?;
         }
         Ok(report)
     }

@@ -27,6 +27,11 @@ pub fn slug(name: &str) -> String {
     name.chars().map(plain).collect::<String>().to_ascii_lowercase()
 }
 
+/// Calls go by the group: a tool that some policy names is called by an action of its own.
+fn covering(action: &str) -> &str {
+    if action == "invoke" { "call" } else { action }
+}
+
 /// `Gatewright::Tool::"calc"`, with whatever an id may hold.
 pub fn literal(kind: &str, id: &str) -> String {
     format!("Gatewright::{kind}::\"{}\"", escaped(id))
@@ -97,7 +102,7 @@ impl Proposal<'_> {
         for (number, (id, uses)) in by_tool.into_iter().enumerate() {
             let told = uses.iter().map(|it| format!("{} {} time(s)", it.action, it.times));
             let told = told.collect::<Vec<_>>().join(", ");
-            let actions = uses.iter().map(|it| literal("Action", &it.action));
+            let actions = uses.iter().map(|it| literal("Action", covering(&it.action)));
             let actions = actions.collect::<Vec<_>>().join(", ");
             let or = if number + 1 < last { " ||" } else { "" };
             let name = uses.first().map(|it| it.tool.name.replace(char::is_control, " "));

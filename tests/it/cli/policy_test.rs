@@ -37,7 +37,7 @@ by = ["ours.limit"]
 
 const LIMIT: &str = r#"@id("ours.limit")
 @title("At most 1,000 uses a day")
-forbid (principal is Gatewright::Agent, action == Gatewright::Action::"invoke", resource == Gatewright::Tool::"lax")
+forbid (principal is Gatewright::Agent, action in Gatewright::Action::"call", resource == Gatewright::Tool::"lax")
 when { context.usage.calls_today > 1000 };
 "#;
 

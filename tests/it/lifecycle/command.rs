@@ -26,7 +26,9 @@ fn checkout(gate: &Gate, name: &str, own: &str) -> String {
     fs::create_dir_all(to.join("schemas")).unwrap();
     for entry in fs::read_dir(policies::folder(gate.folder.path())).unwrap() {
         let path = entry.unwrap().path();
-        fs::copy(&path, to.join("policies").join(path.file_name().unwrap())).unwrap();
+        if path.is_file() {
+            fs::copy(&path, to.join("policies").join(path.file_name().unwrap())).unwrap();
+        }
     }
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/gatewright.cedarschema");
     fs::copy(schema, to.join("schemas/gatewright.cedarschema")).unwrap();

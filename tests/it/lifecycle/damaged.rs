@@ -69,6 +69,7 @@ async fn no_decision_is_made_by_damaged_files() {
     let files: Vec<(String, String)> = names
         .into_iter()
         .map(|it| it.unwrap().path())
+        .filter(|it| it.is_file())
         .map(|it| {
             (it.file_name().unwrap().to_str().unwrap().into(), fs::read_to_string(it).unwrap())
         })

@@ -53,7 +53,8 @@ async fn decides(it: &Scene, text: &str) {
         (
             robot.post("/api/v1/credentials", &wider).await,
             "suggest.robot.calc.scopes",
-            Some("scopes"),
+            // Without this scope there would be none.
+            None,
         ),
     ] {
         let problem = refused.problem(403, "denied");
