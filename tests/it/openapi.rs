@@ -674,7 +674,9 @@ async fn policies(gate: &Gate, witness: &mut Witness, admin: &Caller) {
     let put = admin.request(Method::PUT, &one).json(&body);
     witness.saw("put", template, &send(put).await);
     witness.saw("delete", template, &admin.delete(&one).await);
-    witness.saw("post", policies, &admin.post(policies, &body).await);
+    let body = json!({ "text": samples::POLICY.replace("use.translators", "ours.abacus") });
+    let added = witness.saw("post", policies, &admin.post(policies, &body).await);
+    assert_eq!(added["state"], "checked", "{added}");
     let body = json!({ "files": { "policies/90-ours.cedar": samples::POLICY } });
     let made = witness.saw("post", bundles, &admin.post(bundles, &body).await);
     witness.saw("post", bundles, &admin.post(bundles, &body).await);
@@ -688,11 +690,27 @@ async fn policies(gate: &Gate, witness: &mut Witness, admin: &Caller) {
     rehearsal(witness, admin, template, &one).await;
     let body = json!({ "verdict": "yes", "reason": "so" });
     // Nobody reviews what they wrote.
-    let other = registered(gate, "rita", "policy_admin").await;
-    for reviewer in [admin, &other] {
+    let one = format!("{bundles}/{}", added["id"].as_str().unwrap());
+    let rita = registered(gate, "rita", "policy_admin").await;
+    let rolf = registered(gate, "rolf", "policy_admin").await;
+    for reviewer in [admin, &rita, &rolf] {
         let answer = reviewer.post(&format!("{one}/review"), &body).await;
         witness.saw("post", &format!("{template}/review"), &answer);
     }
+    let before = active(admin, bundles).await;
+    let sara = registered(gate, "sara", "policy_admin").await;
+    let activated = sara.act(&format!("{one}/activate")).await;
+    activated.expect(200);
+    witness.saw("post", &format!("{template}/activate"), &activated);
+    let back = sara.act(&format!("{bundles}/{before}/rollback")).await;
+    witness.saw("post", &format!("{template}/rollback"), &back);
+}
+
+/// The id of the bundle that decides.
+async fn active(by: &Caller, bundles: &str) -> String {
+    let all = by.get(bundles).await.expect(200);
+    let mut all = all["items"].as_array().unwrap().iter();
+    all.find(|it| it["state"] == "active").unwrap()["id"].as_str().unwrap().to_owned()
 }
 
 async fn rehearsal(witness: &mut Witness, admin: &Caller, template: &str, one: &str) {

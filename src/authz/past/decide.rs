@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Before the first look at what became of them; the next are further apart, for a crowd that looks
 /// all the time keeps the store from getting on.
 const PAUSE: Duration = Duration::from_millis(25);
+/// The answer must leave before the time for answers is over.
+const PAUSE_MAX: Duration = Duration::from_millis(400);
 
 impl Authz {
     /// Asks Cedar, again and again for a while where a denial hangs on nothing but the reservations
@@ -45,7 +47,7 @@ impl Authz {
                 return Ok(answer);
             }
             tokio::time::sleep(pause).await;
-            pause *= 2;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 

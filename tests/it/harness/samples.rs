@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// A policy in the place of one that there is.
 pub const POLICY: &str = r#"@id("use.translators")
 @title("Nobody calls the abacus")
-forbid (principal, action == Gatewright::Action::"invoke", resource == Gatewright::Tool::"abacus");
+forbid (principal, action in Gatewright::Action::"call", resource == Gatewright::Tool::"abacus");
 "#;
 
 /// A low-risk function tool that role `translator` may use.
