@@ -52,6 +52,7 @@ pub struct DecisionView {
     asked: Option<Value>,
     /// What failed while deciding, for auditors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     errors: Vec<String>,
     /// Why it cannot be made again, where it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +94,7 @@ pub struct ExplainAnswer {
     /// The policies that were recorded.
     policies: Vec<PolicyThatDecided>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     notes: Vec<String>,
 }
 

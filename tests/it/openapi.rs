@@ -205,6 +205,7 @@ async fn every_answer_is_as_the_document_says() {
     human_in_the_loop(&gate, &mut witness).await;
     questions(&mut witness, &admin).await;
     delegation(&gate, &mut witness, &agent).await;
+    decided(&mut witness, &admin).await;
     policies(&gate, &mut witness, &admin).await;
     audit(&gate, &mut witness, &admin).await;
     endings(&gate, &mut witness, &admin, &tool).await;
@@ -691,6 +692,7 @@ async fn policies(gate: &Gate, witness: &mut Witness, admin: &Caller) {
     let body = json!({ "verdict": "yes", "reason": "so" });
     // Nobody reviews what they wrote.
     let one = format!("{bundles}/{}", added["id"].as_str().unwrap());
+    rehearsal(witness, admin, template, &one).await;
     let rita = registered(gate, "rita", "policy_admin").await;
     let rolf = registered(gate, "rolf", "policy_admin").await;
     for reviewer in [admin, &rita, &rolf] {
@@ -704,6 +706,18 @@ async fn policies(gate: &Gate, witness: &mut Witness, admin: &Caller) {
     witness.saw("post", &format!("{template}/activate"), &activated);
     let back = sara.act(&format!("{bundles}/{before}/rollback")).await;
     witness.saw("post", &format!("{template}/rollback"), &back);
+}
+
+/// Some decision, and why it is what it is.
+async fn decided(witness: &mut Witness, admin: &Caller) {
+    let events = admin.get("/api/v1/audit-events?page_size=50").await.expect(200);
+    let mut events = events["items"].as_array().unwrap().iter();
+    let event = events.find(|it| it["entry"]["asked"].is_object()).unwrap();
+    let one = format!("/api/v1/decisions/{}", event["entry"]["id"].as_str().unwrap());
+    let template = "/api/v1/decisions/{decision}";
+    witness.saw("get", template, &admin.get(&one).await);
+    let explained = admin.get(&format!("{one}/explain")).await;
+    witness.saw("get", &format!("{template}/explain"), &explained);
 }
 
 /// The id of the bundle that decides.

@@ -40,6 +40,7 @@ pub struct Explanation {
     pub fix_complete: bool,
     /// What else is to be known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub notes: Vec<String>,
 }
 
