@@ -106,7 +106,10 @@ fn only_forbids_are_known_to_widen_nothing() {
     assert_eq!((found.nothing, found.why.as_str()), (false, "not proved: `own.no` is no forbid"));
     let gone = Widening::of(&starter_and(narrower), &active);
     assert_eq!(gone.why, "not proved: `own.no` is gone");
-    let other = narrower.replace("\"invoke\"", "\"request_credential\"");
+    let other = narrower.replace(
+        "in Gatewright::Action::\"call\"",
+        "== Gatewright::Action::\"request_credential\"",
+    );
     let changed = Widening::of(&starter_and(narrower), &starter_and(&other));
     assert_eq!(changed.why, "not proved: `own.no` differs");
 }
