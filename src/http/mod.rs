@@ -179,8 +179,10 @@ async fn dispatch(
     let work = patience.clone().over(async move { route.serve(app, call).await });
     let mut work = tokio::spawn(work.instrument(trace.span()));
     let mut done = timeout(ANSWER_TIME_MAX, &mut work).await;
-    while done.is_err() && patience.is_asked_for() {
-        done = timeout(ANSWER_TIME_MAX, &mut work).await;
+    while done.is_err()
+        && let Some(left) = patience.left(ANSWER_TIME_MAX)
+    {
+        done = timeout(left, &mut work).await;
     }
     if done.is_ok() {
         waiting.disarm();
