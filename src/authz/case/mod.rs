@@ -5,7 +5,7 @@ mod recorded;
 
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Entities, Entity, EntityUid, Request};
+use cedar_policy::{Authorizer, Entities, Entity, EntityUid, Request, Schema};
 
 use super::facts::{Facts, Typed};
 use super::verdict::{Outcome, verdict};
@@ -50,7 +50,15 @@ pub enum Unaskable {
 impl Case {
     /// The same with other facts.
     pub fn with(&self, facts: Facts) -> Case {
-        Case { facts, ..self.clone() }
+        Case {
+            principal: self.principal.clone(),
+            action: self.action.clone(),
+            resource: self.resource.clone(),
+            others: self.others.clone(),
+            facts,
+            entities: self.entities.clone(),
+            links: self.links.clone(),
+        }
     }
 
     /// The same about a resource of other attributes.
@@ -114,6 +122,32 @@ impl Case {
         principal: &EntityUid,
         bundle: &Bundle,
     ) -> Result<(Request, Entities), Unaskable> {
+        self.posed(principal, bundle, Some(bundle.schema()))
+    }
+
+    /// The same for facts of now that were told to fit this bundle: its schema has nothing to add
+    /// but whether it knows such requests.
+    ///
+    /// # Errors
+    /// As [`Case::decide`].
+    pub(in crate::authz) fn live_request_for(
+        &self,
+        principal: &EntityUid,
+        bundle: &Bundle,
+    ) -> Result<(Request, Entities), Unaskable> {
+        let kinds = (principal.type_name(), self.resource.type_name());
+        if !bundle.knows(kinds.0, &self.action_in(bundle), kinds.1) {
+            return Err(Unaskable::Schema("nobody can ask for it".to_owned()));
+        }
+        self.posed(principal, bundle, None)
+    }
+
+    fn posed(
+        &self,
+        principal: &EntityUid,
+        bundle: &Bundle,
+        schema: Option<&Schema>,
+    ) -> Result<(Request, Entities), Unaskable> {
         let facts = self.facts.reading(bundle.zones()).map_err(Unaskable::Facts)?;
         let typed = facts.typed(tool_of(&self.action), bundle)?;
         let (action, input) = match typed {
@@ -125,14 +159,9 @@ impl Case {
         let facts = Facts { history: Some(history), ..facts };
         let context = facts.context_with(input).map_err(Unaskable::Facts)?;
         let mut entities = bundle.action_entities(&action).to_vec();
-        let request = Request::new(
-            principal.clone(),
-            action,
-            self.resource.clone(),
-            context,
-            Some(bundle.schema()),
-        )
-        .map_err(|it| Unaskable::Schema(it.to_string()))?;
+        let request =
+            Request::new(principal.clone(), action, self.resource.clone(), context, schema)
+                .map_err(|it| Unaskable::Schema(it.to_string()))?;
         let known = self.entities.iter();
         entities
             .extend(known.filter(|it| [principal, &self.resource].contains(&&it.uid())).cloned());
