@@ -11,6 +11,9 @@ mod conditions;
 mod cure;
 mod explanation;
 mod later;
+mod number;
+mod numbers;
+mod past;
 mod place;
 mod search;
 mod shown;
@@ -32,6 +35,7 @@ use crate::policy::{Bundle, Fix as Kind, Meta};
 
 pub use self::conditions::{Condition, Seen};
 pub use self::explanation::{Explanation, Judged, Sight, explain};
+pub use self::told::enrolling;
 
 /// Explaining takes expressions apart, as checking does, and needs a stack like it.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
