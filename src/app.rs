@@ -145,8 +145,9 @@ impl App {
             clock: clock.clone(),
         };
         let gateway = Arc::new(Gateway::new(settings, parts)?);
-        let past = Past::start(db.clone(), ledger.clone(), &access_key, clock.clone());
-        let past = Arc::new(past);
+        let token_life = Duration::from_secs(settings.auth.access_token_ttl_seconds.into());
+        let stores = (db.clone(), ledger.clone());
+        let past = Arc::new(Past::start(stores, &access_key, token_life, clock.clone()));
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
