@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use cedar_policy::EntityUid;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -36,13 +37,14 @@ use self::many::Many;
 use self::past::{Begun, Past};
 use self::quota::Quota;
 pub use self::scope::ScopeResource;
+use self::uid::Kind;
 use self::verdict::Outcome as Verdict;
 use crate::audit::{Decision, Entry, Ledger, Outcome, Target};
 use crate::authn::{Caller, Via};
 use crate::clock::Clock;
 use crate::error::{Denial, Fix};
-use crate::policy::Bundle;
 use crate::policy::shadow::{Live, Shadow};
+use crate::policy::{self, Bundle};
 use crate::{Error, Result, metrics};
 
 pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
@@ -324,7 +326,8 @@ impl Authz {
         if self.is_hidden(party, question.action, question.resource) {
             return Error::NotFound;
         }
-        let fixes = self.fixes(party, question, &answer);
+        let mut fixes = self.fixes(party, question, &answer);
+        self.tell_of_enrolment(&party.caller.principal().uid(), &mut fixes).await;
         let detail = answer.detail();
         let quota = answer.is_quota_refusal() && fixes.len() == 1;
         let reasons = answer.outcome.reasons;
@@ -337,6 +340,18 @@ impl Authz {
         let case = answer.case(party, question);
         let reach = self.reach(question.cost_micros);
         explain::cure(&case, &answer.bundle, &reach, Pace::Denial).fixes
+    }
+
+    /// Nobody proves a second factor that was never enrolled: what somebody without one has to do
+    /// first is said in `fixes`. Where the store does not answer, they say both.
+    pub async fn tell_of_enrolment(&self, principal: &EntityUid, fixes: &mut [Fix]) {
+        let is_user = Kind::of(principal.type_name()) == Some(Kind::User);
+        let id = principal.id().unescaped().parse().ok().filter(|_| is_user);
+        let needs_one = fixes.iter().any(|it| it.kind == policy::Fix::Mfa.as_str());
+        let (Some(id), true) = (id, needs_one) else { return };
+        if self.world.factors.of(id).await.is_ok_and(|it| !it.is_active()) {
+            explain::enrolling(fixes);
+        }
     }
 
     /// Whether what this action is about must not be known to whoever asked in vain.
