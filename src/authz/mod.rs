@@ -9,6 +9,7 @@ pub mod explain;
 pub mod facts;
 mod hypothesis;
 mod landscape;
+mod many;
 pub mod past;
 mod permit;
 pub mod quota;
@@ -32,7 +33,8 @@ use self::behalf::Party;
 use self::decide::{Answer, Decider, Question};
 use self::explain::{Pace, Reach};
 use self::facts::Particulars;
-use self::past::{Asked, Begun, Past, Who};
+use self::many::Many;
+use self::past::{Begun, Past};
 use self::quota::Quota;
 pub use self::scope::ScopeResource;
 use self::uid::Kind;
@@ -138,9 +140,7 @@ impl Authz {
         }
         let mut particulars = action.particulars(&resource);
         let bundle = self.bundle();
-        let who = Who::of(&caller, behalf.as_deref().map(Behalf::user));
-        let asked = Asked::new(who, A::NAME, &resource, &particulars);
-        let begun = match self.past.begin(&bundle, &asked).await {
+        let begun = match self.begin(party, A::NAME, (&resource, &particulars), &bundle).await {
             Ok(it) => it,
             Err(fault) => return Err(self.unasked::<A>(party, &resource, fault).await),
         };
@@ -158,8 +158,8 @@ impl Authz {
             past: None,
             cost_micros: asked.map_or(0, |it| it.cost_micros.unsigned_abs()),
         };
-        let answer = self.ask(party, &mut question, &begun, bundle).await?;
-        let entry = self.entry(party, &question, &answer);
+        let mut answer = self.ask(party, &mut question, &begun, bundle).await?;
+        let entry = self.entry(party, &question, &mut answer);
         self.shadow.see(entry.id, || Live::of(&entry, &answer.told));
         if !answer.outcome.allow {
             // Gone before the answer leaves, so that a refused use is nobody's loss.
@@ -182,13 +182,13 @@ impl Authz {
         let asked = self.decider.prepare(party, L::NAME, &listing.particulars())?;
         let mut page: Vec<L::Item> = Vec::new();
         let (mut passed, mut next, mut last) = (0, String::new(), None);
-        let mut errors = BTreeSet::new();
+        let (mut errors, mut many) = (BTreeSet::new(), Many::new(&asked));
         for (looked_at, item) in candidates.items.into_iter().enumerate() {
             // Thousands of decisions in a row: others must get their turn in between.
             if looked_at % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            let outcome = asked.about(&item)?;
+            let outcome = many.about(&item)?;
             errors.extend(outcome.errors);
             if outcome.allow {
                 if passed < listing.skip() {
@@ -213,7 +213,7 @@ impl Authz {
             past: None,
             cost_micros: 0,
         };
-        let mut entry = self.entry(party, &question, &asked.answer(allowed(), None));
+        let mut entry = self.entry(party, &question, &mut asked.answer(allowed()));
         entry.details.insert("shown".into(), page.len().into());
         entry.errors.extend(errors);
         report(L::NAME, &entry.errors);
@@ -399,7 +399,8 @@ impl Authz {
         self.ledger.record(entry).await.err().unwrap_or(Error::NotFound)
     }
 
-    fn entry(&self, party: Party<'_>, question: &Question<'_>, answer: &Answer) -> Entry {
+    /// Takes from the answer what only the audit needs.
+    fn entry(&self, party: Party<'_>, question: &Question<'_>, answer: &mut Answer) -> Entry {
         let allow = answer.outcome.allow;
         let mut entry = Entry {
             action: Some(question.action.into()),
@@ -409,7 +410,7 @@ impl Authz {
             reasons: answer.outcome.reasons.clone(),
             errors: answer.outcome.errors.clone(),
             bundle: Some(answer.bundle.digest().to_owned()),
-            asked: answer.recorded.clone(),
+            asked: answer.recorded.take(),
             facts: Some(answer.told.json.clone()),
             ..self.blank(party, question.event)
         };
