@@ -12,14 +12,12 @@ use super::facts::Particulars;
 use super::remembered::{Graph, Told};
 use super::verdict::{Outcome, verdict};
 use crate::Result;
-use crate::grants::Snapshot;
 use crate::policy::{Bundle, Link, Narrow, Sight, Ungrantable};
 
 /// A question without its resource.
 pub struct Asked<'a> {
     pub(super) decider: &'a Decider,
     pub(super) bundle: Arc<Bundle>,
-    pub(super) grants: Arc<Snapshot>,
     pub(super) told: Arc<Told>,
     pub(super) action: EntityUid,
     pub(super) caller: Leg,
@@ -122,7 +120,7 @@ impl Asked<'_> {
         leg: &Leg,
         resource_type: &EntityTypeName,
     ) -> Result<Arc<PolicySet>, Ungrantable> {
-        let of = (&self.bundle, &self.grants);
+        let of = (&self.bundle, leg.links.as_slice());
         self.decider.remembered.granted(&leg.principal, &self.action, resource_type, of, || {
             let principal_type = leg.principal.type_name();
             self.bundle.slice_with(principal_type, &self.action, resource_type, &leg.links)

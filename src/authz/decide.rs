@@ -137,7 +137,7 @@ impl Decider {
                 .map(|them| them.iter().map(|other| leg(other, false)).collect())
                 .transpose()?,
         };
-        Ok(Asked { decider: self, bundle, grants, told, action, caller, others })
+        Ok(Asked { decider: self, bundle, told, action, caller, others })
     }
 
     /// What is told of a request of this party, in its own words.
