@@ -324,6 +324,12 @@ impl Bundle {
         scope.admits(env, &self.actions)
     }
 
+    /// Whether `action` can be in `scope`.
+    #[cfg(feature = "prove")]
+    pub(super) fn admits_action(&self, scope: &Scope, action: &EntityUid) -> bool {
+        scope.admits_action(action, &self.actions)
+    }
+
     /// Which attributes of entities are references.
     pub(super) fn references(&self) -> &References {
         &self.references
@@ -377,6 +383,12 @@ impl Bundle {
     /// Whether an action is the call of one tool, in whose place people say `invoke`.
     pub fn is_typed_call(&self, action: &EntityUid) -> bool {
         self.calls.values().any(|it| it.action == *action)
+    }
+
+    /// The calls of tools that policies name.
+    #[cfg(feature = "prove")]
+    pub(super) fn calls(&self) -> &TypedCalls {
+        &self.calls
     }
 
     /// The typed call of the tool of this name, whatever its case, if some policy names it.

@@ -35,6 +35,13 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// What one expression reads.
+    pub fn of(expression: &Expr) -> Reads {
+        let mut reads = Reads::default();
+        reads.look(expression);
+        reads
+    }
+
     /// Whether it looks at `path` below `context`, at something in it, or at all it is in.
     pub fn reads(&self, path: &str) -> bool {
         self.context.iter().any(|it| it.is_empty() || within(it, path) || within(path, it))

@@ -5,7 +5,9 @@ mod recorded;
 
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Entities, Entity, EntityUid, Request, Schema};
+use cedar_policy::{
+    Authorizer, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema,
+};
 
 use super::facts::{Facts, Typed};
 use super::verdict::{Outcome, verdict};
@@ -150,10 +152,36 @@ impl Case {
     ) -> Result<(Request, Entities), Unaskable> {
         let facts = self.facts.reading(bundle.zones()).map_err(Unaskable::Facts)?;
         let typed = facts.typed(tool_of(&self.action), bundle)?;
-        let (action, input) = match typed {
+        let asked = match typed {
             Some(Typed { action, input }) => (action, Some(input)),
             None => (self.action.clone(), None),
         };
+        self.request(principal, (asked, facts), bundle, Some(bundle.schema()))
+    }
+
+    /// The same of a call that nobody said the arguments of, under the action that it would have:
+    /// held against no schema, and a condition on an argument fails to evaluate.
+    ///
+    /// # Errors
+    /// As [`Case::decide`].
+    pub fn request_without_input(
+        &self,
+        principal: &EntityUid,
+        bundle: &Bundle,
+    ) -> Result<(Request, Entities), Unaskable> {
+        let facts = self.facts.reading(bundle.zones()).map_err(Unaskable::Facts)?;
+        let action = facts.typed_action(tool_of(&self.action), bundle);
+        let asked = (action.unwrap_or_else(|| self.action.clone()), None);
+        self.request(principal, (asked, facts), bundle, None)
+    }
+
+    fn request(
+        &self,
+        principal: &EntityUid,
+        ((action, input), facts): ((EntityUid, Option<RestrictedExpression>), Facts),
+        bundle: &Bundle,
+        schema: Option<&Schema>,
+    ) -> Result<(Request, Entities), Unaskable> {
         let is_in = |it: &EntityUid| self.is_in(it);
         let history = bundle.past().complete(facts.history.as_ref(), &action, is_in)?;
         let facts = Facts { history: Some(history), ..facts };

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
+    ActionConstraint, Effect, Entities, EntityUid, Policy, PolicySet, PrincipalConstraint, Request,
+    ResourceConstraint,
 };
 
 use super::cure::{Cures, moving};
@@ -136,8 +137,7 @@ impl<'a> Asking<'a> {
 
     /// The policy that decides under this id: a grant is its template.
     pub fn reads(&self, id: &str, case: &Case) -> Option<&'a Reads> {
-        let link = case.links.iter().find(|it| it.id == id);
-        self.bundle.reads(link.map_or(id, |it| it.template.as_str()))
+        super::reads(self.bundle, case, id)
     }
 
     fn spend(&self) -> Result<(), Spent> {
@@ -203,10 +203,17 @@ pub fn in_scope<'a>(
     let Ok((request, entities)) = case.request_for(principal, bundle) else {
         return BTreeSet::new();
     };
-    let action = request.action().unwrap_or(&case.action);
+    let about = policies.into_iter().filter(|it| is_about(it, &request, &entities));
+    about.map(|it| it.id().to_string()).collect()
+}
+
+/// Whether `policy` is about this request, whatever its conditions say of it.
+pub fn is_about(policy: &Policy, request: &Request, entities: &Entities) -> bool {
+    let named = (request.principal(), request.action(), request.resource());
+    let (Some(principal), Some(action), Some(resource)) = named else { return false };
     let within =
         |it: &EntityUid, group: &EntityUid| it == group || entities.is_ancestor_of(group, it);
-    let is_principal = |policy: &Policy| match policy.principal_constraint() {
+    let is_principal = match policy.principal_constraint() {
         PrincipalConstraint::Any => true,
         PrincipalConstraint::Eq(it) => *principal == it,
         PrincipalConstraint::In(it) => within(principal, &it),
@@ -215,13 +222,12 @@ pub fn in_scope<'a>(
             *principal.type_name() == kind && within(principal, &it)
         }
     };
-    let is_action = |policy: &Policy| match policy.action_constraint() {
+    let is_action = match policy.action_constraint() {
         ActionConstraint::Any => true,
         ActionConstraint::Eq(it) => *action == it,
         ActionConstraint::In(groups) => groups.iter().any(|it| within(action, it)),
     };
-    let resource = &case.resource;
-    let is_resource = |policy: &Policy| match policy.resource_constraint() {
+    let is_resource = match policy.resource_constraint() {
         ResourceConstraint::Any => true,
         ResourceConstraint::Eq(it) => *resource == it,
         ResourceConstraint::In(it) => within(resource, &it),
@@ -230,7 +236,5 @@ pub fn in_scope<'a>(
             *resource.type_name() == kind && within(resource, &it)
         }
     };
-    let about =
-        policies.into_iter().filter(|it| is_principal(it) && is_action(it) && is_resource(it));
-    about.map(|it| it.id().to_string()).collect()
+    is_principal && is_action && is_resource
 }

@@ -105,8 +105,7 @@ impl Telling<'_> {
     /// Whether some of those in the way look at the clock, and at no counter.
     fn is_shut(&self) -> bool {
         let looks = |id: &str| {
-            let link = self.before.links.iter().find(|it| it.id == id);
-            let reads = self.bundle.reads(link.map_or(id, |it| it.template.as_str()));
+            let reads = super::reads(self.bundle, self.before, id);
             let hint = meta(self.bundle, self.before, id).and_then(|it| it.fix);
             reads.is_some_and(|it| {
                 hint == Some(Kind::Time) || (it.reads("clock") && !it.reads(COUNTERS))

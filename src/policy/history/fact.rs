@@ -104,6 +104,12 @@ impl Fact {
         }
     }
 
+    /// Whether this and `other` are the same number at every moment.
+    #[cfg(feature = "prove")]
+    pub(in crate::policy) fn counts_alike(&self, other: &Fact) -> bool {
+        self.key() == other.key() && self.within == other.within
+    }
+
     /// SHA-256, in hexadecimal, over everything that says what belongs to the count. Neither the
     /// name nor the window does: renamed or narrowed, a fact still knows its past.
     pub fn key(&self) -> String {

@@ -23,9 +23,10 @@ use crate::authz::uid::Kind;
 
 pub(super) use self::change::schema_with;
 pub use self::convert::Unfit;
+#[cfg(feature = "prove")]
+pub(super) use self::declared::core_of;
 pub(super) use self::declared::{Declarations, based};
 pub use self::generate::{Generated, generate};
-pub(in crate::policy) use self::resolve::FILE as GENERATED;
 pub use self::resolve::gather;
 pub(super) use self::resolve::{named, resolve};
 pub(super) use self::write::schema_file;
