@@ -156,7 +156,7 @@ impl Case {
             Some(Typed { action, input }) => (action, Some(input)),
             None => (self.action.clone(), None),
         };
-        self.request(principal, (asked, facts), bundle, Some(bundle.schema()))
+        self.request(principal, (asked, facts), bundle, schema)
     }
 
     /// The same of a call that nobody said the arguments of, under the action that it would have:
