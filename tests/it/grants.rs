@@ -64,6 +64,24 @@ async fn a_grant_lets_in_whom_it_names_until_it_is_taken_back() {
 }
 
 #[tokio::test]
+async fn what_is_blocked_for_a_role_is_blocked_for_whoever_gets_it() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    let tool = risky(&admin).await;
+    let (agent, granted) = gate.agent("granted", "agent").await;
+    grant(&admin, WORKING, "Agent:granted", "Tool:risky").await.expect(201);
+    let blocked = grant(&admin, "block.agent-tool", "Role:llm", "Tool:risky").await.expect(201);
+    ask(&granted, &tool).await.expect(201);
+
+    let role = format!("/api/v1/agents/{}/roles/llm", agent["client_id"].as_str().unwrap());
+    admin.put(&role).await.expect(200);
+    let problem = ask(&granted, &tool).await.problem(403, "denied");
+    assert_eq!(problem["reasons"], json!([blocked["policy"]]));
+    admin.delete(&role).await.expect(200);
+    ask(&granted, &tool).await.expect(201);
+}
+
+#[tokio::test]
 async fn what_cannot_be_granted_is_refused_and_changes_nothing() {
     let gate = Gate::start();
     let admin = gate.admin().await;
