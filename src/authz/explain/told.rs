@@ -44,7 +44,8 @@ impl Telling<'_> {
             ),
             Cure::Review => plain(
                 Kind::Review,
-                "others must review it first (POST /api/v1/bundles/{id}/review)",
+                "others must review it first (POST /api/v1/bundles/{id}/review); `reviews` of the bundle \
+                 tell which count, and why others do not",
             ),
             Cure::Mandate => plain(
                 Kind::Mandate,
