@@ -19,7 +19,8 @@ use crate::directory::{Lifecycle, Principal, Snapshot};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Discount {
-    /// It was given for a comparison with another bundle than the one that is active now.
+    /// It was given for a comparison with another bundle than the one that is active now, or before
+    /// the bundle was active last.
     Outdated,
     /// The reviewer is not active any more, or would not be allowed to review it today.
     NotAllowed,
@@ -61,7 +62,7 @@ impl Bundles {
         let scales = Scales { deciding: &deciding, known: &known, active, role, now };
         for review in &mut bundle.reviews {
             let entry = self.decision(review).await?;
-            review.discount = scales.alone(review, entry.as_ref());
+            review.discount = scales.alone(review, bundle.retired_at, entry.as_ref());
         }
         scales.together(&mut bundle, by);
         bundle.sealed()
@@ -79,12 +80,18 @@ impl Bundles {
 
 impl Scales<'_> {
     /// What is against a review by itself. An objection is heard whatever it was compared with.
-    fn alone(&self, review: &Review, entry: Option<&Entry>) -> Option<Discount> {
+    fn alone(
+        &self,
+        review: &Review,
+        retired_at: Option<i64>,
+        entry: Option<&Entry>,
+    ) -> Option<Discount> {
         if !self.may_review(review.reviewer, entry) {
             return Some(Discount::NotAllowed);
         }
-        let outdated = review.verdict == Verdict::Yes && review.against != self.active;
-        outdated.then_some(Discount::Outdated)
+        let is_spent = retired_at.is_some_and(|at| review.at <= at);
+        let outdated = is_spent || review.against != self.active;
+        (outdated && review.verdict == Verdict::Yes).then_some(Discount::Outdated)
     }
 
     /// Whether the active bundle would let them, on the facts of then, as what they are today.
