@@ -113,7 +113,7 @@ impl Named {
         basename(&self.name)
     }
 
-    /// The ids that there are, of an enumeration.
+    /// The ids that there are, in order; none where there can be any.
     pub fn choices(&self) -> impl Iterator<Item = &str> {
         self.choices.iter().flat_map(|it| it.iter()).map(String::as_str)
     }

@@ -110,11 +110,13 @@ impl ClockFacts {
         Ok(ClockFacts { told, expression, world_clock })
     }
 
-    pub(super) fn expression(&self) -> RestrictedExpression {
+    /// What `context.clock` is.
+    pub(crate) fn expression(&self) -> RestrictedExpression {
         self.expression.clone()
     }
 
-    pub(super) fn world_clock(&self) -> Entity {
+    /// What `context.clock.world` leads to.
+    pub(crate) fn world_clock(&self) -> Entity {
         self.world_clock.clone()
     }
 }

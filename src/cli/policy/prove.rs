@@ -164,7 +164,7 @@ impl Comparison {
             Comparison::NotProved { why } => {
                 lines.push(format!("NOT PROVED  how the two differ\n  not proved: {why}"));
             }
-            Comparison::Proved { widens, narrows } => {
+            Comparison::Proved { widens, narrows, notes } => {
                 if widens.is_empty() && narrows.is_empty() {
                     lines.push("EQUIVALENT  both decide every request alike".to_owned());
                 }
@@ -174,6 +174,7 @@ impl Comparison {
                 lines.extend(
                     narrows.iter().map(|it| format!("NARROWS     {}", within(it).trim_start())),
                 );
+                lines.extend(notes.iter().map(|it| format!("NOTE        {it}")));
             }
         }
     }

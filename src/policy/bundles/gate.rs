@@ -115,8 +115,8 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 pub async fn compare(active: Arc<Bundle>, candidate: Arc<Bundle>, time_max: Duration) -> Compared {
     let all = |it: Vec<_>| it.iter().map(told).collect();
     match prove::compare_within(active, candidate, time_max).await {
-        Comparison::Proved { widens, narrows } => {
-            Compared::Proved { widens: all(widens), narrows: all(narrows) }
+        Comparison::Proved { widens, narrows, notes } => {
+            Compared::Proved { widens: all(widens), narrows: all(narrows), notes }
         }
         Comparison::NotProved { why } => Compared::NotProved { why },
     }

@@ -91,6 +91,10 @@ pub enum Compared {
         widens: Vec<Value>,
         /// The other way round.
         narrows: Vec<Value>,
+        /// What is true besides, in words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schemars(default)]
+        notes: Vec<String>,
     },
     /// Nobody knows; it counts as widening.
     NotProved { why: String },
@@ -111,10 +115,10 @@ impl Compared {
 impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Compared::Proved { widens, narrows } if widens.is_empty() && narrows.is_empty() => {
+            Compared::Proved { widens, narrows, .. } if widens.is_empty() && narrows.is_empty() => {
                 f.write_str("proved: both allow the same")
             }
-            Compared::Proved { widens, narrows } => {
+            Compared::Proved { widens, narrows, .. } => {
                 for (word, examples) in [("more", widens), ("less", narrows)] {
                     for it in examples {
                         writeln!(f, "proved: it allows {word}: {it}")?;

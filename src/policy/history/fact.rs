@@ -97,11 +97,17 @@ impl Count {
 
 impl Fact {
     /// What it is before anything has happened.
-    pub(super) fn nothing(&self) -> Tally {
+    pub fn nothing(&self) -> Tally {
         match self.count {
             Count::Calls | Count::Distinct(_) => Tally::Count(0),
             Count::Sum(_) => Tally::Sum(Amount::ZERO),
         }
+    }
+
+    /// Whether this and `other` are the same number at every moment.
+    #[cfg(feature = "prove")]
+    pub(in crate::policy) fn counts_alike(&self, other: &Fact) -> bool {
+        self.key() == other.key() && self.within == other.within
     }
 
     /// SHA-256, in hexadecimal, over everything that says what belongs to the count. Neither the

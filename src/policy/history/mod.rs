@@ -102,6 +102,14 @@ impl Declared {
         unread.map(warning).collect()
     }
 
+    /// Whether some policy or template reads the fact of this name.
+    #[cfg(feature = "prove")]
+    pub(super) fn reads(&self, name: &str) -> bool {
+        let mut readers = self.readers.values().flatten();
+        let is = |at: &usize| self.facts.get(*at).is_some_and(|it| it.name == name);
+        readers.any(|it| it.facts.iter().any(is))
+    }
+
     /// Every fact, by name.
     pub fn facts(&self) -> &[Fact] {
         &self.facts

@@ -1,19 +1,25 @@
 //! A concrete request that shows what a rule does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use cedar_policy::{
-    Authorizer, Context, Entities, EntityUid, EvalResult, Request, eval_expression,
+    Authorizer, Context, Entities, EntityUid, EvalResult, PolicyId, Request, eval_expression,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::super::bundle::Bundle;
+use super::super::links::Link;
 use super::reads::{Fact, Reads};
+use super::rule::Rule;
 use super::sketch::{Path, Root, Step};
 use super::value::span;
 use crate::authz::verdict::{Outcome, verdict};
+
+/// What there is to say of a place with nothing in it.
+const ABSENT: &str = "(absent)";
 
 /// A request, everything it is decided on, and what came of it. It can be asked again.
 #[derive(Clone, Debug, Serialize)]
@@ -21,8 +27,12 @@ pub struct Counterexample {
     pub principal: String,
     pub action: String,
     pub resource: String,
-    /// What the rule in question reads, by the place it reads it from.
+    /// What the rule in question and the policies of `by` read, and the clock, by the place that they
+    /// read it from.
     pub facts: BTreeMap<String, String>,
+    /// The grants that are in force for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Link>,
     /// The context, in Cedar's JSON.
     pub context: Json,
     /// The entities, in Cedar's JSON; actions are left out.
@@ -30,8 +40,20 @@ pub struct Counterexample {
     pub allowed: bool,
     /// Ids of the policies that say so. None on a denial means that no permit matched.
     pub by: Vec<String>,
+    /// What the other of two bundles that are compared says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
     #[serde(skip)]
     asked: [EntityUid; 3],
+}
+
+/// What another bundle says to the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Elsewhere {
+    /// What it is asked: `Action::"invoke"`, where it does not tell the calls of this tool from others.
+    pub action: String,
+    pub allowed: bool,
+    pub by: Vec<String>,
 }
 
 impl Counterexample {
@@ -43,6 +65,17 @@ impl Counterexample {
         entities: &Entities,
         reads: &Reads,
     ) -> Option<Counterexample> {
+        Counterexample::granted(bundle, request, entities, reads, &[])
+    }
+
+    /// The same where these grants are in force.
+    pub(in crate::policy) fn granted(
+        bundle: &Bundle,
+        request: &Request,
+        entities: &Entities,
+        reads: &Reads,
+        grants: &[Link],
+    ) -> Option<Counterexample> {
         let (principal, action, resource) =
             (request.principal()?, request.action()?, request.resource()?);
         let kept = entities.iter().filter(|it| it.uid().type_name() != action.type_name());
@@ -51,16 +84,30 @@ impl Counterexample {
             principal: principal.to_string(),
             action: action.to_string(),
             resource: resource.to_string(),
-            facts: facts(request, entities, reads),
+            facts: BTreeMap::new(),
+            grants: grants.to_vec(),
             context: request.context()?.to_json_value().ok()?,
             entities: kept.to_json_value().ok()?,
             allowed: false,
             by: Vec::new(),
+            elsewhere: None,
             asked: [principal.clone(), action.clone(), resource.clone()],
         };
         let outcome = made.redecide(bundle)?;
         (made.allowed, made.by) = (outcome.allow, outcome.reasons);
+        let blamed = made.by.iter().filter_map(|id| bundle.policies().policy(&PolicyId::new(id)));
+        let blamed = blamed.filter_map(Rule::of);
+        let reads = blamed.fold(reads.clone(), |all, it| all.and(&it.reads));
+        made.facts = facts(request, entities, &reads.facts);
+        let clock = facts(request, entities, &moment(bundle.zones()));
+        made.facts.extend(clock.into_iter().filter(|(_, it)| it != ABSENT));
         outcome.errors.is_empty().then_some(made)
+    }
+
+    /// The same with what the other of two bundles says.
+    #[cfg(feature = "prove")]
+    pub(in crate::policy) fn beside(self, elsewhere: Option<Elsewhere>) -> Counterexample {
+        Counterexample { elsewhere, ..self }
     }
 
     /// Asks `bundle` again, from what is printed. None where its schema has no such request.
@@ -78,8 +125,10 @@ impl Counterexample {
             Some(schema),
         )
         .ok()?;
-        let policies = bundle.slice(principal.type_name(), action, resource.type_name());
-        Some(verdict(&Authorizer::new().is_authorized(&request, policies, &entities)))
+        let (of, about) = (principal.type_name(), resource.type_name());
+        let grants: Vec<Arc<Link>> = self.grants.iter().cloned().map(Arc::new).collect();
+        let policies = bundle.slice_with(of, action, about, &grants).ok()?;
+        Some(verdict(&Authorizer::new().is_authorized(&request, &policies, &entities)))
     }
 }
 
@@ -92,20 +141,62 @@ impl fmt::Display for Counterexample {
         for (place, value) in &self.facts {
             writeln!(f, "  {} = {}", short(place), short(value))?;
         }
+        for it in &self.grants {
+            writeln!(f, "  with a grant of {}", it.template)?;
+        }
         match self.by.as_slice() {
-            [] => write!(f, "  is {word}: no policy permits it"),
-            by => write!(f, "  is {word} by {}", by.join(", ")),
+            [] => write!(f, "  is {word}: no policy permits it")?,
+            by => write!(f, "  is {word} by {}", by.join(", "))?,
+        }
+        match &self.elsewhere {
+            Some(it) => write!(f, "\n  {it}"),
+            None => Ok(()),
         }
     }
 }
 
-fn facts(request: &Request, entities: &Entities, reads: &Reads) -> BTreeMap<String, String> {
-    let read = |text: &str| {
-        let value = eval_expression(request, entities, &text.parse().ok()?).ok();
-        Some(value.map_or_else(|| "(absent)".to_owned(), |it| said(&it)))
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.allowed { "allowed" } else { "denied" };
+        let action = self.action.replace("Gatewright::", "");
+        match self.by.as_slice() {
+            [] => write!(f, "by the other policies, {action} is {word}: none permits it"),
+            by => write!(f, "by the other policies, {action} is {word} by {}", by.join(", ")),
+        }
+    }
+}
+
+/// Where the time is told: in the home zone, and in `zones`.
+fn moment(zones: &[String]) -> BTreeSet<Fact> {
+    let attributes = |steps: &[&str]| -> Vec<Step> {
+        steps.iter().map(|it| Step::Attribute((*it).to_owned())).collect()
+    };
+    let at = |steps| Fact::At(Path { root: Root::Context, steps });
+    let mut all: BTreeSet<Fact> =
+        [&["clock", "now"][..], &["clock", "local", "weekday"], &["clock", "local", "time"]]
+            .map(|it| at(attributes(it)))
+            .into();
+    for (zone, part) in zones.iter().flat_map(|zone| ["weekday", "time"].map(|it| (zone, it))) {
+        let mut steps = attributes(&["clock", "world"]);
+        steps.extend([Step::Tag(zone.clone()), Step::Attribute(part.to_owned())]);
+        all.insert(at(steps));
+    }
+    all
+}
+
+fn facts(
+    request: &Request,
+    entities: &Entities,
+    reads: &BTreeSet<Fact>,
+) -> BTreeMap<String, String> {
+    let read = |text: &str| match eval_expression(request, entities, &text.parse().ok()?) {
+        // Its parts are told where they are read.
+        Ok(EvalResult::Record(_)) => None,
+        Ok(it) => Some(said(&it)),
+        Err(_) => Some(ABSENT.to_owned()),
     };
     let mut all = BTreeMap::new();
-    for fact in &reads.facts {
+    for fact in reads {
         let place = match fact {
             Fact::At(path) if path.steps.is_empty() => continue,
             Fact::At(path) => written(path),

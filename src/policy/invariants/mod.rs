@@ -24,11 +24,13 @@ use serde::Serialize;
 use super::bounds::STACK_BYTES;
 use super::bundle::Bundle;
 
-pub use self::counterexample::Counterexample;
+pub use self::counterexample::{Counterexample, Elsewhere};
 
 use self::claim::sentence;
 #[cfg(feature = "prove")]
 pub(super) use self::claim::{Claim, Holds, shown as kind};
+#[cfg(feature = "prove")]
+pub(super) use self::reads::Reads;
 #[cfg(feature = "prove")]
 pub(super) use self::rule::{Rule, reads_of};
 

@@ -8,6 +8,9 @@ use cedar_policy_symcc::Env;
 
 use super::super::bundle::Bundle;
 use super::super::invariants::{Claim, Counterexample, Holds, Rule, kind};
+use super::super::links::Link;
+use super::grants::{all_granted, for_request};
+use super::moment::at_moments;
 use super::session::{Question, Session, compiled_set};
 use super::{Proof, ProvenInvariant};
 use crate::authz::uid::{Kind, uid};
@@ -113,29 +116,54 @@ fn refuted(
     let schema = bundle.schema();
     let slice = bundle.slice(env.principal(), env.action(), env.resource());
     let alone = PolicySet::from_policies([claim.policy.clone()]).map_err(|it| it.to_string())?;
+    let granted = all_granted(slice, [bundle, bundle], env)?;
+    // Whatever may be granted is nothing that a life line can count on.
+    let allowed = granted.as_ref().filter(|_| claim.holds != Holds::Always).unwrap_or(slice);
     let (bundles, claimed) =
-        (compiled_set(slice, env, schema)?, compiled_set(&alone, env, schema)?);
+        (compiled_set(allowed, env, schema)?, compiled_set(&alone, env, schema)?);
     let found = session.ask(match claim.holds {
         Holds::Always => Question::Implies(&claimed, &bundles),
         Holds::Only | Holds::Promise => Question::Implies(&bundles, &claimed),
     })?;
-    found.map(|it| confirmed(bundle, claim, &it)).transpose()
+    found.map(|it| confirmed(bundle, claim, env, &it)).transpose()
 }
 
 /// What Cedar itself says to a request that the solver found.
-fn confirmed(bundle: &Bundle, claim: &Claim, found: &Env) -> Result<Counterexample, String> {
+fn confirmed(
+    bundle: &Bundle,
+    claim: &Claim,
+    env: &RequestEnv,
+    found: &Env,
+) -> Result<Counterexample, String> {
     let doubt = || "Cedar does not confirm what the solver says".to_owned();
     let rule = Rule::of(&claim.policy).ok_or_else(doubt)?;
-    let action = found.request.action().ok_or_else(doubt)?;
+    let grants = match claim.holds {
+        Holds::Always => Vec::new(),
+        Holds::Only | Holds::Promise => for_request([bundle, bundle], env, &found.request),
+    };
+    let mut ways = [&[][..], grants.as_slice()].into_iter().flat_map(|grants| {
+        at_moments(found, bundle.zones()).into_iter().map(move |it| (it, grants))
+    });
+    ways.find_map(|(it, grants)| shown(bundle, claim, &rule, it, grants)).ok_or_else(doubt)
+}
+
+/// `found` with what the bundle says to it, if the claim is untrue of it.
+fn shown(
+    bundle: &Bundle,
+    claim: &Claim,
+    rule: &Rule,
+    found: Env,
+    grants: &[Link],
+) -> Option<Counterexample> {
+    let action = found.request.action()?.clone();
     let known = found.entities.iter().filter(|it| it.uid().type_name() != action.type_name());
-    let actions = bundle.action_entities(action).iter();
-    let entities = Entities::from_entities(known.chain(actions).cloned(), None);
-    let asked = (found.request.clone(), entities.map_err(|it| it.to_string())?);
-    let shown =
-        Counterexample::decided(bundle, &asked.0, &asked.1, &rule.reads).ok_or_else(doubt)?;
+    let actions = bundle.action_entities(&action).iter();
+    let entities = Entities::from_entities(known.chain(actions).cloned(), None).ok()?;
+    let asked = (found.request, entities);
+    let shown = Counterexample::granted(bundle, &asked.0, &asked.1, &rule.reads, grants)?;
     let confirmed = match claim.holds {
         Holds::Always => !shown.allowed && rule.matches(&asked),
         Holds::Only | Holds::Promise => shown.allowed && !rule.matches(&asked),
     };
-    if confirmed { Ok(shown) } else { Err(doubt()) }
+    confirmed.then_some(shown)
 }

@@ -3,129 +3,192 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cedar_policy::{Policy, PolicySet, RequestEnv};
-use cedar_policy_symcc::Env;
+use cedar_policy::{Effect, Policy, PolicySet, RequestEnv};
+use cedar_policy_symcc::CompiledPolicySet;
 
 use super::super::bundle::Bundle;
 use super::super::invariants::{Counterexample, kind, reads_of};
+use super::super::typed::tool_of;
 use super::Comparison;
-use super::session::{Question, Session, compiled_set};
+use super::asked::Allows;
+use super::grants::all_granted;
+use super::ground::{self, Ground, asked_under};
+use super::session::{Question, Session, compiled, compiled_set};
 
 pub(super) fn compare(
     active: &Bundle,
     candidate: &Bundle,
     budget: Duration,
 ) -> Result<Comparison, String> {
-    let different: Vec<Kind<'_>> =
-        kinds(active, candidate).into_iter().filter(Kind::differs).collect();
+    let ground = Ground::of(active, candidate)?;
+    let mut different = Vec::new();
+    for it in kinds(&ground)? {
+        if it.differs() {
+            different.push(it);
+        }
+    }
+    let notes = ground.notes();
     let (mut widens, mut narrows) = (Vec::new(), Vec::new());
     // Where nothing differs, nobody need be asked.
     if different.is_empty() {
-        return Ok(Comparison::Proved { widens, narrows });
+        return Ok(Comparison::Proved { widens, narrows, notes });
     }
     let mut session = Session::begin(budget)?;
     for (at, it) in different.iter().enumerate() {
-        let asked = it.widens(&mut session).and_then(|wide| Ok((wide, it.narrows(&mut session)?)));
-        let (wide, narrow) = asked.map_err(|why| {
+        let asked = it.compared(&mut session).map_err(|why| {
             let left: Vec<String> = different.iter().skip(at).map(|it| kind(&it.env)).collect();
             format!("{why}; left are {}", left.join(", "))
         })?;
-        widens.extend(wide);
-        narrows.extend(narrow);
+        widens.extend(asked.widens);
+        narrows.extend(asked.narrows);
     }
-    Ok(Comparison::Proved { widens, narrows })
+    Ok(Comparison::Proved { widens, narrows, notes })
 }
 
-/// A kind of request, and the two bundles that decide it.
+/// A kind of request, and the policies that decide it in two bundles.
 struct Kind<'a> {
     env: RequestEnv,
-    active: &'a Bundle,
-    candidate: &'a Bundle,
-    /// Whose schema has it.
-    schema: &'a Bundle,
+    ground: &'a Ground<'a>,
+    active: &'a PolicySet,
+    candidate: &'a PolicySet,
+}
+
+/// How a kind of request is decided otherwise.
+#[derive(Default)]
+struct Compared {
+    widens: Option<Counterexample>,
+    narrows: Option<Counterexample>,
 }
 
 /// Every kind of request that either bundle knows, in order.
-fn kinds<'a>(active: &'a Bundle, candidate: &'a Bundle) -> Vec<Kind<'a>> {
+fn kinds<'a>(ground: &'a Ground<'a>) -> Result<Vec<Kind<'a>>, String> {
     let mut all: BTreeMap<String, Kind<'a>> = BTreeMap::new();
-    for schema in [candidate, active] {
-        for env in schema.schema().request_envs() {
-            let name = kind(&env);
-            all.entry(name).or_insert(Kind { env, active, candidate, schema });
-        }
+    for env in ground.schema.request_envs() {
+        let active = ground::policies(ground.active, &env)?;
+        let candidate = ground::policies(ground.candidate, &env)?;
+        let name = format!("{} {} {}", env.principal(), env.action(), env.resource());
+        all.insert(name, Kind { env, ground, active, candidate });
     }
-    all.into_values().collect()
+    Ok(all.into_values().collect())
+}
+
+/// The decisions of both, as the solver takes them.
+struct Both {
+    active: CompiledPolicySet,
+    candidate: CompiledPolicySet,
 }
 
 impl Kind<'_> {
-    fn of<'b>(&self, bundle: &'b Bundle) -> &'b PolicySet {
-        bundle.slice(self.env.principal(), self.env.action(), self.env.resource())
-    }
-
-    /// Whether the texts do, of policies that can matter or of the schema they are about.
+    /// Whether the texts do, of policies that can matter, or what is refused before any is asked.
     fn differs(&self) -> bool {
-        texts(self.of(self.active)) != texts(self.of(self.candidate))
+        texts(self.active) != texts(self.candidate) || self.is_no_longer_typed()
     }
 
-    fn widens(&self, session: &mut Session) -> Result<Option<Counterexample>, String> {
-        let found = self.more(session, self.candidate, self.active)?;
-        found.map(|it| self.confirmed(&it, Wanted::Allowed)).transpose()
+    /// Whether calls are asked about as all are that were asked about under types.
+    fn is_no_longer_typed(&self) -> bool {
+        let own =
+            |bundle: &Bundle| asked_under(bundle, &self.env).as_ref() == Some(self.env.action());
+        let mut calls = self.ground.active.calls().values();
+        let refuses = calls.any(|it| it.action == *self.env.action() && !it.input.is_empty());
+        refuses && own(self.ground.active) && !own(self.ground.candidate)
     }
 
-    fn narrows(&self, session: &mut Session) -> Result<Option<Counterexample>, String> {
-        let found = self.more(session, self.active, self.candidate)?;
-        found.map(|it| self.confirmed(&it, Wanted::Denied)).transpose()
+    fn compared(&self, session: &mut Session) -> Result<Compared, String> {
+        self.cannot_fail(session)?;
+        let plain = self.compiled(self.active, self.candidate)?;
+        let granted = self.under_grants()?;
+        // A grant permits alike in both: if nothing else that permits differs, all that differs shows
+        // where everything is granted.
+        let alone = granted.is_none() || permits(self.active) != permits(self.candidate);
+        let ways = Some(&plain).filter(|_| alone).into_iter().chain(&granted);
+        let mut compared = Compared::default();
+        for both in ways {
+            if compared.widens.is_none() {
+                let found = session.ask(Question::Implies(&both.candidate, &both.active))?;
+                compared.widens = self.confirmed(found, Allows::Candidate)?;
+            }
+            if compared.narrows.is_none() {
+                let found = session.ask(Question::Implies(&both.active, &both.candidate))?;
+                compared.narrows = self.confirmed(found, Allows::Active)?;
+            }
+        }
+        if compared.widens.is_none() && self.is_no_longer_typed() {
+            self.allows_nothing(session, &granted.unwrap_or(plain))?;
+        }
+        Ok(compared)
     }
 
-    /// A request that `a` allows and `b` does not.
-    fn more(&self, session: &mut Session, a: &Bundle, b: &Bundle) -> Result<Option<Env>, String> {
-        let schema = self.schema.schema();
-        let a = compiled_set(self.of(a), &self.env, schema)?;
-        let b = compiled_set(self.of(b), &self.env, schema)?;
-        session.ask(Question::Implies(&a, &b))
+    /// What a policy fails on is denied here, and not where the solver looks: there it is as if the
+    /// policy did not stand.
+    fn cannot_fail(&self, session: &mut Session) -> Result<(), String> {
+        for it in self.changed() {
+            let compiled = compiled(&it, &self.env, &self.ground.schema)?;
+            if session.ask(Question::NeverErrors(&compiled))?.is_some() {
+                return Err(format!("`{}` can fail", it.id()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls that did not fit their types were refused, and nobody knows what becomes of them, unless
+    /// the candidate allows none at all.
+    fn allows_nothing(&self, session: &mut Session, both: &Both) -> Result<(), String> {
+        match session.ask(Question::AlwaysDenies(&both.candidate))? {
+            None => Ok(()),
+            Some(_) => Err(format!(
+                "calls of `{}` whose arguments its types cannot hold were refused, and would be \
+                 decided like others",
+                tool_of(self.env.action()).unwrap_or_default()
+            )),
+        }
+    }
+
+    fn compiled(&self, active: &PolicySet, candidate: &PolicySet) -> Result<Both, String> {
+        let compiled = |set: &PolicySet| compiled_set(set, &self.env, &self.ground.schema);
+        Ok(Both { active: compiled(active)?, candidate: compiled(candidate)? })
+    }
+
+    /// The same where everything that can be granted is granted to everybody.
+    fn under_grants(&self) -> Result<Option<Both>, String> {
+        let bundles = [self.ground.active, self.ground.candidate];
+        let active = all_granted(self.active, bundles, &self.env)?;
+        let candidate = all_granted(self.candidate, bundles, &self.env)?;
+        active.zip(candidate).map(|(a, c)| self.compiled(&a, &c)).transpose()
     }
 
     /// What Cedar itself says to a request that the solver found.
-    fn confirmed(&self, found: &Env, wanted: Wanted) -> Result<Counterexample, String> {
-        let allowed = wanted == Wanted::Allowed;
-        let (shown, other) = match self.of(self.candidate).is_empty() {
-            true => (self.active, self.candidate),
-            false => (self.candidate, self.active),
-        };
+    fn confirmed(
+        &self,
+        found: Option<cedar_policy_symcc::Env>,
+        allows: Allows,
+    ) -> Result<Option<Counterexample>, String> {
+        let Some(found) = found else { return Ok(None) };
         let changed = self.changed();
-        let reads = reads_of(changed.iter());
-        let here = Counterexample::decided(shown, &found.request, &found.entities, &reads);
+        let shown = self.ground.confirmed(&found, &self.env, allows, &reads_of(changed.iter()));
         let doubt =
             || format!("Cedar does not confirm what the solver says of {}", kind(&self.env));
-        let here = here.ok_or_else(doubt)?;
-        let there = here.redecide(other).is_some_and(|it| it.allow);
-        let by_candidate = if std::ptr::eq(shown, self.candidate) { here.allowed } else { there };
-        let by_active = if std::ptr::eq(shown, self.active) { here.allowed } else { there };
-        if by_candidate == allowed && by_active != allowed { Ok(here) } else { Err(doubt()) }
+        shown.map(Some).ok_or_else(doubt)
     }
 
     /// The policies that only one of the bundles has.
     fn changed(&self) -> Vec<Policy> {
-        let (active, candidate) = (self.of(self.active), self.of(self.candidate));
-        let (before, after) = (texts(active), texts(candidate));
+        let (before, after) = (texts(self.active), texts(self.candidate));
         let only = |set: &PolicySet, other: &BTreeSet<String>| -> Vec<Policy> {
             set.policies().filter(|it| !other.contains(&text(it))).cloned().collect()
         };
-        let mut changed = only(candidate, &before);
-        changed.extend(only(active, &after));
+        let mut changed = only(self.candidate, &before);
+        changed.extend(only(self.active, &after));
         changed
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Allowed,
-    Denied,
 }
 
 /// Each policy with what its slots are filled with.
 fn texts(set: &PolicySet) -> BTreeSet<String> {
     set.policies().map(text).collect()
+}
+
+fn permits(set: &PolicySet) -> BTreeSet<String> {
+    set.policies().filter(|it| it.effect() == Effect::Permit).map(text).collect()
 }
 
 fn text(policy: &Policy) -> String {

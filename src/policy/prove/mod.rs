@@ -6,11 +6,19 @@
 //! was decided by Cedar itself.
 
 #[cfg(feature = "prove")]
+mod asked;
+#[cfg(feature = "prove")]
 mod claims;
 #[cfg(feature = "prove")]
 mod compare;
 #[cfg(feature = "prove")]
 mod dead;
+#[cfg(feature = "prove")]
+mod grants;
+#[cfg(feature = "prove")]
+mod ground;
+#[cfg(feature = "prove")]
+mod moment;
 #[cfg(feature = "prove")]
 mod session;
 #[cfg(feature = "prove")]
@@ -28,8 +36,6 @@ use serde::Serialize;
 
 use super::bundle::Bundle;
 use super::invariants::Counterexample;
-use super::load::SourceFile;
-use super::typed::GENERATED;
 
 /// How long a proof may take before it says what is left.
 pub const BUDGET: Duration = Duration::from_secs(120);
@@ -45,6 +51,8 @@ pub enum Comparison {
         widens: Vec<Counterexample>,
         /// Requests that the active bundle allows and the candidate denies.
         narrows: Vec<Counterexample>,
+        /// What is true besides.
+        notes: Vec<String>,
     },
     /// Nobody knows.
     NotProved { why: String },
@@ -101,34 +109,12 @@ pub async fn compare(active: Arc<Bundle>, candidate: Arc<Bundle>) -> Comparison 
     compare_within(active, candidate, BUDGET).await
 }
 
-/// Why no proof about the policies would say what becomes of requests: another schema speaks of
-/// other entities than there are, and what a template says grants say, which no bundle holds.
-fn incomparable(active: &Bundle, candidate: &Bundle) -> Option<String> {
-    let theirs = &candidate.sources().schema;
-    let kept = |it: &SourceFile| {
-        it.name == GENERATED
-            || theirs.iter().any(|their| (&their.name, &their.text) == (&it.name, &it.text))
-    };
-    if let Some(changed) = active.sources().schema.iter().find(|it| !kept(it)) {
-        return Some(format!("the schema `{}` is another one", changed.name));
-    }
-    let template = |bundle: &Bundle, id: &str| {
-        bundle.meta(id).filter(|it| it.template).map(|it| it.text.clone())
-    };
-    let mut templates = active.metas().iter().filter(|(_, it)| it.template);
-    let changed = templates.find(|(id, it)| template(candidate, id).as_ref() != Some(&it.text));
-    changed.map(|(id, _)| format!("the template `{id}`, on which grants stand, is another one"))
-}
-
 /// The same, in no more time than `budget`.
 pub async fn compare_within(
     active: Arc<Bundle>,
     candidate: Arc<Bundle>,
     budget: Duration,
 ) -> Comparison {
-    if let Some(why) = incomparable(&active, &candidate) {
-        return Comparison::NotProved { why };
-    }
     let work = move |budget| built::compare(&active, &candidate, budget);
     apart(work, budget).await.unwrap_or_else(|why| Comparison::NotProved { why })
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::load::{SourceFile, Sources};
+use super::super::tests::Registered;
 use super::super::{Bundle, Fault};
 use super::{
     Comparison, Proof, compare, compare_within, equivalent, findings, invariants, never_applies,
@@ -39,7 +40,7 @@ fn small(policies: &str) -> Arc<Bundle> {
 /// What is widened and narrowed, each with its request's action and what it turns on.
 fn proved(comparison: Comparison) -> (Vec<String>, Vec<String>) {
     match comparison {
-        Comparison::Proved { widens, narrows } => {
+        Comparison::Proved { widens, narrows, .. } => {
             let shown = |all: Vec<crate::policy::invariants::Counterexample>| {
                 all.iter().map(ToString::to_string).collect()
             };
@@ -179,4 +180,162 @@ async fn dead_and_shadowed_and_overridden_policies_are_found() {
     assert!(counterexample.to_string().contains("context.session.aal = "), "{counterexample}");
     let same = equivalent(bundle, "b.wide".into(), "b.wide".into(), LONG).await;
     assert!(matches!(same, Proof::Proven), "{same:?}");
+}
+
+/// The starter bundle with facts about the past.
+fn remembering(history: &str, policy: &str) -> Arc<Bundle> {
+    let mut sources = Sources { tests: None, ..Sources::starter() };
+    if !history.is_empty() {
+        sources.history = Some(SourceFile::new("policies", "history.toml", history));
+    }
+    sources.policies.push(SourceFile::new("policies", "90-ours.cedar", policy));
+    bundle(sources)
+}
+
+const TESTED: &str = "[history.tests_passed]\naction = \"invoke\"\ntool = \"run_tests\"\n\
+                      outcome = \"success\"\nwithin = \"1h\"\n";
+const PAID: &str = "[history.paid]\naction = \"invoke\"\ncount = \"sum\"\nof = \"/amount\"\n\
+                    within = \"24h\"\n";
+
+fn only_after(condition: &str) -> String {
+    format!(
+        "@id(\"ours.past\") @title(\"Not so much\") forbid (principal, action in \
+         Gatewright::Action::\"call\", resource) when {{ {condition} }};"
+    )
+}
+
+#[tokio::test]
+async fn what_the_past_allows_is_compared_as_if_it_could_be_anything() {
+    let strict = only_after("context.history.tests_passed < 2");
+    let lax = only_after("context.history.tests_passed < 1");
+    let (two, one) = (remembering(TESTED, &strict), remembering(TESTED, &lax));
+    let (widens, narrows) = proved(compare(two.clone(), one).await);
+    assert!(!widens.is_empty() && narrows.is_empty(), "{widens:?} {narrows:?}");
+    assert!(widens.iter().all(|it| it.contains("context.history.tests_passed = 1")), "{widens:?}");
+    assert!(widens[0].contains("by the other policies, Action::\"invoke\" is denied by ours.past"));
+
+    // The first fact, and another that goes: each is free where it is declared.
+    let plain = remembering("", "");
+    let (widens, narrows) = proved(compare(plain.clone(), two.clone()).await);
+    assert!(widens.is_empty() && !narrows.is_empty(), "{widens:?}");
+    let (widens, narrows) = proved(compare(two.clone(), plain).await);
+    assert!(!widens.is_empty() && narrows.is_empty(), "{narrows:?}");
+    let paid = "context.history.paid.greaterThan(decimal(\"100.0\"))";
+    let paid = remembering(PAID, &only_after(paid));
+    let (widens, narrows) = proved(compare(two.clone(), paid).await);
+    assert!(!widens.is_empty() && !narrows.is_empty());
+
+    let same = remembering(TESTED, &only_after("!(context.history.tests_passed >= 2)"));
+    let Comparison::Proved { widens, narrows, notes } = compare(two.clone(), same).await else {
+        panic!("not proved")
+    };
+    assert!(widens.is_empty() && narrows.is_empty());
+    assert!(notes.iter().any(|it| it.contains("context.history.tests_passed")), "{notes:?}");
+
+    let longer = remembering(&TESTED.replace("1h", "2h"), &strict);
+    let Comparison::NotProved { why } = compare(two, longer).await else { panic!("proved") };
+    assert_eq!(why, "`context.history.tests_passed` is declared otherwise");
+}
+
+#[tokio::test]
+async fn a_bundle_that_looks_into_the_past_provably_keeps_the_invariants() {
+    let bundle = remembering(TESTED, &only_after("context.history.tests_passed < 2"));
+    for it in invariants(bundle, Vec::new(), LONG).await {
+        assert!(matches!(it.proof, Proof::Proven), "{}: {:?}", it.invariant, it.proof);
+    }
+}
+
+const PAY: &str = "@id(\"ours.pay\") @title(\"Pay\") permit (principal in Gatewright::Group::\"payers\", \
+    action in Gatewright::Action::\"use\", resource is Gatewright::Tool);";
+
+/// The starter bundle with payers and this rule about the calls of `pay`.
+fn typed(rule: &str) -> Arc<Bundle> {
+    let mut sources = Sources { tests: None, ..Sources::starter() };
+    sources.policies.push(SourceFile::new("policies", "90-ours.cedar", format!("{PAY}\n{rule}")));
+    Arc::new(Bundle::surveyed(sources, &Registered).unwrap_or_else(|it| panic!("{it:?}")))
+}
+
+fn limit(id: &str, most: &str) -> String {
+    format!(
+        "@id(\"{id}\") @title(\"Not so much\") forbid (principal, action == \
+         Gatewright::Action::\"call:pay\", resource) unless {{ \
+         context.input.amount.lessThanOrEqual(decimal(\"{most}\")) }};"
+    )
+}
+
+#[tokio::test]
+async fn the_first_rule_about_a_tools_arguments_is_compared_with_how_all_calls_are_decided() {
+    let (free, limited) = (typed(""), typed(&limit("ours.limit", "500.0")));
+    let Comparison::Proved { widens, narrows, notes } =
+        compare(free.clone(), limited.clone()).await
+    else {
+        panic!("not proved")
+    };
+    assert!(widens.is_empty(), "{}", widens[0]);
+    let shown: Vec<String> = narrows.iter().map(ToString::to_string).collect();
+    assert!(!shown.is_empty());
+    for it in &shown {
+        assert!(it.contains("Action::\"call:pay\"") && it.contains("context.input.amount = "));
+        assert!(it.contains("is denied by ours.limit"), "{it}");
+        assert!(it.contains("by the other policies, Action::\"invoke\" is allowed by "), "{it}");
+    }
+    assert!(notes.iter().any(|it| it.contains("calls of `pay`")), "{notes:?}");
+
+    // The way back opens what it closed, and so does a permit.
+    let (widens, _) = proved(compare(limited.clone(), free.clone()).await);
+    assert!(widens.iter().all(|it| it.contains("context.input.amount")), "{widens:?}");
+    assert!(widens[0].contains("Action::\"invoke\""), "{widens:?}");
+    let open = typed(
+        "@id(\"ours.open\") @title(\"Small amounts\") permit (principal, action == \
+         Gatewright::Action::\"call:pay\", resource is Gatewright::Tool) when { \
+         context.input.amount.lessThanOrEqual(decimal(\"5.0\")) };",
+    );
+    let (widens, _) = proved(compare(free.clone(), open.clone()).await);
+    assert!(!widens.is_empty());
+    // Nobody knows what becomes of calls that did not fit the types.
+    let Comparison::NotProved { why } = compare(open, free).await else { panic!("proved") };
+    assert!(why.contains("calls of `pay` whose arguments its types cannot hold"), "{why}");
+
+    let (widens, narrows) = proved(compare(limited, typed(&limit("ours.limit", "400.0"))).await);
+    assert!(widens.is_empty() && !narrows.is_empty());
+}
+
+#[tokio::test]
+async fn what_grants_would_open_is_found_where_no_policy_permits_it() {
+    let (active, candidate) = (
+        edited(&[], ""),
+        edited(&[("  context.approval.digest == context.call.digest &&\n", "")], ""),
+    );
+    let (widens, _) = proved(compare(active, candidate).await);
+    assert!(widens.iter().any(|it| it.contains("with a grant of grant.agent-tool")), "{widens:?}");
+}
+
+#[tokio::test]
+async fn a_refutation_tells_the_whole_clock_and_one_that_could_be() {
+    let bundle = edited(
+        &[],
+        "@id(\"ours.night\") @title(\"Nothing at night\") forbid (principal, action in \
+         Gatewright::Action::\"govern\", resource) when { context.clock.world.hasTag(\"Europe/Berlin\") && \
+         context.clock.world.getTag(\"Europe/Berlin\").time < duration(\"6h\") };",
+    );
+    let all = invariants(bundle.clone(), Vec::new(), LONG).await;
+    let mut refuted = 0;
+    for it in all {
+        let Proof::Refuted { counterexample } = it.proof else { continue };
+        refuted += 1;
+        let again = counterexample.redecide(&bundle).unwrap();
+        assert_eq!((again.allow, &again.reasons), (false, &counterexample.by));
+        let fact = |it: &str| counterexample.facts.get(it).unwrap_or_else(|| panic!("{it}"));
+        let now = fact("context.clock.now").clone();
+        let berlin = "context.clock.world.getTag(\"Europe/Berlin\")";
+        fact("context.clock.local.weekday");
+        fact("context.clock.local.time");
+        fact(&format!("{berlin}.weekday"));
+        fact(&format!("{berlin}.time"));
+        let instant = now.trim_start_matches("datetime(\"").trim_end_matches("\")");
+        let instant: jiff::Timestamp = instant.parse().unwrap_or_else(|it| panic!("{now}: {it}"));
+        let there = instant.to_zoned(jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
+        assert!(there.hour() < 6, "{now}");
+    }
+    assert!(refuted >= 4, "{refuted}");
 }

@@ -11,7 +11,7 @@ mod tables;
 mod typed;
 mod watch;
 
-use self::registry::Registered;
+pub(super) use self::registry::Registered;
 use super::load::{SourceFile, Sources};
 use super::{Bundle, Fault};
 

@@ -10,7 +10,7 @@ use crate::authz::uid::Kind;
 use crate::policy::load::SourceFile;
 use crate::policy::{Bundle, KnownTool, Landscape, Severity};
 
-pub(super) struct Registered;
+pub(in crate::policy) struct Registered;
 
 /// What the tool `pay` takes.
 pub(super) fn pay() -> Value {

@@ -3,8 +3,12 @@
 use cedar_policy::SchemaFragment;
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "prove")]
+use super::INPUTS;
 use super::{Field, Fields, PREFIX, Type, TypedCall, TypedCalls, Words};
 use crate::authz::uid::{NAMESPACE, action};
+#[cfg(feature = "prove")]
+use crate::policy::SourceFile;
 
 /// The action of calls that have no types, and the pattern for those that have.
 const PLAIN: &str = "invoke";
@@ -34,6 +38,39 @@ pub(in crate::policy) fn based(fragments: Vec<SchemaFragment>) -> Result<Based, 
         }
     });
     Ok((based.collect::<Result<_, _>>()?, calls))
+}
+
+/// What a schema declares besides the calls of tools and their types, file by file; files with
+/// nothing else in them are left out.
+///
+/// # Errors
+/// A file that is no schema.
+#[cfg(feature = "prove")]
+pub(in crate::policy) fn core_of(files: &[SourceFile]) -> Result<Vec<Value>, String> {
+    let mut all = Vec::with_capacity(files.len());
+    for file in files {
+        let parsed = SchemaFragment::from_cedarschema_str(&file.text);
+        let (fragment, _) = parsed.map_err(|it| format!("{}: {it}", file.path))?;
+        let json = fragment.to_json_value().map_err(|it| format!("{}: {it}", file.path))?;
+        all.extend(without_calls(json));
+    }
+    Ok(all)
+}
+
+/// None where nothing is left.
+#[cfg(feature = "prove")]
+fn without_calls(mut file: Value) -> Option<Value> {
+    let types = format!("{INPUTS}::");
+    let namespaces = file.as_object_mut()?;
+    namespaces.retain(|name, _| !name.starts_with(&types));
+    let core = namespaces.get_mut(NAMESPACE).and_then(Value::as_object_mut);
+    if let Some(actions) = core.and_then(|it| it.get_mut("actions")).and_then(Value::as_object_mut)
+    {
+        actions.retain(|id, _| !id.starts_with(PREFIX));
+    }
+    let is_empty = |it: &Value| it.as_object().is_some_and(Map::is_empty);
+    namespaces.retain(|_, it| !it.as_object().is_some_and(|it| it.values().all(is_empty)));
+    (!namespaces.is_empty()).then_some(file)
 }
 
 impl Declarations {

@@ -8,6 +8,7 @@ mod change;
 mod convert;
 mod declared;
 mod generate;
+mod leaves;
 mod numbers;
 mod resolve;
 mod write;
@@ -23,9 +24,11 @@ use crate::authz::uid::Kind;
 
 pub(super) use self::change::schema_with;
 pub use self::convert::Unfit;
+#[cfg(feature = "prove")]
+pub(super) use self::declared::core_of;
 pub(super) use self::declared::{Declarations, based};
 pub use self::generate::{Generated, generate};
-pub(in crate::policy) use self::resolve::FILE as GENERATED;
+pub use self::leaves::{Grain, TypedNumber};
 pub use self::resolve::gather;
 pub(super) use self::resolve::{named, resolve};
 pub(super) use self::write::schema_file;
