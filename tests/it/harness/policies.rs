@@ -8,7 +8,7 @@ use super::{Gate, Setup};
 
 const FOLDER: &str = "policies";
 const TEMPLATES: &str = "templates";
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Gives the server a copy of the repository's policies, without their decision table: a test that
 /// changes a rule would break the rows about it.
