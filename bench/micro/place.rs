@@ -10,6 +10,7 @@ use gatewright::audit::Ledger;
 use gatewright::audit::checkpoint::Signer;
 use gatewright::audit::entry::Origin;
 use gatewright::authn::api_keys::ApiKeys;
+use gatewright::authn::factors::Factors;
 use gatewright::authn::proofs::KeyProof;
 use gatewright::authn::{Authn, Caller, IssueToken, Request, Service, SignIn, TokenRules};
 use gatewright::authz::past::Past;
@@ -21,6 +22,7 @@ use gatewright::credentials::keys::KeyRing;
 use gatewright::decisions::Decisions;
 use gatewright::directory::{Directory, NewAgent, NewUser, RegisterAgent};
 use gatewright::grants::Grants;
+use gatewright::keys::Seed;
 use gatewright::net::outbound::Outbound;
 use gatewright::policy::Bundle;
 use gatewright::policy::bundles::Bundles;
@@ -38,6 +40,7 @@ pub const ISSUER: &str = "http://127.0.0.1:8080";
 const PASSWORD: &str = "Adm1n-of-the-bench";
 pub const PATH: &str = "/api/v1/tools/translate";
 const TOKEN: &str = "/oauth/token";
+const TOKEN_LIFE: Duration = Duration::from_secs(900);
 
 pub struct Place {
     pub authn: Authn,
@@ -126,6 +129,8 @@ impl Place {
         let grants = Arc::new(grants);
         let known = (directory.clone(), registry.clone(), grants.clone());
         let bundles = Bundles::new(db.clone(), ledger.clone(), known, clock.clone());
+        let (seed, url) = (Seed::default(), &settings.public_url);
+        let factors = Factors::new(db.clone(), ledger.clone(), clock.clone(), &seed, url).unwrap();
         let world = World {
             directory: directory.clone(),
             registry: registry.clone(),
@@ -140,6 +145,7 @@ impl Place {
             approvals: Arc::new(Approvals::new(&settings, parts)),
             bundles: Arc::new(bundles),
             decisions: Arc::new(Decisions::new(db.clone())),
+            factors: Arc::new(factors),
             grants,
         };
         let key = SigningKey::from_bytes(&[2; 32]);
@@ -152,7 +158,8 @@ impl Place {
             &key,
         );
         let quota = Quota::load(&*db, clock.micros()).await.unwrap();
-        let past = Arc::new(Past::start(db.clone(), ledger.clone(), &key, clock.clone()));
+        let stores = (db.clone(), ledger.clone());
+        let past = Arc::new(Past::start(stores, &key, TOKEN_LIFE, clock.clone()));
         let counters = (quota, past);
         let surroundings = Surroundings {
             home: jiff::tz::TimeZone::UTC,

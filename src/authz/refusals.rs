@@ -1,13 +1,17 @@
 //! Saying no: written down, explained as far as the caller may know, and hidden where it may not.
 
+use cedar_policy::EntityUid;
+
 use super::Authz;
 use super::action::{Action, Resource, TheRegistry};
 use super::answer::{Answer, Question};
 use super::behalf::Party;
 use super::explain::{self, Pace};
+use super::uid::Kind;
 use crate::audit::{Decision, Entry, Outcome, Target};
 use crate::authn::Caller;
 use crate::error::{Denial, Fix};
+use crate::policy;
 use crate::{Error, Result, metrics};
 
 impl Authz {
@@ -29,7 +33,8 @@ impl Authz {
         if self.is_hidden(party, question.action, question.resource) {
             return Error::NotFound;
         }
-        let fixes = self.fixes(party, question, &answer);
+        let mut fixes = self.fixes(party, question, &answer);
+        self.tell_of_enrolment(&party.caller.principal().uid(), &mut fixes).await;
         let detail = answer.detail();
         let quota = answer.is_quota_refusal() && fixes.len() == 1;
         let reasons = answer.outcome.reasons;
@@ -47,6 +52,18 @@ impl Authz {
         let case = answer.case(party, question);
         let reach = self.reach(question.cost_micros);
         explain::cure(&case, &answer.bundle, &reach, Pace::Denial).fixes
+    }
+
+    /// Nobody proves a second factor that was never enrolled: what somebody without one has to do
+    /// first is said in `fixes`. Where the store does not answer, they say both.
+    pub async fn tell_of_enrolment(&self, principal: &EntityUid, fixes: &mut [Fix]) {
+        let is_user = Kind::of(principal.type_name()) == Some(Kind::User);
+        let id = principal.id().unescaped().parse().ok().filter(|_| is_user);
+        let needs_one = fixes.iter().any(|it| it.kind == policy::Fix::Mfa.as_str());
+        let (Some(id), true) = (id, needs_one) else { return };
+        if self.world.factors.of(id).await.is_ok_and(|it| !it.is_active()) {
+            explain::enrolling(fixes);
+        }
     }
 
     /// Whether what this action is about must not be known to whoever asked in vain.

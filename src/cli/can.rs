@@ -269,11 +269,8 @@ fn hangs_on(condition: &Value) -> String {
 
 fn show_condition(it: &Value) {
     let text = |name: &str| it[name].as_str().unwrap_or_default();
-    let mut line = format!("  hangs on {}: {}", hangs_on(it), text("effect"));
-    if it["policy"].is_string() {
-        line.push_str(&format!(" {}, {}", text("policy"), text("title")));
-    }
-    say(&line);
+    let [effect, policy, title] = ["effect", "policy", "title"].map(text);
+    say(&format!("  hangs on {}: {effect} {policy}, {title}", hangs_on(it)));
     for part in it["conditions"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         say(&format!("    {part}"));
     }

@@ -39,6 +39,7 @@ pub fn user(id: Uuid, roles: &[&str], state: Lifecycle) -> Arc<User> {
         0.into(),
         0.into(),
         "[]".into(),
+        "{}".into(),
     ];
     Arc::new(User::from_row(&Row::from(row)).unwrap())
 }

@@ -1,6 +1,7 @@
 //! What would be decided: questions about decisions, as AuthZEN 1.0 puts them. They are decided by
 //! the bundle that decides requests, on the same facts, counters and grants; nothing is used up.
 
+mod answer;
 mod candidates;
 mod circumstances;
 mod decide;

@@ -113,11 +113,12 @@ impl Decision {
     /// and groups by which it was decided.
     pub(super) fn without_grounds(mut self) -> Decision {
         let told = &mut self.context;
-        if !std::mem::take(&mut told.policies).is_empty() {
-            let word = if self.decision { "policies allow it" } else { "policies forbid it" };
+        told.policies.clear();
+        told.conditions.clear();
+        if told.code.is_none() {
+            let word = if self.decision { "policies allow it" } else { "policies do not allow it" };
             word.clone_into(&mut told.reason);
         }
-        told.conditions.iter_mut().for_each(Hangs::hide);
         self
     }
 

@@ -34,6 +34,7 @@ pub struct Found<T> {
 #[schemars(rename = "{T}Conditional")]
 pub struct Conditional<T> {
     pub result: T,
+    /// None for whoever may not see the one who is asked about.
     pub conditions: Vec<Hangs>,
 }
 
@@ -228,8 +229,7 @@ impl Inquiry<'_> {
             page.looked_at(at, verb, may);
         }
         if !knows {
-            let conditional = page.found.conditional.iter_mut();
-            conditional.flat_map(|it| &mut it.conditions).for_each(Hangs::hide);
+            page.found.conditional.iter_mut().for_each(|it| it.conditions.clear());
         }
         Ok(page.found.tidy())
     }

@@ -107,6 +107,58 @@ async fn what_cannot_be_granted_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_block_is_lifted_by_whoever_made_it_or_an_admin() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    let publisher = gate.user("paula", "tool_publisher").await;
+    let mut tool = samples::calculate("sums");
+    tool["risk_level"] = "medium".into();
+    publisher.post("/api/v1/tools", &tool).await.expect(201);
+    let path = |it: &Value| format!("/api/v1/grants/{}", it["id"].as_str().unwrap());
+    let of = "Tool:sums";
+
+    let theirs = grant(&admin, "block.agent-tool", "Role:agent", of).await.expect(201);
+    assert_eq!(publisher.get(&path(&theirs)).await.expect(200)["id"], theirs["id"]);
+    let refused = publisher.delete(&path(&theirs)).await.problem(403, "denied");
+    assert_eq!(refused["reasons"], json!(["registry.grants.block"]));
+    let lent = grant(&admin, WORKING, "Role:agent", of).await.expect(201);
+    publisher.delete(&path(&lent)).await.expect(204);
+    let own = grant(&publisher, "block.agent-tool", "Role:llm", of).await.expect(201);
+    publisher.delete(&path(&own)).await.expect(204);
+    let other = gate.user("max", "tool_publisher").await;
+    other.get(&path(&theirs)).await.problem(404, "not_found");
+    other.delete(&path(&theirs)).await.problem(404, "not_found");
+
+    let listed = publisher.get("/api/v1/grants").await.expect(200);
+    let title = listed["items"][0]["title"].as_str().unwrap();
+    assert!(title.starts_with("Block: "), "{listed}");
+    admin.delete(&path(&theirs)).await.expect(204);
+}
+
+#[tokio::test]
+async fn only_groups_and_roles_that_there_are_get_grants_and_not_without_end() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    risky(&admin).await;
+    for (principal, kind, there_is) in
+        [("Role:agnet", "role", "`agent`"), ("Group:nightshift", "group", "`breakglass`")]
+    {
+        let refused = grant(&admin, WORKING, principal, "Tool:risky").await.problem(422, "invalid");
+        let fault = &refused["errors"][0];
+        assert_eq!(fault["pointer"], "/principal");
+        let detail = fault["detail"].as_str().unwrap();
+        assert!(detail.contains(kind) && detail.contains(there_is), "{detail}");
+    }
+    grant(&admin, WORKING, "Group:breakglass", "Tool:risky").await.expect(201);
+    for number in 0..gatewright::grants::OF_PRINCIPAL_MAX {
+        grant(&admin, WORKING, "Role:llm", &format!("ToolSet:t{number}")).await.expect(201);
+    }
+    let refused = grant(&admin, WORKING, "Role:llm", "Tool:risky").await.problem(422, "invalid");
+    assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("200 grants"), "{refused}");
+    grant(&admin, WORKING, "Role:agent", "Tool:risky").await.expect(201);
+}
+
+#[tokio::test]
 async fn grants_outlive_a_restart() {
     let mut gate = Gate::start();
     let admin = gate.admin().await;

@@ -9,9 +9,9 @@ use cedar_policy::{
     Authorizer, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema,
 };
 
-use super::facts::{Facts, Typed};
+use super::facts::{Facts, Particulars, Typed};
 use super::verdict::{Outcome, verdict};
-use crate::policy::typed::{Unfit, tool_of};
+use crate::policy::typed::{TypedCall, Unfit, tool_of};
 use crate::policy::{Bundle, Link, Untold};
 
 pub(crate) use self::recorded::written;
@@ -199,8 +199,15 @@ impl Case {
         Ok((request, entities))
     }
 
+    /// The types of the tool that is called, where it has any in `bundle`, whether or not the
+    /// arguments fit them.
+    pub fn typed_call<'a>(&self, bundle: &'a Bundle) -> Option<&'a TypedCall> {
+        let Particulars::Call { call, .. } = &self.facts.particulars else { return None };
+        bundle.typed_call(tool_of(&self.action).or(call.tool_name.as_deref())?)
+    }
+
     /// Whether the resource is this, or is in it.
-    fn is_in(&self, it: &EntityUid) -> bool {
+    pub(in crate::authz) fn is_in(&self, it: &EntityUid) -> bool {
         let within = self.entity(&self.resource).map(|it| it.clone().into_inner().2);
         self.resource == *it || within.is_some_and(|within| within.contains(it))
     }

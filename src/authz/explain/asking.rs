@@ -9,9 +9,10 @@ use cedar_policy::{
     ResourceConstraint,
 };
 
-use super::cure::{Cures, moving};
+use super::cure::{Cure, Cures, Possible};
+use super::suppose::Supposed;
 use super::{Pace, Reach};
-use crate::authz::case::Case;
+use crate::authz::case::{Case, Unaskable};
 use crate::policy::{Bundle, Reads};
 
 /// So many evaluations are everybody's. What takes more is looked for by one caller at a time: a
@@ -23,9 +24,10 @@ static SEARCHING: Mutex<()> = Mutex::new(());
 pub struct Asking<'a> {
     pub bundle: &'a Bundle,
     pub reach: &'a Reach,
-    pub possible: Cures,
+    pub possible: Possible,
     pace: Pace,
     asked: Cell<usize>,
+    looks: Cell<usize>,
     turn: RefCell<Option<MutexGuard<'static, ()>>>,
     /// Policies that stood in the way at some point: their literals are worth trying.
     seen: RefCell<BTreeSet<String>>,
@@ -55,16 +57,19 @@ pub enum Denier {
     Forbid(String),
     /// No permit applies to this principal.
     NoPermit(EntityUid),
+    /// The argument at this JSON pointer is not what policies were checked with.
+    Unfit(String),
 }
 
 impl<'a> Asking<'a> {
-    pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Cures, pace: Pace) -> Self {
+    pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Possible, pace: Pace) -> Self {
         Asking {
             bundle,
             reach,
             possible,
             pace,
             asked: Cell::new(0),
+            looks: Cell::new(0),
             turn: RefCell::default(),
             seen: RefCell::default(),
             permits: RefCell::default(),
@@ -81,12 +86,32 @@ impl<'a> Asking<'a> {
         Ok(self.ask(case)? == Said::Allow)
     }
 
+    /// The same of a request as it might be, however that turns out.
+    pub fn allows_supposed(&self, supposed: &Supposed) -> Result<bool, Spent> {
+        Ok(self.ask_supposed(supposed)? == Said::Allow)
+    }
+
+    /// What the policies say of a request as it might be: what is in the way of any way in which it
+    /// may turn out.
+    pub fn ask_supposed(&self, supposed: &Supposed) -> Result<Said, Spent> {
+        match (self.ask(&supposed.case)?, &supposed.faded) {
+            (Said::Allow, Some(faded)) => self.ask(faded),
+            (said, _) => Ok(said),
+        }
+    }
+
     /// What the policies say, and what they would have to be shown instead.
     pub fn ask(&self, case: &Case) -> Result<Said, Spent> {
         for principal in case.principals() {
             self.spend()?;
-            let Ok(outcome) = case.decide_for(principal, self.bundle) else {
-                return Ok(Said::Never);
+            let outcome = match case.decide_for(principal, self.bundle) {
+                Ok(it) => it,
+                Err(Unaskable::Unfit(it)) => {
+                    let of_it = Cures::from([Cure::Argument(it.pointer.clone())]);
+                    let cures = of_it.intersection(&self.possible.cures).cloned().collect();
+                    return Ok(Said::Deny([(Denier::Unfit(it.pointer), cures)].into()));
+                }
+                Err(_) => return Ok(Said::Never),
             };
             if !outcome.errors.is_empty() {
                 return Ok(Said::Never);
@@ -126,18 +151,16 @@ impl<'a> Asking<'a> {
         self.seen.borrow().len()
     }
 
-    /// What all the policies about such requests of this principal read.
-    pub fn slice(&self, case: &Case, principal: &EntityUid) -> Vec<&'a Reads> {
-        let kinds = (principal.type_name(), case.resource.type_name());
-        let action = action_of(case, principal, self.bundle);
-        let slice = self.bundle.slice(kinds.0, &action, kinds.1);
-        let read = slice.policies().filter_map(|it| self.bundle.reads(it.id().as_ref()));
-        read.chain(case.links.iter().filter_map(|it| self.bundle.reads(&it.template))).collect()
-    }
-
     /// The policy that decides under this id: a grant is its template.
     pub fn reads(&self, id: &str, case: &Case) -> Option<&'a Reads> {
         super::reads(self.bundle, case, id)
+    }
+
+    /// Looks at one more combination of changes and values, whether or not it has to be asked about.
+    pub fn look(&self) -> Result<(), Spent> {
+        let looks = self.looks.get() + 1;
+        self.looks.set(looks);
+        if looks > self.pace.looks() { Err(Spent) } else { Ok(()) }
     }
 
     fn spend(&self) -> Result<(), Spent> {
@@ -157,7 +180,7 @@ impl<'a> Asking<'a> {
 
     fn moving_any(&self, ids: &BTreeSet<String>, case: &Case) -> Cures {
         let reads = ids.iter().filter_map(|id| self.reads(id, case));
-        reads.flat_map(|it| moving(it, &self.possible)).collect()
+        reads.flat_map(|it| self.possible.moving(it)).collect()
     }
 
     /// The permits whose conditions alone keep them from applying to this principal's request, as
@@ -168,7 +191,7 @@ impl<'a> Asking<'a> {
         }
         let is_moved = |it: &Policy| {
             let reads = self.reads(it.id().as_ref(), case);
-            reads.is_some_and(|it| !moving(it, &self.possible).is_empty())
+            reads.is_some_and(|it| !self.possible.moving(it).is_empty())
         };
         let slice = slice_for(case, principal, self.bundle);
         let all = slice.iter().flat_map(PolicySet::policies);
@@ -179,18 +202,27 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// What all the policies about such requests of everybody concerned read.
+pub fn read_by<'a>(case: &Case, bundle: &'a Bundle) -> Vec<&'a Reads> {
+    let of_one = |principal: &EntityUid| {
+        let kinds = (principal.type_name(), case.resource.type_name());
+        let slice = bundle.slice(kinds.0, &action_of(case, bundle), kinds.1);
+        slice.policies().filter_map(|it| bundle.reads(it.id().as_ref())).collect::<Vec<_>>()
+    };
+    let granted = case.links.iter().filter_map(|it| bundle.reads(&it.template));
+    case.principals().flat_map(of_one).chain(granted).collect()
+}
+
 /// Under which action policies are asked: a tool may have one of its own.
-fn action_of(case: &Case, principal: &EntityUid, bundle: &Bundle) -> EntityUid {
-    let request = case.request_for(principal, bundle);
-    let action = request.ok().and_then(|(request, _)| request.action().cloned());
-    action.unwrap_or_else(|| case.action.clone())
+fn action_of(case: &Case, bundle: &Bundle) -> EntityUid {
+    case.typed_call(bundle).map_or_else(|| case.action.clone(), |it| it.action.clone())
 }
 
 /// The policies, and grants, that are about requests of this kind.
 pub fn slice_for(case: &Case, principal: &EntityUid, bundle: &Bundle) -> Option<PolicySet> {
     let kinds = (principal.type_name(), case.resource.type_name());
     let links = case.links_of(principal);
-    bundle.slice_with(kinds.0, &action_of(case, principal, bundle), kinds.1, &links).ok()
+    bundle.slice_with(kinds.0, &action_of(case, bundle), kinds.1, &links).ok()
 }
 
 /// Those of `policies` that are about this very request, whatever their conditions say of it.

@@ -31,11 +31,8 @@ pub enum Fact {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "AnswerCondition")]
 pub struct Hangs {
-    /// Left out, like its title, for whoever may not see the one who is asked about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    pub policy: String,
+    pub title: String,
     /// `forbid`: it must not apply. `permit`: one of these must.
     pub effect: &'static str,
     pub hangs_on: BTreeSet<Fact>,
@@ -54,14 +51,6 @@ pub enum Hanging {
     No(Vec<String>),
     /// It is yes where all of this is as it must be.
     On(Vec<Hangs>),
-}
-
-impl Hangs {
-    /// Takes away what tells by which policy it is so.
-    pub fn hide(&mut self) {
-        (self.policy, self.title) = (None, None);
-        self.conditions.clear();
-    }
 }
 
 impl Fact {
@@ -222,8 +211,8 @@ impl Look<'_> {
         let is_read = |fact: &Fact| read.iter().any(|it| fact.is_read_by(it));
         let open = Fact::ALL.into_iter().filter(|it| self.open.contains(it));
         Some(Hangs {
-            policy: Some(policy.id().to_string()),
-            title: Some(meta.title.clone()),
+            policy: policy.id().to_string(),
+            title: meta.title.clone(),
             effect: if policy.effect() == Effect::Permit { "permit" } else { "forbid" },
             hangs_on: open.filter(is_read).collect(),
             arguments: read.iter().flat_map(|it| it.arguments.iter().cloned()).collect(),

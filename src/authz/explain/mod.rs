@@ -12,6 +12,9 @@ mod cure;
 mod explanation;
 mod hanging;
 mod later;
+mod number;
+mod numbers;
+mod past;
 mod place;
 mod search;
 mod shown;
@@ -34,6 +37,7 @@ use crate::policy::{Bundle, Fix as Kind, Meta, Reads};
 pub use self::conditions::{Condition, Seen};
 pub use self::explanation::{Explanation, Judged, Sight, explain};
 pub use self::hanging::{Fact, Hanging, Hangs, hanging};
+pub use self::told::enrolling;
 
 /// Explaining takes expressions apart, as checking does, and needs a stack like it.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -91,6 +95,14 @@ impl Pace {
         match self {
             Pace::Denial => 150,
             Pace::Explanation => 300,
+        }
+    }
+
+    /// How many combinations are looked at.
+    fn looks(self) -> usize {
+        match self {
+            Pace::Denial => 3_000,
+            Pace::Explanation => 100_000,
         }
     }
 }

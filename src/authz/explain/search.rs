@@ -4,12 +4,12 @@
 //! Whoever says no looks at some facts only. A set that leaves all of those as they were is not
 //! tried: it would be refused by the same policy again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::asking::{Asking, Denier, Said, Spent};
+use super::asking::{Asking, Denier, Said, Spent, read_by};
 use super::choices::Choices;
-use super::cure::{Cure, Cures, moving, possible};
-use super::suppose::{Choice, suppose};
+use super::cure::{Cure, Cures, Possible};
+use super::suppose::{Choice, Supposed, suppose};
 use super::{Pace, Reach};
 use crate::authz::case::Case;
 use crate::policy::{Bundle, Fix};
@@ -44,30 +44,33 @@ struct Conflict {
     deniers: Vec<Cures>,
 }
 
+/// Who said no to which values of some changes, and what else each of them looks at.
+type Refused = BTreeMap<Choice, Deniers>;
+
+/// Those who said no, and what they look at.
+type Deniers = BTreeSet<(Denier, Cures)>;
+
 struct Search<'a> {
     case: &'a Case,
     asking: Asking<'a>,
     choices: Choices,
     conflicts: Vec<Conflict>,
+    /// By the changes that were made of those that they look at.
+    refused: BTreeMap<Cures, Refused>,
 }
 
 /// Looks for the smallest change after which `bundle` allows `case`.
 pub fn search(case: &Case, bundle: &Bundle, reach: &Reach, pace: Pace) -> Found {
-    let mut cures = possible(case, !reach.networks.is_empty());
-    let useful = {
-        let asking = Asking::new(bundle, reach, cures.clone(), pace);
-        let read = case.principals().flat_map(|it| asking.slice(case, it));
-        read.flat_map(|it| moving(it, &cures)).collect::<Cures>()
-    };
-    cures.retain(|it| useful.contains(it));
+    let possible = Possible::of(case, bundle, reach, &read_by(case, bundle));
     let mut search = Search {
         case,
-        asking: Asking::new(bundle, reach, cures, pace),
+        asking: Asking::new(bundle, reach, possible, pace),
         choices: Choices::default(),
         conflicts: Vec::new(),
+        refused: BTreeMap::new(),
     };
     let (remedy, complete) = match search.run() {
-        Ok(remedy) => (remedy, true),
+        Ok(remedy) => (remedy, !search.choices.were_cut()),
         Err(Spent) => (None, false),
     };
     Found { remedy, complete, asked: search.asking.asked() }
@@ -83,7 +86,7 @@ impl Search<'_> {
         let hints = self.hints(&denied_by);
         let deniers = deniers.into_values().collect();
         self.conflicts.push(Conflict { cures: Cures::new(), deniers });
-        let largest = TOGETHER_MAX.min(self.asking.possible.len());
+        let largest = TOGETHER_MAX.min(self.asking.possible.cures.len());
         for size in 1..=largest {
             for cures in self.sets(size, &hints) {
                 if self.is_hopeless(&cures) {
@@ -101,14 +104,14 @@ impl Search<'_> {
     fn hints(&self, denied_by: &[Denier]) -> Vec<Fix> {
         let hint = |it: &Denier| match it {
             Denier::Forbid(id) => super::meta(self.asking.bundle, self.case, id)?.fix,
-            Denier::NoPermit(_) => None,
+            Denier::NoPermit(_) | Denier::Unfit(_) => None,
         };
         denied_by.iter().filter_map(hint).collect()
     }
 
     /// Every set of this size, those that are hinted at first.
     fn sets(&self, size: usize, hints: &[Fix]) -> Vec<Cures> {
-        let all: Vec<&Cure> = self.asking.possible.iter().collect();
+        let all: Vec<&Cure> = self.asking.possible.cures.iter().collect();
         let mut sets = Vec::new();
         combine(&all, size, &mut Cures::new(), &mut sets);
         let is_hinted = |it: &&Cure| hints.iter().any(|hint| it.hinted_by(*hint));
@@ -129,27 +132,20 @@ impl Search<'_> {
 
     /// The first choice of values with which these changes are enough.
     fn attempt(&mut self, cures: &Cures) -> Result<Option<Choice>, Spent> {
-        let mut tried: Vec<Choice> = Vec::new();
-        let mut common: Option<BTreeSet<(Denier, Cures)>> = None;
+        let mut tried: BTreeSet<Choice> = BTreeSet::new();
+        let mut common: Option<Deniers> = None;
         loop {
             let known = self.asking.seen_count();
             for choice in self.choices.of(cures, self.case, &self.asking)? {
                 if tried.contains(&choice) {
                     continue;
                 }
-                let supposed = self.suppose(cures, &choice);
-                match supposed.as_ref().map_or(Ok(Said::Never), |it| self.asking.ask(it))? {
-                    Said::Allow => return Ok(Some(choice)),
-                    Said::Deny(deniers) => {
-                        let deniers: BTreeSet<_> = deniers.into_iter().collect();
-                        common = Some(match common {
-                            None => deniers,
-                            Some(before) => before.intersection(&deniers).cloned().collect(),
-                        });
-                    }
-                    Said::Never => common = Some(BTreeSet::new()),
-                }
-                tried.push(choice);
+                let Some(deniers) = self.deniers(cures, &choice)? else { return Ok(Some(choice)) };
+                common = Some(match common {
+                    None => deniers,
+                    Some(before) => before.intersection(&deniers).cloned().collect(),
+                });
+                tried.insert(choice);
             }
             // Who is in the way now may draw lines of its own.
             if self.asking.seen_count() == known {
@@ -159,6 +155,35 @@ impl Search<'_> {
         let deniers = common.into_iter().flatten().map(|(_, moving)| moving).collect();
         self.conflicts.push(Conflict { cures: cures.clone(), deniers });
         Ok(None)
+    }
+
+    /// Who says no to these values; none when nobody does. Who said no to all that it looks at
+    /// before is not asked again.
+    fn deniers(&mut self, cures: &Cures, choice: &Choice) -> Result<Option<Deniers>, Spent> {
+        self.asking.look()?;
+        let mut known = Deniers::new();
+        for (made, refused) in self.refused.iter().filter(|(made, _)| made.is_subset(cures)) {
+            let looks_no_further = |(_, moving): &&(Denier, Cures)| {
+                moving.intersection(cures).all(|cure| made.contains(cure))
+            };
+            let deniers = refused.get(&choice.only(made, cures)).into_iter().flatten();
+            known.extend(deniers.filter(looks_no_further).cloned());
+        }
+        if !known.is_empty() {
+            return Ok(Some(known));
+        }
+        let supposed = self.suppose(cures, choice);
+        let said = supposed.map_or(Ok(Said::Never), |it| self.asking.ask_supposed(&it))?;
+        let Said::Deny(deniers) = said else {
+            return Ok((said == Said::Never).then(Deniers::new));
+        };
+        for (denier, moving) in &deniers {
+            let made: Cures = moving.intersection(cures).cloned().collect();
+            let values = choice.only(&made, cures);
+            let of_these = self.refused.entry(made).or_default().entry(values).or_default();
+            of_these.insert((denier.clone(), moving.clone()));
+        }
+        Ok(Some(deniers.into_iter().collect()))
     }
 
     /// The best of the values, and no change that is not needed with them.
@@ -174,16 +199,19 @@ impl Search<'_> {
             fewer.remove(&cure);
             let without = choice.without(&cure);
             let supposed = self.suppose(&fewer, &without);
-            if cures.len() > 1 && supposed.is_some_and(|it| self.asking.allows(&it) == Ok(true)) {
+            if cures.len() > 1
+                && without.can_be_held(&fewer, self.case)
+                && supposed.is_some_and(|it| self.asking.allows_supposed(&it) == Ok(true))
+            {
                 (cures, choice) = (fewer, without);
             }
         }
         // Every value that was taken was asked about when it was.
-        let case = self.suppose(&cures, &choice).ok_or(Spent)?;
+        let case = self.suppose(&cures, &choice).ok_or(Spent)?.case;
         Ok(Remedy { cures, choice, case, denied_by })
     }
 
-    fn suppose(&self, cures: &Cures, choice: &Choice) -> Option<Case> {
+    fn suppose(&self, cures: &Cures, choice: &Choice) -> Option<Supposed> {
         suppose(self.case, cures, choice, self.asking.bundle, self.asking.reach)
     }
 }

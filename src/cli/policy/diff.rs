@@ -68,7 +68,7 @@ pub async fn run(args: Diff) -> anyhow::Result<ExitCode> {
         }
         Err(failure) => return Ok(end(Err(failure))),
     };
-    let comparison = bundles::compare(before.clone(), after.clone()).await;
+    let comparison = bundles::compare(before.clone(), after.clone(), bundles::PROOF_TIME_MAX).await;
     let found = Differences::between(&before, &after, comparison);
     match args.api.is_for_people() {
         true => say(found.shown().trim_end()),

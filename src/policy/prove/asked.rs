@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::super::bundle::Bundle;
 use super::super::invariants::{Counterexample, Elsewhere, Reads};
 use super::super::links::Link;
-use super::ground::{Ground, asked_under};
 use super::grants;
+use super::ground::{Ground, asked_under};
 use super::moment::at_moments;
 
 /// Which of two bundles allows what is looked for.

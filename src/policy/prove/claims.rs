@@ -7,8 +7,8 @@ use cedar_policy::{Entities, Entity, EntityUid, PolicySet, PrincipalConstraint, 
 use cedar_policy_symcc::Env;
 
 use super::super::bundle::Bundle;
-use super::super::links::Link;
 use super::super::invariants::{Claim, Counterexample, Holds, Rule, kind};
+use super::super::links::Link;
 use super::grants::{all_granted, for_request};
 use super::moment::at_moments;
 use super::session::{Question, Session, compiled_set};

@@ -86,7 +86,8 @@ impl Kind<'_> {
 
     /// Whether calls are asked about as all are that were asked about under types.
     fn is_no_longer_typed(&self) -> bool {
-        let own = |bundle: &Bundle| asked_under(bundle, &self.env).as_ref() == Some(self.env.action());
+        let own =
+            |bundle: &Bundle| asked_under(bundle, &self.env).as_ref() == Some(self.env.action());
         let mut calls = self.ground.active.calls().values();
         let refuses = calls.any(|it| it.action == *self.env.action() && !it.input.is_empty());
         refuses && own(self.ground.active) && !own(self.ground.candidate)
@@ -164,7 +165,8 @@ impl Kind<'_> {
         let Some(found) = found else { return Ok(None) };
         let changed = self.changed();
         let shown = self.ground.confirmed(&found, &self.env, allows, &reads_of(changed.iter()));
-        let doubt = || format!("Cedar does not confirm what the solver says of {}", kind(&self.env));
+        let doubt =
+            || format!("Cedar does not confirm what the solver says of {}", kind(&self.env));
         shown.map(Some).ok_or_else(doubt)
     }
 

@@ -74,11 +74,7 @@ fn to_anybody(template: &Template) -> Result<Policy, String> {
 }
 
 /// The grants that `request` could take, of all templates that could permit it.
-pub(super) fn for_request(
-    bundles: [&Bundle; 2],
-    env: &RequestEnv,
-    request: &Request,
-) -> Vec<Link> {
+pub(super) fn for_request(bundles: [&Bundle; 2], env: &RequestEnv, request: &Request) -> Vec<Link> {
     let slot = |template: &Template, slot: SlotId, of: Option<&EntityUid>| {
         let asked = template.slots().any(|it| *it == slot);
         of.filter(|_| asked).map(|it| Reference(it.clone()))

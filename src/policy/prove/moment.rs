@@ -107,9 +107,8 @@ fn with_clock(found: &Env, clock: &ClockFacts) -> Option<Env> {
     let (principal, action) = (request.principal()?.clone(), request.action()?.clone());
     let request =
         Request::new(principal, action, request.resource()?.clone(), context, None).ok()?;
-    let is_clock = |it: &&cedar_policy::Entity| {
-        Kind::of(it.uid().type_name()) == Some(Kind::WorldClock)
-    };
+    let is_clock =
+        |it: &&cedar_policy::Entity| Kind::of(it.uid().type_name()) == Some(Kind::WorldClock);
     let others = entities.iter().filter(|it| !is_clock(it)).cloned();
     let entities = Entities::from_entities(others.chain([clock.world_clock()]), None).ok()?;
     Some(Env { request, entities })

@@ -50,6 +50,7 @@ fn a_limit_is_held_against_the_counters_of_then() {
     let own = Arc::new(Bundle::starter().unwrap());
     let replay = replay(&starter_and(LIMIT), &at_hand(&own), recorded(&own));
     assert_eq!((ids(&replay.closed), ids(&replay.opened)), (vec![3, 4], vec![]));
+    assert_eq!(replay.blast_radius(), 2);
     let flip = &replay.closed[0];
     assert_eq!((&flip.principal.name[..], &flip.resource.name[..]), ("robot", "calc"));
     assert_eq!(

@@ -50,7 +50,6 @@ async fn server() -> (Gate, Caller) {
     (gate, admin)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "tests write values in place")]
 fn asked(agent: &str, tool: &str, arguments: Option<Value>) -> Value {
     let mut action = json!({ "name": "invoke" });
     if let Some(it) = arguments {

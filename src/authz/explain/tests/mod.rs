@@ -1,7 +1,9 @@
 //! That what is named helps, that less does not, and that nothing smaller was overlooked.
 
+mod amounts;
 mod examples;
 mod follow;
+mod others;
 mod scene;
 
 use proptest::prelude::*;
@@ -13,9 +15,10 @@ use crate::authz::case::Case;
 use crate::error::Fix;
 use crate::policy::Bundle;
 
-/// The request after all these fixes.
+/// The request after all these fixes: a mandate is given before a token stands on it.
 fn after(case: &Case, fixes: &[&Fix]) -> Case {
-    fixes.iter().fold(case.clone(), |case, fix| follow(&case, fix))
+    let (first, then): (Vec<&Fix>, _) = fixes.iter().partition(|it| it.kind == "mandate");
+    first.into_iter().chain(then).fold(case.clone(), |case, fix| follow(&case, fix))
 }
 
 /// Whether no set of at most `size` changes on a coarse grid of values is enough.
@@ -46,6 +49,18 @@ fn descend(
     Ok(())
 }
 
+/// What is named helps, and nothing that is named can be left out.
+fn helps(case: &Case, fixes: &[Fix], bundle: &Bundle) -> Result<(), TestCaseError> {
+    let all: Vec<&Fix> = fixes.iter().collect();
+    prop_assert!(allows(&after(case, &all), bundle), "they do not help: {:#?}", fixes);
+    for left_out in 0..all.len() {
+        let mut fewer = all.clone();
+        fewer.remove(left_out);
+        prop_assert!(!allows(&after(case, &fewer), bundle), "{left_out} of {:#?}", fixes);
+    }
+    Ok(())
+}
+
 fn check(scene: &Scene) -> Result<bool, TestCaseError> {
     let bundle = &bundles()[scene.bundle];
     let case = scene.case();
@@ -57,7 +72,6 @@ fn check(scene: &Scene) -> Result<bool, TestCaseError> {
     }
     let Cured { fixes, complete, asked, .. } = cure(&case, bundle, &reach(), Pace::Explanation);
     prop_assert!(asked <= 300, "{asked} evaluations");
-    let all: Vec<&Fix> = fixes.iter().collect();
     if fixes.is_empty() {
         if complete {
             // Pairs are many: those of some scenes are enough.
@@ -67,13 +81,8 @@ fn check(scene: &Scene) -> Result<bool, TestCaseError> {
         }
         return Ok(false);
     }
-    prop_assert!(allows(&after(&case, &all), bundle), "they do not help: {:#?}", fixes);
-    for left_out in 0..all.len() {
-        let mut fewer = all.clone();
-        fewer.remove(left_out);
-        prop_assert!(!allows(&after(&case, &fewer), bundle), "{left_out} of {:#?}", fixes);
-    }
-    let beyond = is_beyond((all.len() - 1).min(2), &case, bundle);
+    helps(&case, &fixes, bundle)?;
+    let beyond = is_beyond((fixes.len() - 1).min(2), &case, bundle);
     prop_assert!(beyond.is_ok(), "{:?} is smaller than {:#?}", beyond, fixes);
     Ok(true)
 }
