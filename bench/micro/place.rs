@@ -20,7 +20,7 @@ use gatewright::clock::Clock;
 use gatewright::credentials::Credentials;
 use gatewright::credentials::keys::KeyRing;
 use gatewright::decisions::Decisions;
-use gatewright::directory::{Directory, NewAgent, NewUser, RegisterAgent};
+use gatewright::directory::{Directory, Giver, NewAgent, NewUser, RegisterAgent};
 use gatewright::grants::Grants;
 use gatewright::keys::Seed;
 use gatewright::net::outbound::Outbound;
@@ -198,7 +198,7 @@ impl Place {
         let roles = ["admin", "user"].map(str::to_owned).into();
         let new = NewUser { username: "admin".into(), password: PASSWORD.into(), roles };
         let warrant = Warrant::system("bench", &self.clock);
-        let user = self.directory.new_user(&new).unwrap();
+        let user = self.directory.new_user(&new, Giver::Host).unwrap();
         self.directory.insert_user(&warrant, user, hash, Vec::new()).await.unwrap();
         let caller = self.authn.prove_password("admin", PASSWORD.into(), origin()).await.unwrap();
         let scopes = self.authz.holdable(&caller, &self.scopes()).unwrap();
