@@ -64,8 +64,7 @@ fn without_calls(mut file: Value) -> Option<Value> {
     let namespaces = file.as_object_mut()?;
     namespaces.retain(|name, _| !name.starts_with(&types));
     let core = namespaces.get_mut(NAMESPACE).and_then(Value::as_object_mut);
-    if let Some(actions) =
-        core.and_then(|it| it.get_mut("actions")).and_then(Value::as_object_mut)
+    if let Some(actions) = core.and_then(|it| it.get_mut("actions")).and_then(Value::as_object_mut)
     {
         actions.retain(|id, _| !id.starts_with(PREFIX));
     }
