@@ -68,7 +68,7 @@ pub struct App {
     pub past: Arc<Past>,
     /// Which tool each action of agents is.
     pub actions: Actions,
-    pub factors: Factors,
+    pub factors: Arc<Factors>,
     pub api_keys: Arc<ApiKeys>,
     pub approvals: Arc<Approvals>,
     pub grants: Arc<Grants>,
@@ -118,9 +118,16 @@ impl App {
         let outbound = Arc::new(Outbound::new(&settings.outbound, clock.clone())?);
         let world = world(settings, (&db, &ledger, &outbound), &clock).await?;
         let World {
-            directory, registry, credentials, api_keys, approvals, bundles, grants, ..
+            directory,
+            registry,
+            credentials,
+            api_keys,
+            approvals,
+            bundles,
+            grants,
+            factors,
+            ..
         } = world.clone();
-        let factors = factors(settings, &db, &ledger, &clock).await?;
         let secrets = Secrets::open(settings, db.clone(), ledger.clone(), clock.clone()).await?;
         let secrets = Arc::new(secrets);
         let access_key = keys::load_or_create(&settings.auth.key_file)?;
@@ -138,8 +145,9 @@ impl App {
             clock: clock.clone(),
         };
         let gateway = Arc::new(Gateway::new(settings, parts)?);
-        let past = Past::start(db.clone(), ledger.clone(), &access_key, clock.clone());
-        let past = Arc::new(past);
+        let token_life = Duration::from_secs(settings.auth.access_token_ttl_seconds.into());
+        let stores = (db.clone(), ledger.clone());
+        let past = Arc::new(Past::start(stores, &access_key, token_life, clock.clone()));
         let authz = Authz::new(
             bundle,
             surroundings(settings, places.clone()),
@@ -366,6 +374,7 @@ async fn world(
     let bundles = Bundles::new(db.clone(), ledger.clone(), known, clock.clone());
     Ok(World {
         decisions: Arc::new(Decisions::new(db.clone())),
+        factors: Arc::new(factors(settings, db, ledger, clock).await?),
         approvals: Arc::new(Approvals::new(settings, parts)),
         bundles: Arc::new(bundles),
         grants,

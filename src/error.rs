@@ -143,7 +143,7 @@ pub struct Denial {
 #[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Fix {
     /// `mfa`, `reauth`, `approval`, `confirm`, `scopes`, `ttl`, `wait`, `time`, `network`,
-    /// `mandate`, `review`, `probe` or `argument`.
+    /// `mandate`, `review`, `probe`, `argument` or `history`.
     pub kind: String,
     pub detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,7 +153,8 @@ pub struct Fix {
     pub pointer: Option<String>,
     /// What to use: the seconds of a `ttl`, the number of an `argument`, the name of a `network`, the
     /// instant of a `time` or `wait`; of `scopes`, those that the `token` must hold besides and those
-    /// to `ask` for.
+    /// to `ask` for; what a `mandate` must hold; of `history`, the `fact` and what it must be
+    /// `at_least`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<serde_json::Value>,
     /// The scopes that the access token lacks, for the challenge that names them.

@@ -93,6 +93,8 @@ mod stamp;
 #[cfg(feature = "server")]
 pub mod store;
 #[cfg(feature = "server")]
+mod tidy;
+#[cfg(feature = "server")]
 pub mod tools;
 #[cfg(feature = "server")]
 pub mod watch;

@@ -9,6 +9,7 @@ use gatewright::credentials::{RequestCredential, ToolRef, Ttl};
 use gatewright::policy::Bundle;
 use gatewright::policy::shadow::{Sample, Shadowed};
 use gatewright::registry::ShowTool;
+use serde_json::json;
 
 use crate::alternate::{Side, alternate};
 use crate::place::Inhabited;
@@ -23,10 +24,19 @@ pub fn kinds(small: &Inhabited) {
     report::heading("Decisions, one agent, 100 tools and agents, CPU µs");
     report::columns(&["", "least", "median"]);
     let scopes = small.place.scopes();
+    let tool = small.tools.first().unwrap();
+    let permit = allowed(small, request(tool.id)).unwrap();
+    let life = small.place.authz.world().credentials.life(&permit).unwrap();
+    let left = || {
+        let call = RequestCredential::call(tool, json!({}));
+        small.place.authz.residual(&permit, call, life)
+    };
+    assert_eq!(left().beyond, None);
     let ask = || small.place.authz.holdable(&small.agent, &scopes).unwrap();
     alternate(vec![
         Side::new("view a tool", turns(small, IN_USE, |tool| ShowTool { tool })),
         Side::new("request a credential", turns(small, IN_USE, request)),
+        Side::new("what is left of it for its uses", || drop(left())),
         Side::new("hold a scope, each", move || assert!(!ask().is_empty()))
             .times(small.place.scopes().len() as u32),
     ]);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Authn;
-use crate::Result;
 use crate::authz::Warrant;
 use crate::store::Statement;
+use crate::{Result, tidy};
 
 const EVERY: Duration = Duration::from_secs(600);
 /// What was used is known for as long again as it could have been: a second use is told from nonsense.
@@ -32,16 +32,11 @@ const STATEMENTS: [&str; 4] = [
 impl Authn {
     /// Forgets, now and then, until told to stop.
     pub async fn keep_pruned(self: Arc<Self>, stop: CancellationToken) {
-        let mut turns = tokio::time::interval(EVERY);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = turns.tick() => {}
-            }
-            if let Err(error) = self.prune().await {
-                tracing::warn!(error = %error, "what has expired is still kept");
-            }
-        }
+        let work = || {
+            let it = self.clone();
+            async move { it.prune().await }
+        };
+        tidy::now_and_then(EVERY, stop, "what has expired is still kept", work).await;
     }
 
     /// Forgets what expired a day ago or earlier, where there is any.

@@ -86,6 +86,13 @@ pub trait Resource: Send + Sync {
         self.entity().and_then(written)
     }
 
+    /// What it has and is in, as bytes: two resources of a type that have the same ones are
+    /// different in nothing but their ids, as far as policies go. None where each is taken for
+    /// itself.
+    fn likeness(&self) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The name people know it by, for the audit.
     fn name(&self) -> &str;
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, PolicySet, Request};
+use cedar_policy::{Authorizer, EntityTypeName, EntityUid, PolicySet, Request};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -25,7 +25,7 @@ use crate::clock::{Clock, instant};
 use crate::directory::Principal;
 use crate::grants::{Shared, Snapshot};
 use crate::net::places::Places;
-use crate::policy::{Bundle, Fix, Link, Ungrantable};
+use crate::policy::{Bundle, Fix, Link, Narrow, Sight, Ungrantable};
 
 /// Microseconds in a second.
 const MICROS: i64 = 1_000_000;
@@ -210,9 +210,11 @@ impl Decider {
         let (outcome, other) = asked.of_all(question.resource)?;
         let others = party.behalf.and_then(|it| it.others());
         let denied = other.zip(others).and_then(|(at, others)| others.get(at));
-        let recorded = asked.recorded(question);
-        let answer = asked.answer(outcome, denied.map(Principal::actor));
-        Ok(Answer { recorded: Some(recorded), ..answer })
+        let links = asked.links();
+        let recorded = Some(asked.recorded(question, links.clone()));
+        let denied = denied.map(Principal::actor);
+        let Asked { told, bundle, .. } = asked;
+        Ok(Answer { outcome, denied, told, bundle, recorded, links })
     }
 
     /// Everything about a question but its resource: for asking about many.
@@ -415,7 +417,7 @@ pub struct Asked<'a> {
 struct Leg {
     principal: EntityUid,
     /// It, and the action, with their ancestors.
-    graph: Graph,
+    graph: Arc<Graph>,
     /// The grants to it, and to what it is a member of.
     links: Vec<Arc<Link>>,
 }
@@ -463,7 +465,10 @@ impl Asked<'_> {
         // A principal may ask about itself; the graph holds each entity once.
         let resource = resource.entity().filter(|_| target != leg.principal).cloned();
         let told = self.told.entities.iter().cloned();
-        let entities = Entities::clone(&leg.graph.entities)
+        let entities = leg
+            .graph
+            .entities
+            .clone()
             .add_entities(told.chain(resource), None)
             .map_err(anyhow::Error::from)?;
         // A question that the schema does not know finds no policies, and nothing allows it.
@@ -477,10 +482,24 @@ impl Asked<'_> {
                 Err(fault) => Outcome::failed(fault.to_string()),
             });
         }
-        Ok(answer(match self.told.facts.delegation {
-            None => self.bundle.undelegated_slice(types.0, &self.action, types.1),
-            Some(_) => self.bundle.slice(types.0, &self.action, types.1),
-        }))
+        Ok(match (&self.told.facts.delegation, leg.graph.narrow(types.1)) {
+            (None, Some(narrow)) => answer(narrow.about(&target, &entities)),
+            (None, None) => Outcome::denied(),
+            (Some(_), _) => answer(self.bundle.slice(types.0, &self.action, types.1)),
+        })
+    }
+
+    /// What the policies can tell resources of this type apart by; none where more than policies
+    /// and resource may matter: grants, somebody else's word, or facts that name a resource.
+    pub fn sight(&self, resource_type: &EntityTypeName) -> Option<&Sight> {
+        let facts = &self.told.facts;
+        let names_none =
+            matches!(facts.particulars, Particulars::Base | Particulars::Token | Particulars::Find);
+        let alone = facts.delegation.is_none() && self.others.as_ref().is_some_and(Vec::is_empty);
+        let plain = names_none && alone && self.caller.links.is_empty();
+        let is_own = self.caller.principal.type_name() == resource_type;
+        let narrow = self.caller.graph.narrow(resource_type).filter(|_| plain && !is_own);
+        narrow.map(Narrow::sight)
     }
 
     /// The slice with the grants of `leg`.
@@ -497,7 +516,7 @@ impl Asked<'_> {
     }
 
     /// The question as the audit keeps it.
-    fn recorded(&self, question: &Question<'_>) -> Recorded {
+    fn recorded(&self, question: &Question<'_>, links: Vec<Arc<Link>>) -> Recorded {
         let resource = question.resource;
         let target = resource.uid();
         let others = self.others.iter().flatten();
@@ -514,7 +533,7 @@ impl Asked<'_> {
                 .as_ref()
                 .map(|them| them.iter().map(|it| Named::of(&it.principal)).collect()),
             entities: of_legs.chain(of_resource).collect(),
-            links: self.links(),
+            links,
         }
     }
 
@@ -530,9 +549,10 @@ impl Asked<'_> {
     }
 
     /// What came of asking.
-    pub fn answer(self, outcome: Outcome, denied: Option<Actor>) -> Answer {
+    pub fn answer(self, outcome: Outcome) -> Answer {
         let links = self.links();
-        Answer { outcome, denied, told: self.told, bundle: self.bundle, recorded: None, links }
+        let (denied, recorded) = (None, None);
+        Answer { outcome, denied, told: self.told, bundle: self.bundle, recorded, links }
     }
 }
 

@@ -83,10 +83,9 @@ impl Authz {
         action: &'static str,
         (resource, particulars): (&dyn Resource, &Particulars),
     ) -> Result<History> {
-        let id = principal.id();
         let who = match principal.uid() == caller.principal().uid() {
             true => Who::of(caller, self.behalf(caller, None)?.map(|it| it.user())),
-            false => Who { principal: id, session: format!("principal:{id}"), user: id },
+            false => Who::absent(principal),
         };
         self.past.foresee(bundle, &Asked::new(who, action, resource, particulars)).await
     }

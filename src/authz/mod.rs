@@ -9,6 +9,7 @@ pub mod explain;
 pub mod facts;
 mod hypothesis;
 mod landscape;
+mod many;
 pub mod past;
 mod permit;
 pub mod quota;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use cedar_policy::EntityUid;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -31,16 +33,18 @@ use self::behalf::Party;
 use self::decide::{Answer, Decider, Question};
 use self::explain::{Pace, Reach};
 use self::facts::Particulars;
-use self::past::{Asked, Begun, Past, Who};
+use self::many::Many;
+use self::past::{Begun, Past};
 use self::quota::Quota;
 pub use self::scope::ScopeResource;
+use self::uid::Kind;
 use self::verdict::Outcome as Verdict;
 use crate::audit::{Decision, Entry, Ledger, Outcome, Target};
 use crate::authn::{Caller, Via};
 use crate::clock::Clock;
 use crate::error::{Denial, Fix};
-use crate::policy::Bundle;
 use crate::policy::shadow::{Live, Shadow};
+use crate::policy::{self, Bundle};
 use crate::{Error, Result, metrics};
 
 pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
@@ -136,9 +140,7 @@ impl Authz {
         }
         let mut particulars = action.particulars(&resource);
         let bundle = self.bundle();
-        let who = Who::of(&caller, behalf.as_deref().map(Behalf::user));
-        let asked = Asked::new(who, A::NAME, &resource, &particulars);
-        let begun = match self.past.begin(&bundle, &asked).await {
+        let begun = match self.begin(party, A::NAME, (&resource, &particulars), &bundle).await {
             Ok(it) => it,
             Err(fault) => return Err(self.unasked::<A>(party, &resource, fault).await),
         };
@@ -156,8 +158,8 @@ impl Authz {
             past: None,
             cost_micros: asked.map_or(0, |it| it.cost_micros.unsigned_abs()),
         };
-        let answer = self.ask(party, &mut question, &begun, bundle).await?;
-        let entry = self.entry(party, &question, &answer);
+        let mut answer = self.ask(party, &mut question, &begun, bundle).await?;
+        let entry = self.entry(party, &question, &mut answer);
         self.shadow.see(entry.id, || Live::of(&entry, &answer.told));
         if !answer.outcome.allow {
             // Gone before the answer leaves, so that a refused use is nobody's loss.
@@ -180,13 +182,13 @@ impl Authz {
         let asked = self.decider.prepare(party, L::NAME, &listing.particulars())?;
         let mut page: Vec<L::Item> = Vec::new();
         let (mut passed, mut next, mut last) = (0, String::new(), None);
-        let mut errors = BTreeSet::new();
+        let (mut errors, mut many) = (BTreeSet::new(), Many::new(&asked));
         for (looked_at, item) in candidates.items.into_iter().enumerate() {
             // Thousands of decisions in a row: others must get their turn in between.
             if looked_at % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            let outcome = asked.about(&item)?;
+            let outcome = many.about(&item)?;
             errors.extend(outcome.errors);
             if outcome.allow {
                 if passed < listing.skip() {
@@ -211,7 +213,7 @@ impl Authz {
             past: None,
             cost_micros: 0,
         };
-        let mut entry = self.entry(party, &question, &asked.answer(allowed(), None));
+        let mut entry = self.entry(party, &question, &mut asked.answer(allowed()));
         entry.details.insert("shown".into(), page.len().into());
         entry.errors.extend(errors);
         report(L::NAME, &entry.errors);
@@ -324,7 +326,8 @@ impl Authz {
         if self.is_hidden(party, question.action, question.resource) {
             return Error::NotFound;
         }
-        let fixes = self.fixes(party, question, &answer);
+        let mut fixes = self.fixes(party, question, &answer);
+        self.tell_of_enrolment(&party.caller.principal().uid(), &mut fixes).await;
         let detail = answer.detail();
         let quota = answer.is_quota_refusal() && fixes.len() == 1;
         let reasons = answer.outcome.reasons;
@@ -337,6 +340,18 @@ impl Authz {
         let case = answer.case(party, question);
         let reach = self.reach(question.cost_micros);
         explain::cure(&case, &answer.bundle, &reach, Pace::Denial).fixes
+    }
+
+    /// Nobody proves a second factor that was never enrolled: what somebody without one has to do
+    /// first is said in `fixes`. Where the store does not answer, they say both.
+    pub async fn tell_of_enrolment(&self, principal: &EntityUid, fixes: &mut [Fix]) {
+        let is_user = Kind::of(principal.type_name()) == Some(Kind::User);
+        let id = principal.id().unescaped().parse().ok().filter(|_| is_user);
+        let needs_one = fixes.iter().any(|it| it.kind == policy::Fix::Mfa.as_str());
+        let (Some(id), true) = (id, needs_one) else { return };
+        if self.world.factors.of(id).await.is_ok_and(|it| !it.is_active()) {
+            explain::enrolling(fixes);
+        }
     }
 
     /// Whether what this action is about must not be known to whoever asked in vain.
@@ -384,7 +399,8 @@ impl Authz {
         self.ledger.record(entry).await.err().unwrap_or(Error::NotFound)
     }
 
-    fn entry(&self, party: Party<'_>, question: &Question<'_>, answer: &Answer) -> Entry {
+    /// Takes from the answer what only the audit needs.
+    fn entry(&self, party: Party<'_>, question: &Question<'_>, answer: &mut Answer) -> Entry {
         let allow = answer.outcome.allow;
         let mut entry = Entry {
             action: Some(question.action.into()),
@@ -394,7 +410,7 @@ impl Authz {
             reasons: answer.outcome.reasons.clone(),
             errors: answer.outcome.errors.clone(),
             bundle: Some(answer.bundle.digest().to_owned()),
-            asked: answer.recorded.clone(),
+            asked: answer.recorded.take(),
             facts: Some(answer.told.json.clone()),
             ..self.blank(party, question.event)
         };

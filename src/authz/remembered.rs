@@ -17,7 +17,7 @@ use crate::authn::risk::Reason;
 use crate::directory::Principal;
 use crate::grants::Snapshot;
 use crate::policy::typed::Unfit;
-use crate::policy::{Bundle, Ungrantable};
+use crate::policy::{Bundle, Narrow, Ungrantable};
 
 const CALLERS_MAX: u64 = 10_000;
 
@@ -84,7 +84,6 @@ struct Alike {
     shape: Shape,
 }
 
-#[derive(Clone)]
 struct Kept {
     second: Second,
     told: Arc<Told>,
@@ -92,14 +91,23 @@ struct Kept {
 }
 
 /// Principal and action with their ancestors: what every resource is asked about with.
-#[derive(Clone)]
 pub struct Graph {
     bundle: Arc<Bundle>,
-    pub entities: Arc<Entities>,
+    pub entities: Entities,
     /// The principal as the audit keeps it.
     pub written: Option<Arc<RawValue>>,
     /// The principal, and what it is a member of.
-    pub members: Arc<[EntityUid]>,
+    pub members: Vec<EntityUid>,
+    /// The policies that can matter, by the type of the resource, where it asks in its own name.
+    narrow: Vec<(EntityTypeName, Arc<Narrow>)>,
+}
+
+impl Graph {
+    /// The policies that can matter about a resource of this type; none where the schema knows no
+    /// such request, and then nothing allows it.
+    pub fn narrow(&self, resource_type: &EntityTypeName) -> Option<&Narrow> {
+        self.narrow.iter().find(|(of, _)| of == resource_type).map(|(_, it)| &**it)
+    }
 }
 
 /// Who asks, as of which revision and how well proven, and for what.
@@ -128,8 +136,8 @@ struct Granted {
 }
 
 pub struct Remembered {
-    told: Cache<Alike, Kept>,
-    graphs: Cache<Asks, Graph>,
+    told: Cache<Alike, Arc<Kept>>,
+    graphs: Cache<Asks, Arc<Graph>>,
     granted: Cache<Slice, Granted>,
 }
 
@@ -173,11 +181,11 @@ impl Remembered {
             && kept.second.at == second.at
             && Arc::ptr_eq(&kept.second.of, &second.of)
         {
-            return Ok(kept.told);
+            return Ok(kept.told.clone());
         }
         let told = Arc::new(make()?);
         let (second, _scopes) = (second.clone(), session.scopes.clone());
-        self.told.insert(alike, Kept { second, told: told.clone(), _scopes });
+        self.told.insert(alike, Arc::new(Kept { second, told: told.clone(), _scopes }));
         Ok(told)
     }
 
@@ -188,7 +196,7 @@ impl Remembered {
         attested: bool,
         action: &EntityUid,
         bundle: &Arc<Bundle>,
-    ) -> Result<Graph> {
+    ) -> Result<Arc<Graph>> {
         let revision = principal.revision();
         let key = Asks { principal: principal.id(), revision, attested, action: action.clone() };
         if let Some(graph) = self.graphs.get(&key)
@@ -198,13 +206,14 @@ impl Remembered {
         }
         let mut entities = bundle.action_entities(action).to_vec();
         let own = principal.entity_where(attested).clone();
-        let written = written(&own);
-        let (own_uid, _, parents) = own.clone().into_inner();
-        let members = std::iter::once(own_uid).chain(parents).collect();
+        let (written, uid) = (written(&own), own.uid());
         entities.push(own);
         let entities = Entities::from_entities(entities, None).map_err(anyhow::Error::from)?;
-        let entities = Arc::new(entities);
-        let graph = Graph { bundle: bundle.clone(), entities, written, members };
+        let above: Vec<_> = entities.ancestors(&uid).into_iter().flatten().cloned().collect();
+        let narrow = bundle.narrow(&uid, &above, action);
+        let members = std::iter::once(uid).chain(above).collect();
+        let graph = Graph { bundle: bundle.clone(), entities, written, members, narrow };
+        let graph = Arc::new(graph);
         self.graphs.insert(key, graph.clone());
         Ok(graph)
     }

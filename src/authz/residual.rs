@@ -122,7 +122,7 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     fn residual(&self, needs: Needs) -> Residual {
-        let (request, entities) = match self.case.request_for(self.principal, self.bundle) {
+        let (request, entities) = match self.case.live_request_for(self.principal, self.bundle) {
             Ok(it) => it,
             Err(error) => return Residual::beyond(error.to_string()),
         };
@@ -135,7 +135,9 @@ impl Desk<'_> {
         let Some(residue) = granted.as_ref().or(of_bundle) else {
             return Residual::beyond("no policy is about such a request");
         };
-        let answer = Authorizer::new().is_authorized(&request, &residue.still, &entities);
+        let cut = self.bundle.still(residue, self.principal, &entities);
+        let still = cut.about(&self.case.resource, &entities);
+        let answer = Authorizer::new().is_authorized(&request, still, &entities);
         if let Some(error) = answer.diagnostics().errors().next() {
             return Residual::beyond(error.to_string());
         }
@@ -299,7 +301,7 @@ impl Desk<'_> {
         let mut facts = self.case.facts.clone();
         facts.clock = ClockFacts::at(now, self.home, self.bundle.zones()).ok()?.into();
         let case = self.case.with(facts);
-        let (request, entities) = case.request_for(self.principal, self.bundle).ok()?;
+        let (request, entities) = case.live_request_for(self.principal, self.bundle).ok()?;
         match eval_expression(&request, &entities, &timed.expression) {
             Ok(EvalResult::Bool(it)) => Some(it),
             _ => None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::approvals::Approvals;
 use crate::authn::api_keys::ApiKeys;
+use crate::authn::factors::Factors;
 use crate::credentials::Credentials;
 use crate::decisions::Decisions;
 use crate::directory::Directory;
@@ -22,4 +23,5 @@ pub struct World {
     pub bundles: Arc<Bundles>,
     pub grants: Arc<Grants>,
     pub decisions: Arc<Decisions>,
+    pub factors: Arc<Factors>,
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::ExitCode;
 
@@ -14,6 +15,8 @@ use super::exit;
 use super::out::{complain, say};
 
 const SUBJECTS: [&str; 2] = ["user", "agent"];
+/// The column of what an answer hangs on.
+const HANGS_ON: &str = "hangs_on";
 /// What is done with tools.
 const USES: [&str; 2] = ["invoke", "request_credential"];
 
@@ -97,7 +100,7 @@ async fn act(args: &CanArgs, wanted: Wanted<'_>) -> Result<bool, Failure> {
                 });
                 found.extend(all(&api, "subject", body).await?);
             }
-            api.show_all(&flat(found, None), &["type", "name", "id"]);
+            api.show_all(&flat(found, None), &["type", "name", HANGS_ON, "id"]);
             Ok(true)
         }
         Wanted::Tools { subject, actions } => {
@@ -110,7 +113,7 @@ async fn act(args: &CanArgs, wanted: Wanted<'_>) -> Result<bool, Failure> {
                 });
                 found.extend(flat(all(&api, "resource", body).await?, Some(action)));
             }
-            api.show_all(&found, &["name", "action", "id"]);
+            api.show_all(&found, &["name", "action", HANGS_ON, "id"]);
             Ok(true)
         }
     }
@@ -186,12 +189,17 @@ fn typed(word: &str, usual: &str) -> Value {
     }
 }
 
-/// Every result of a search, page by page.
+/// Every result of a search, page by page, and with their conditions those that hang on arguments.
 async fn all(api: &Api, of: &str, mut body: Value) -> Result<Vec<Value>, Failure> {
     let mut found = Vec::new();
     loop {
         let page = api.post(&format!("/access/v1/search/{of}"), &body).await?;
         found.extend(page["results"].as_array().into_iter().flatten().cloned());
+        for it in page["context"]["conditional"].as_array().into_iter().flatten() {
+            let mut result = it["result"].clone();
+            result["conditions"] = it["conditions"].clone();
+            found.push(result);
+        }
         match page["page"]["next_token"].as_str() {
             None | Some("") => return Ok(found),
             Some(token) => body["page"] = json!({ "token": token }),
@@ -208,6 +216,11 @@ fn flat(found: Vec<Value>, action: Option<&str>) -> Vec<Value> {
         if let Some(action) = action {
             row["action"] = action.into();
         }
+        if let Some(conditions) = it["conditions"].as_array() {
+            let all: BTreeSet<String> = conditions.iter().map(hangs_on).collect();
+            row[HANGS_ON] = Vec::from_iter(all).join("; ").into();
+            row["conditions"] = it["conditions"].clone();
+        }
         row
     };
     found.into_iter().map(row).collect()
@@ -219,10 +232,17 @@ fn show(api: &Api, told: &Value) {
         return;
     }
     let context = &told["context"];
-    let word = if told["decision"] == true { "yes" } else { "no" };
+    let word = match (told["decision"] == true, context["code"] == "arguments_missing") {
+        (true, _) => "yes",
+        (false, true) => "it depends",
+        (false, false) => "no",
+    };
     say(&format!("{word}: {}", context["reason"].as_str().unwrap_or_default()));
     for policy in context["policies"].as_array().into_iter().flatten() {
         say(&format!("  policy: {}", policy.as_str().unwrap_or_default()));
+    }
+    for condition in context["conditions"].as_array().into_iter().flatten() {
+        show_condition(condition);
     }
     for fix in context["fix"].as_array().into_iter().flatten() {
         say(&format!("  what would help: {}", fix["detail"].as_str().unwrap_or_default()));
@@ -230,6 +250,32 @@ fn show(api: &Api, told: &Value) {
     for ignored in context["ignored"].as_array().into_iter().flatten() {
         let ignored = ignored.as_str().unwrap_or_default();
         complain(&format!("`{ignored}` did not count: policy does not trust you with it"));
+    }
+}
+
+/// What an answer hangs on, with the arguments that are looked at: `arguments /amount, time`.
+fn hangs_on(condition: &Value) -> String {
+    let words = |name: &str| {
+        let all = condition[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+        all.collect::<Vec<_>>()
+    };
+    let pointers = words("arguments").join(" ");
+    let facts = words("hangs_on").into_iter().map(|it| match (it, pointers.is_empty()) {
+        ("arguments", false) => format!("arguments {pointers}"),
+        (other, _) => other.to_owned(),
+    });
+    facts.collect::<Vec<_>>().join(", ")
+}
+
+fn show_condition(it: &Value) {
+    let text = |name: &str| it[name].as_str().unwrap_or_default();
+    let mut line = format!("  hangs on {}: {}", hangs_on(it), text("effect"));
+    if it["policy"].is_string() {
+        line.push_str(&format!(" {}, {}", text("policy"), text("title")));
+    }
+    say(&line);
+    for part in it["conditions"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        say(&format!("    {part}"));
     }
 }
 

@@ -71,7 +71,10 @@ fn whose(credential: &Credential) -> Who {
         Some(it) => format!("session:{it}"),
         None => format!("principal:{principal}"),
     };
-    Who { principal, session, user: credential.on_behalf_of.unwrap_or(principal) }
+    let user = credential.on_behalf_of.unwrap_or(principal);
+    let is_opened = credential.session_id.is_some();
+    let machine = Who::machine(credential.principal_kind, principal, user);
+    Who { principal, session, machine: machine.filter(|_| is_opened), user }
 }
 
 fn inactive(what: &str, credential: &Credential) -> Validation {

@@ -125,6 +125,7 @@ impl App {
         let recorded = told.entry.bundle.as_deref().and_then(|it| self.authz.bundle_of(it));
         let bundle = recorded.unwrap_or_else(|| self.authz.bundle());
         let reach = self.authz.reach(self.cost_of(&case));
+        let principal = case.principal.clone();
         let (answer, explained) = tokio::sync::oneshot::channel();
         let of: Arc<Bundle> = bundle.clone();
         let work = move || {
@@ -139,7 +140,8 @@ impl App {
         let explained = explained.await.map_err(|_| Error::internal("an explanation stopped"))?;
         let unaskable =
             |it| Error::Conflict(format!("the policies cannot be asked this: {it}").into());
-        let explanation = explained.map_err(unaskable)?;
+        let mut explanation = explained.map_err(unaskable)?;
+        self.authz.tell_of_enrolment(&principal, &mut explanation.fix).await;
         Ok(Explained { explanation, bundle: bundle.digest().to_owned() })
     }
 

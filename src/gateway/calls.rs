@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use super::Gateway;
 use super::action::InvokeTool;
-use crate::Result;
 use crate::authn::Caller;
 use crate::authz::Warrant;
 use crate::error::Error;
 use crate::registry::Tool;
 use crate::store::Statement;
+use crate::{Result, tidy};
 
 /// How long an answer is kept for whoever sends the same request again.
 const KEPT: i64 = 24 * 3_600 * 1_000_000;
@@ -134,16 +134,11 @@ impl Gateway {
 
     /// Looks, now and then, for calls that nobody will end any more.
     pub async fn keep_settled(self: Arc<Self>, stop: CancellationToken) {
-        let mut turns = tokio::time::interval(EVERY);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = turns.tick() => {}
-            }
-            if let Err(error) = self.settle_lost().await {
-                tracing::warn!(error = %error, "lost calls are not settled yet");
-            }
-        }
+        let work = || {
+            let it = self.clone();
+            async move { it.settle_lost().await }
+        };
+        tidy::now_and_then(EVERY, stop, "lost calls are not settled yet", work).await;
     }
 
     /// Says of calls that were begun and cannot be under way any more that their outcome is

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use cedar_policy::{
-    Entity, EntityTypeName, EntityUid, Policy, PolicySet, RequestEnv, Schema, Template,
+    Entities, Entity, EntityTypeName, EntityUid, Policy, PolicySet, RequestEnv, Schema, Template,
 };
 use miette::Diagnostic;
 use serde_json::Value;
@@ -26,7 +26,7 @@ use super::meta::Meta;
 use super::reads::{self, Reads};
 use super::references::References;
 use super::residue::{self, Residue, Residues};
-use super::slice::{Scope, Slices};
+use super::slice::{Narrow, Scope, Slices};
 use super::starter;
 use super::syntax;
 use super::table::Table;
@@ -232,15 +232,15 @@ impl Bundle {
         self.slices.get(principal_type, action, resource_type)
     }
 
-    /// The same for a request that nobody makes for another: fewer, as those are about it that ask
-    /// first whether the context has a `delegation`.
-    pub fn undelegated_slice(
+    /// What can matter to this principal, who asks for `action` in nobody else's name, for each type
+    /// of resource that it can ask about; `ancestors` is all that the principal is in.
+    pub fn narrow(
         &self,
-        principal_type: &EntityTypeName,
+        principal: &EntityUid,
+        ancestors: &[EntityUid],
         action: &EntityUid,
-        resource_type: &EntityTypeName,
-    ) -> &PolicySet {
-        self.slices.get_undelegated(principal_type, action, resource_type)
+    ) -> Vec<(EntityTypeName, Arc<Narrow>)> {
+        self.slices.narrow(principal, ancestors, action)
     }
 
     /// Whether the schema knows this kind of request.
@@ -276,6 +276,17 @@ impl Bundle {
     /// What is left of the policies about such a request for a tool once it is a credential's.
     pub fn residue(&self, principal_type: &EntityTypeName, action: &EntityUid) -> Option<&Residue> {
         self.residues.get(&(principal_type.clone(), action.clone()))
+    }
+
+    /// The policies of `residue` whose answer is the same at every use and that can matter to this
+    /// principal, whose ancestors `entities` knows.
+    pub fn still(
+        &self,
+        residue: &Residue,
+        principal: &EntityUid,
+        entities: &Entities,
+    ) -> Arc<Narrow> {
+        residue.cut(&self.slices, principal, entities)
     }
 
     /// `action` and the groups it is in; empty if the schema has no such action.

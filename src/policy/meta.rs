@@ -50,10 +50,11 @@ pub enum Fix {
     Review,
     Probe,
     Argument,
+    History,
 }
 
 impl Fix {
-    const ALL: [Fix; 13] = [
+    const ALL: [Fix; 14] = [
         Fix::Mfa,
         Fix::Reauth,
         Fix::Approval,
@@ -67,6 +68,7 @@ impl Fix {
         Fix::Review,
         Fix::Probe,
         Fix::Argument,
+        Fix::History,
     ];
 
     /// The word that stands in `@fix`.
@@ -85,6 +87,7 @@ impl Fix {
             Fix::Review => "review",
             Fix::Probe => "probe",
             Fix::Argument => "argument",
+            Fix::History => "history",
         }
     }
 

@@ -44,6 +44,7 @@ pub use self::links::{Link, Ungrantable};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};
 pub use self::reads::{Reads, milliseconds};
+pub use self::slice::{Narrow, Sight};
 pub use self::starter::FILES as STARTER_FILES;
 pub use self::syntax::children;
 pub use self::watch::watch;

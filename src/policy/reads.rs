@@ -13,6 +13,8 @@ use crate::authz::uid::Kind;
 
 /// Maps of arguments in the context of a call.
 const ARGUMENTS: [&str; 3] = ["call.text", "call.number", "call.flag"];
+/// The one of whole numbers.
+const NUMBERS: [&str; 2] = ["call", "number"];
 /// The record of a call's typed arguments.
 const INPUT: &str = "input";
 
@@ -29,12 +31,23 @@ pub struct Reads {
     pub durations: BTreeSet<i64>,
     pub instants: BTreeSet<Timestamp>,
     pub numbers: BTreeSet<i64>,
+    /// As they are written: `500.00`.
+    pub decimals: BTreeSet<String>,
+    /// Of the arguments, those that are looked up among whole numbers, where no other is found.
+    pub whole: BTreeSet<String>,
     pub scopes: BTreeSet<String>,
     /// Whether something is worked out from times, so that the literals are not all that matters.
     pub computes_time: bool,
 }
 
 impl Reads {
+    /// What one expression reads.
+    pub fn of(expression: &Expr) -> Reads {
+        let mut reads = Reads::default();
+        reads.look(expression);
+        reads
+    }
+
     /// Whether it looks at `path` below `context`, at something in it, or at all it is in.
     pub fn reads(&self, path: &str) -> bool {
         self.context.iter().any(|it| it.is_empty() || within(it, path) || within(path, it))
@@ -43,6 +56,11 @@ impl Reads {
     /// Whether it looks at the argument at `pointer`.
     pub fn reads_argument(&self, pointer: &str) -> bool {
         self.arguments.contains(pointer) || self.arguments.contains("") || self.reads_whole()
+    }
+
+    /// Whether it looks at the argument at `pointer` only where it is a whole number.
+    pub fn wants_whole(&self, pointer: &str) -> bool {
+        self.whole.contains(pointer) || self.whole.contains("")
     }
 
     fn reads_whole(&self) -> bool {
@@ -117,10 +135,14 @@ impl Reads {
     fn take_tag(&mut self, map: &Expr, key: &Expr) {
         let Some((Var::Context, parts)) = path(map) else { return };
         if ARGUMENTS.contains(&parts.join(".").as_str()) {
-            self.arguments.insert(match key {
+            let pointer = match key {
                 Expr::Literal(Literal::String(pointer)) => pointer.to_string(),
                 _ => String::new(),
-            });
+            };
+            if parts == NUMBERS {
+                self.whole.insert(pointer.clone());
+            }
+            self.arguments.insert(pointer);
         }
     }
 
@@ -131,6 +153,9 @@ impl Reads {
             }
             (UnaryOp::Datetime, Expr::Literal(Literal::String(text))) => {
                 self.instants.extend(instant(text));
+            }
+            (UnaryOp::Decimal, Expr::Literal(Literal::String(text))) => {
+                self.decimals.insert(text.to_string());
             }
             (UnaryOp::ToDate | UnaryOp::ToTime, _) => self.computes_time = true,
             _ => {}

@@ -113,6 +113,11 @@ impl Named {
         basename(&self.name)
     }
 
+    /// The ids that there are, in order; none where there can be any.
+    pub fn choices(&self) -> impl Iterator<Item = &str> {
+        self.choices.iter().flat_map(|it| it.iter()).map(String::as_str)
+    }
+
     /// The entity of this id, in Cedar's JSON; none where there can be no such.
     pub fn one(&self, id: &str) -> Option<Value> {
         let known = self.choices.as_ref().is_none_or(|it| it.contains(id));

@@ -1,14 +1,18 @@
 //! Whom and what a search looks at, in an order that stays the same while others come and go.
 
-use cedar_policy::EntityTypeName;
+use std::collections::BTreeMap;
+
+use cedar_policy::{EntityTypeName, EntityUid};
 
 use super::inquiry::{DECISIONS_MAX, Inquiry};
-use super::model::{Named, Properties};
+use super::model::{Named, Properties, Verb};
 use super::names::{Subject, SubjectKind, Thing, ThingKind, is_mcp_server, shown};
 use super::page::Place;
+use super::particulars::ROLE;
 use crate::authz::facts::Shape;
 use crate::authz::uid::NAMESPACE;
 use crate::directory::Principal;
+use crate::policy::vocabulary::Type;
 
 impl Inquiry<'_> {
     /// The subjects of a type behind a place, in order: principals by id, as they were registered.
@@ -99,21 +103,37 @@ impl Inquiry<'_> {
         named.collect()
     }
 
-    /// The names of the actions that there are on such a thing, in order.
-    pub(super) fn verbs(&self, principal: &EntityTypeName, thing: &Thing) -> Vec<String> {
+    /// The actions that there are on such a thing, by their places in order: those about a role once
+    /// for each role. `only` is asked which of them are looked at.
+    pub(super) fn verbs(
+        &self,
+        principal: &EntityTypeName,
+        thing: &Thing,
+        only: impl Fn(&EntityUid) -> bool,
+    ) -> BTreeMap<String, Verb> {
         let (bundle, resource) = (self.bundle(), thing.uid());
         let known = bundle.actions().filter(|it| {
             let ours = it.type_name().namespace() == NAMESPACE;
-            let shape = bundle.shape(it);
             bundle.knows(principal, it, resource.type_name())
-                && shape != Some(Shape::Role)
                 && !bundle.is_typed_call(it)
-                && (!ours || shape.is_some())
+                && (!ours || bundle.shape(it).is_some())
+                && only(it)
         });
-        let mut names: Vec<String> = known.map(|it| it.id().unescaped().to_owned()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        known.flat_map(|it| self.verbs_of(it)).collect()
+    }
+
+    fn verbs_of(&self, action: &EntityUid) -> Vec<(String, Verb)> {
+        let name = action.id().unescaped();
+        let verb = |properties| Verb { name: name.to_owned(), properties };
+        if self.bundle().shape(action) != Some(Shape::Role) {
+            return vec![(name.to_owned(), verb(Properties::new()))];
+        }
+        let context = self.bundle().vocabulary().context(action);
+        let Some(Type::Entity(roles)) = context.and_then(|it| it.get(ROLE)) else {
+            return Vec::new();
+        };
+        let of = |role: &str| Properties::from_iter([(ROLE.to_owned(), role.into())]);
+        roles.choices().map(|role| (format!("{name}/{role}"), verb(of(role)))).collect()
     }
 }
 

@@ -5,15 +5,19 @@ use cedar_policy::{Entity, EntityUid};
 use super::inquiry::{Inquiry, Who};
 use super::model::{Decision, Told};
 use super::names::Thing;
-use super::particulars::Particular;
+use super::particulars::{Particular, Telling};
 use crate::Result;
 use crate::authz::case::Case;
-use crate::authz::explain::{self, Pace};
+use crate::authz::explain::{self, Fact, Hanging, Pace};
 use crate::authz::facts::Facts;
 use crate::authz::verdict::Outcome;
 use crate::authz::{Action as _, Resource, UseKind};
 use crate::credentials::RequestCredential;
 use crate::gateway::InvokeTool;
+use crate::policy::typed::tool_of;
+
+/// Why nothing was decided about a call that nobody said the arguments of.
+const ARGUMENTS_MISSING: &str = "arguments_missing";
 
 impl Inquiry<'_> {
     pub(super) async fn decide(
@@ -73,20 +77,63 @@ impl Inquiry<'_> {
     }
 
     /// What is told of a decision, and of a denial what would help.
-    pub(super) fn answered(&self, case: &Case, outcome: Outcome, cost_micros: u64) -> Decision {
+    ///
+    /// # Errors
+    /// What deciding needs is down.
+    pub(super) fn answered(
+        &self,
+        case: &Case,
+        mut outcome: Outcome,
+        telling: Telling,
+    ) -> Result<Decision> {
+        let is_undecided = self.is_undecided(case, telling);
+        let hanging = self.has_turn(&self.told).then(|| self.hanging(case, telling));
+        let (mut conditions, mut code) = (Vec::new(), is_undecided.then_some(ARGUMENTS_MISSING));
+        match hanging.transpose()? {
+            Some(Hanging::On(it)) => conditions = it,
+            Some(Hanging::No(reasons)) if is_undecided => (outcome.reasons, code) = (reasons, None),
+            Some(Hanging::No(_)) | None => {}
+        }
         let title = |id: &String| explain::meta(self.bundle(), case, id).map(|it| it.title.clone());
         let titles: Vec<String> = outcome.reasons.iter().filter_map(title).collect();
-        let reason = match (&outcome.errors.is_empty(), titles.is_empty()) {
-            (false, _) => "a policy failed to evaluate, so nothing is allowed".to_owned(),
-            (true, true) => "no policy permits it".to_owned(),
-            (true, false) => titles.join("; "),
+        let reason = match (outcome.errors.is_empty(), titles.is_empty(), code.is_some()) {
+            (false, _, _) => "a policy failed to evaluate, so nothing is allowed".to_owned(),
+            (true, _, true) => "it hangs on the arguments, which nobody said".to_owned(),
+            (true, true, _) => "no policy permits it".to_owned(),
+            (true, false, _) => titles.join("; "),
         };
-        let mut told = Told { reason, policies: outcome.reasons, ..Told::default() };
-        let cured = !outcome.allow && outcome.errors.is_empty() && self.has_turn();
-        if cured {
-            let reach = self.authz.reach(cost_micros);
+        let mut told =
+            Told { reason, code, policies: outcome.reasons, conditions, ..Told::default() };
+        let cured = !outcome.allow && outcome.errors.is_empty() && !is_undecided;
+        if cured && self.has_turn(&self.cures) {
+            let reach = self.authz.reach(telling.cost_micros);
             told.fix = explain::cure(case, self.bundle(), &reach, Pace::Denial).fixes;
         }
-        Decision { decision: outcome.allow, context: Box::new(told) }
+        Ok(Decision { decision: outcome.allow, context: Box::new(told) })
+    }
+
+    /// Whether policies look at arguments that nobody said, so that nothing could be decided.
+    pub(super) fn is_undecided(&self, case: &Case, telling: Telling) -> bool {
+        let typed = || case.facts.typed(tool_of(&case.action), self.bundle());
+        telling.lacks_arguments && typed().is_err()
+    }
+
+    /// What the answer hangs on, as far as the caller may read it.
+    pub(super) fn hanging(&self, case: &Case, telling: Telling) -> Result<Hanging> {
+        self.count(1);
+        let arguments = telling.lacks_arguments.then_some(Fact::Arguments);
+        let open: Vec<Fact> = arguments.into_iter().chain(Fact::PASSING).collect();
+        let found = explain::hanging(case, self.bundle(), &open);
+        let mut found = found.unwrap_or_else(|unaskable| {
+            tracing::debug!(%unaskable, "a question that cannot be decided");
+            Hanging::No(Vec::new())
+        });
+        if let Hanging::On(all) = &mut found
+            && !all.is_empty()
+            && !self.inspects()?
+        {
+            all.iter_mut().for_each(|it| it.conditions.clear());
+        }
+        Ok(found)
     }
 }

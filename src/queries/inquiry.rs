@@ -11,7 +11,7 @@ use super::model::{Asked, Decision, Properties};
 use super::names::{Names, Subject, Thing};
 use super::overlay::overlaid;
 use super::particulars::{Given, Particular};
-use super::right::{QueryAccess, SUPPLY, particulars};
+use super::right::{QueryAccess, Trust, particulars};
 use super::scopes::Scopes;
 use crate::Result;
 use crate::authn::Caller;
@@ -28,8 +28,9 @@ const INVOKE: &str = "invoke";
 pub(super) const DECISIONS_MAX: usize = 1_000;
 /// How long a page may take to decide; it ends then, as it does when it is full.
 const TIME_MAX: Duration = Duration::from_secs(1);
-/// Denials of one request for which it is looked what would help.
-const CURES_MAX: usize = 5;
+/// Denials of one request for which it is looked what would help, and answers for which it is told
+/// what they hang on.
+const TOLD_MAX: usize = 5;
 
 /// Who asks, and what there is to ask about.
 pub struct Inquiry<'a> {
@@ -41,7 +42,8 @@ pub struct Inquiry<'a> {
     pub(super) scopes: Scopes,
     began: Instant,
     decisions: AtomicUsize,
-    cures: AtomicUsize,
+    pub(super) cures: AtomicUsize,
+    pub(super) told: AtomicUsize,
 }
 
 /// One question, with those it names found.
@@ -79,6 +81,7 @@ impl<'a> Inquiry<'a> {
             began,
             decisions: AtomicUsize::new(0),
             cures: AtomicUsize::new(0),
+            told: AtomicUsize::new(0),
         }
     }
 
@@ -100,9 +103,9 @@ impl<'a> Inquiry<'a> {
         self.decisions.fetch_add(decisions, Ordering::Relaxed);
     }
 
-    /// Whether what would help is still looked for: that takes many decisions.
-    pub(super) fn has_turn(&self) -> bool {
-        self.cures.fetch_add(1, Ordering::Relaxed) < CURES_MAX
+    /// Whether an answer is still told more of: that takes many decisions.
+    pub(super) fn has_turn(&self, turns: &AtomicUsize) -> bool {
+        turns.fetch_add(1, Ordering::Relaxed) < TOLD_MAX
     }
 
     pub fn question<'q>(&self, asked: &'q Asked) -> Question<'q> {
@@ -122,34 +125,41 @@ impl<'a> Inquiry<'a> {
         self.authz.would_allow(self.caller, "query_access", &right.about, &told)
     }
 
-    /// Whether what the caller says of the request counts, whatever is stored.
-    pub fn trusts(&self, about: &dyn Resource, tool_owner: Option<&str>) -> Result<bool> {
-        self.count(1);
-        self.authz.would_allow(self.caller, SUPPLY, about, &particulars(tool_owner))
-    }
-
     /// What would be decided.
     ///
     /// # Errors
     /// None that the question is to blame for: what cannot be decided is answered with no.
     pub async fn answer(&self, question: &Question<'_>) -> Result<Decision> {
         let owner = question.tool_owner();
-        let trusted = self.trusts(&question.subject.about, owner.as_deref())?;
-        let decision = self.answer_trusting(trusted, question).await?;
-        match decision.decision && question.asked.action.name == TOOLS_CALL {
-            true => self.also_as_mapped(question, decision).await,
-            false => Ok(decision),
+        let trust = self.trusts(&question.subject.about, owner.as_deref())?;
+        let knows = self.knows(&question.subject, trust)?;
+        if !knows && self.is_withheld(question) {
+            return Ok(Decision::forbidden());
         }
+        let decision = self.answer_trusting(trust, question).await?;
+        let decision = match decision.decision && question.asked.action.name == TOOLS_CALL {
+            true => self.also_as_mapped(question, decision).await?,
+            false => decision,
+        };
+        Ok(if knows { decision } else { decision.without_grounds() })
+    }
+
+    /// Whether this is asked of a tool and is no use of it: who manages what is nothing that has to
+    /// be known at its door.
+    fn is_withheld(&self, question: &Question<'_>) -> bool {
+        let name = named(&question.asked.action.name);
+        let mut meant = self.bundle().actions().filter(|it| it.id().unescaped() == name);
+        matches!(question.thing, Some(Thing::Tool(_))) && meant.any(|it| !self.is_use(it))
     }
 
     pub(super) async fn answer_trusting(
         &self,
-        trusted: bool,
+        trust: Trust,
         question: &Question<'_>,
     ) -> Result<Decision> {
         let Asked { subject, action, resource, context } = question.asked;
         let mut ignored = Vec::new();
-        let mut supplied = |of: &str, from: &Properties| match trusted {
+        let mut supplied = |of: &str, from: &Properties| match trust.properties {
             true => from.clone(),
             false => {
                 ignored.extend(from.keys().map(|it| pointer(&[of, "properties", it])));
@@ -172,18 +182,18 @@ impl<'a> Inquiry<'a> {
             Ok(it) => it,
             Err(closed) => return Ok(closed.ignoring(ignored)),
         };
-        let given = Given::new(action, context, trusted);
+        let given = Given::new(action, context, trust.circumstances);
         let particular = match self.particular(&uid, &thing, given).await? {
             Ok(it) => it,
             Err(closed) => return Ok(closed.ignoring(ignored)),
         };
         self.tell(&mut who.facts, given, &particular, &mut ignored);
-        let cost = particular.takes.map_or(0, |it| it.cost_micros.unsigned_abs());
+        let told = particular.telling();
         let (case, outcome) = self.decide(&who, &uid, (&thing, about), particular).await?;
-        if !outcome.allow && !trusted && matches!(thing, Thing::Declared(..)) {
+        if !outcome.allow && !trust.properties && matches!(thing, Thing::Declared(..)) {
             return Ok(unknown_resource().ignoring(ignored));
         }
-        Ok(self.answered(&case, outcome, cost).ignoring(ignored))
+        Ok(self.answered(&case, outcome, told)?.ignoring(ignored))
     }
 
     /// Somebody, with what is told of them: the caller's own session for the caller, and for others
@@ -289,7 +299,7 @@ impl<'a> Inquiry<'a> {
         principal: &EntityTypeName,
         thing: &Thing,
     ) -> Result<EntityUid, Decision> {
-        let name = if name == TOOLS_CALL { INVOKE } else { name };
+        let name = named(name);
         let resource = thing.uid();
         let mut named = self.bundle().actions().filter(|it| it.id().unescaped() == name).peekable();
         if named.peek().is_none() {
@@ -340,6 +350,11 @@ impl Decision {
         self.context.ignored = ignored;
         self
     }
+}
+
+/// What policies call an action.
+fn named(name: &str) -> &str {
+    if name == TOOLS_CALL { INVOKE } else { name }
 }
 
 fn unknown_resource() -> Decision {

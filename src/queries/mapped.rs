@@ -6,6 +6,7 @@ use super::inquiry::{Inquiry, Question};
 use super::model::{Asked, Decision, Properties};
 use super::names::Thing;
 use super::particulars::{ARGUMENTS, Given};
+use super::right::Trust;
 use crate::Result;
 use crate::coaz::{Inputs, questions};
 
@@ -45,7 +46,7 @@ impl Inquiry<'_> {
             };
             // Whatever type the mapping gives its subject, it is the one that was asked about.
             let asked = Asked { subject: subject.clone(), ..asked };
-            let decision = self.answer_trusting(false, &self.question(&asked)).await?;
+            let decision = self.answer_trusting(Trust::default(), &self.question(&asked)).await?;
             if !decision.decision {
                 return Ok(decision);
             }

@@ -18,4 +18,4 @@ mod search;
 pub use self::inquiry::{Inquiry, Question};
 pub use self::names::Names;
 pub use self::right::{QueryAccess, SearchAccess};
-pub use self::search::Found;
+pub use self::search::{Conditional, Found};

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::authz::explain::Hangs;
 use crate::error::Fix;
 
 /// Members that somebody adds.
@@ -71,12 +72,16 @@ pub struct Told {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// Why there was nothing to decide: `unknown_subject`, `unknown_action`, `unknown_resource`,
-    /// `not_applicable` or `unacceptable`.
+    /// `not_applicable`, `unacceptable`, or `arguments_missing`, where it hangs on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
     /// The ids of the policies that decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
+    /// What it hangs on that may be otherwise at the next request: it would be yes where all of
+    /// this is as it must be, and no where it is not. Nothing where it is no all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Hangs>,
     /// What would turn it into an allow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fix: Vec<Fix>,
@@ -102,6 +107,18 @@ impl Decision {
     pub fn closed(code: &'static str, reason: impl Into<String>) -> Decision {
         let told = Told { reason: reason.into(), code: Some(code), ..Told::default() };
         Decision { decision: false, context: Box::new(told) }
+    }
+
+    /// The same for whoever may not see the one who is asked about: nothing that tells the roles
+    /// and groups by which it was decided.
+    pub(super) fn without_grounds(mut self) -> Decision {
+        let told = &mut self.context;
+        if !std::mem::take(&mut told.policies).is_empty() {
+            let word = if self.decision { "policies allow it" } else { "policies forbid it" };
+            word.clone_into(&mut told.reason);
+        }
+        told.conditions.iter_mut().for_each(Hangs::hide);
+        self
     }
 
     /// No, because the question is not the asker's to ask.

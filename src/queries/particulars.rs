@@ -19,6 +19,8 @@ use crate::{Error, Result};
 const COMMON: [&str; 5] = ["clock", "net", "session", "risk", "token"];
 pub(super) const ARGUMENTS: &str = "arguments";
 const CONFIRM: &str = "confirm_consequential";
+/// What an action about a role is told.
+pub(super) const ROLE: &str = "role";
 
 /// What goes with an action, and whose word the context of the question is.
 #[derive(Clone, Copy)]
@@ -39,6 +41,16 @@ pub struct Particular {
     pub takes: Option<Use>,
     /// The names in `action.properties` and `context` that were made use of.
     pub used: BTreeSet<String>,
+    /// Whether it is a call, and nobody said with which arguments.
+    pub lacks_arguments: bool,
+}
+
+/// What of an action matters to how its answer is told.
+#[derive(Clone, Copy)]
+pub(super) struct Telling {
+    /// Millionths of a US dollar.
+    pub cost_micros: u64,
+    pub lacks_arguments: bool,
 }
 
 impl<'a> Given<'a> {
@@ -54,7 +66,12 @@ impl<'a> Given<'a> {
 
 impl Particular {
     fn plain(particulars: Particulars) -> Particular {
-        Particular { particulars, takes: None, used: BTreeSet::new() }
+        Particular { particulars, takes: None, used: BTreeSet::new(), lacks_arguments: false }
+    }
+
+    pub(super) fn telling(&self) -> Telling {
+        let cost_micros = self.takes.map_or(0, |it| it.cost_micros.unsigned_abs());
+        Telling { cost_micros, lacks_arguments: self.lacks_arguments }
     }
 }
 
@@ -88,6 +105,7 @@ impl Inquiry<'_> {
                     particulars: asked.particulars(tool),
                     takes: asked.use_of(tool),
                     used: ["scopes", "ttl_seconds"].map(str::to_owned).into(),
+                    lacks_arguments: false,
                 })
             }
             (Some(Shape::Call), Thing::Tool(tool)) => return self.call(tool.id, given).await,
@@ -143,6 +161,7 @@ impl Inquiry<'_> {
             particulars: invoke.particulars(&called),
             takes: invoke.use_of(&called),
             used: [ARGUMENTS, CONFIRM].map(str::to_owned).into(),
+            lacks_arguments: arguments.is_none(),
         }))
     }
 
@@ -164,16 +183,15 @@ impl Inquiry<'_> {
                 used.insert(name.clone());
             }
         }
-        Particular { particulars: Particulars::Declared { common, members }, takes: None, used }
+        Particular { used, ..Particular::plain(Particulars::Declared { common, members }) }
     }
 }
 
 fn role(given: Given<'_>) -> Result<Particular, Decision> {
-    match given.properties.get("role").and_then(Value::as_str) {
+    match given.properties.get(ROLE).and_then(Value::as_str) {
         Some(role) => Ok(Particular {
-            particulars: Particulars::Role { role: role.to_owned(), approval: None },
-            takes: None,
-            used: ["role".to_owned()].into(),
+            used: [ROLE.to_owned()].into(),
+            ..Particular::plain(Particulars::Role { role: role.to_owned(), approval: None })
         }),
         None => Err(unacceptable("the action is about a role: say which in `properties.role`")),
     }

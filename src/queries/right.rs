@@ -2,11 +2,18 @@
 
 use cedar_policy::{Entity, EntityUid};
 
+use super::inquiry::Inquiry;
+use super::names::{Subject, Thing};
 use crate::Result;
 use crate::authz::facts::Particulars;
-use crate::authz::uid::registry;
+use crate::authz::uid::{self, Kind, registry};
 use crate::authz::{Action, Resource, World};
 use crate::directory::Principal;
+
+/// What decides who reads the policies behind a decision.
+const INSPECT: &str = "inspect_decision";
+/// The groups of actions that whoever guards a tool must ask about.
+const USES: [&str; 2] = ["use", "read"];
 
 /// Whom a question is about, as Cedar sees them.
 #[derive(Clone, Debug)]
@@ -21,6 +28,12 @@ impl About {
     /// A user or an agent.
     pub fn principal(entity: Entity, name: &str) -> About {
         About { uid: entity.uid(), entity: Some(entity), name: name.to_owned() }
+    }
+
+    /// A decision that nobody has made.
+    fn decision() -> About {
+        let uid = uid::uid(Kind::Decision, "");
+        About { entity: Some(Entity::with_uid(uid.clone())), uid, name: String::new() }
     }
 
     /// Somebody whom Gatewright does not keep.
@@ -91,5 +104,60 @@ impl QueryAccess {
     }
 }
 
-/// The action that decides whether what the asker says of a request counts, whatever is stored.
+/// The action that decides whether what the asker says of subject and resource counts, whatever is
+/// stored.
 pub const SUPPLY: &str = "supply_properties";
+/// The one that decides whether what it says of the circumstances counts.
+const SUPPLY_CONTEXT: &str = "supply_context";
+
+/// Which words of an asker count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trust {
+    /// What it says of subject and resource. Who may try others can tell who is what.
+    pub properties: bool,
+    /// What it says of the circumstances: `context`.
+    pub circumstances: bool,
+}
+
+impl Inquiry<'_> {
+    /// Which words of the caller's count in a question about this one, and a tool of this owner.
+    pub(super) fn trusts(&self, about: &About, tool_owner: Option<&str>) -> Result<Trust> {
+        let told = particulars(tool_owner);
+        let may = |action| {
+            self.count(1);
+            self.authz.would_allow(self.caller, action, about, &told)
+        };
+        let properties = may(SUPPLY)?;
+        Ok(Trust { properties, circumstances: properties || may(SUPPLY_CONTEXT)? })
+    }
+
+    /// Whether the caller may learn more of this subject than whether it may use a tool: because it
+    /// may see it, or its word counts whatever is stored.
+    pub(super) fn knows(&self, subject: &Subject, trust: Trust) -> Result<bool> {
+        let Some(principal) = &subject.principal else { return Ok(true) };
+        Ok(trust.properties || self.visible(Some(&Thing::Principal(principal.clone())))?.is_some())
+    }
+
+    /// Whether a search shows this subject to the caller.
+    pub(super) fn finds(&self, subject: &Subject, tool_owner: Option<&str>) -> Result<bool> {
+        if self.knows(subject, Trust::default())? {
+            return Ok(true);
+        }
+        self.count(1);
+        let told = particulars(tool_owner);
+        self.authz.would_allow(self.caller, SUPPLY, &subject.about, &told)
+    }
+
+    /// Whether the caller reads policies as they are written.
+    pub(super) fn inspects(&self) -> Result<bool> {
+        self.count(1);
+        let it = About::decision();
+        self.authz.would_allow(self.caller, INSPECT, &it, &Particulars::Token)
+    }
+
+    /// Whether to do this is to use something, or to look at it.
+    pub(super) fn is_use(&self, action: &EntityUid) -> bool {
+        let groups = self.bundle().action_entities(action).iter().map(Entity::uid);
+        USES.iter().any(|it| groups.clone().any(|group| group == uid::action(it)))
+    }
+}

@@ -1,12 +1,17 @@
 //! Searches: each candidate is decided on by itself, as many as one request may cost.
 
+use cedar_policy::EntityUid;
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::inquiry::{Inquiry, Question, Who, pointer};
 use super::model::{Named, Properties, Sought, Verb};
 use super::names::{Subject, Thing};
 use super::page::Place;
 use super::particulars::Given;
-use super::right::{About, QueryAccess, SearchAccess, particulars};
+use super::right::{About, QueryAccess, SearchAccess, Trust, particulars};
 use crate::Result;
+use crate::authz::explain::{Hanging, Hangs};
 use crate::authz::facts::Particulars;
 use crate::authz::{Action as _, Each};
 
@@ -16,10 +21,27 @@ const TURN: usize = 32;
 /// What was found.
 pub struct Found<T> {
     pub results: Vec<T>,
+    /// Those for whom it hangs on arguments that nobody said.
+    pub conditional: Vec<Conditional<T>>,
     /// The place of the last one that was looked at, where there may be more behind it.
     pub next: Option<String>,
     /// What was sent and did not count, as JSON pointers.
     pub ignored: Vec<String>,
+}
+
+/// Somebody, or something, for whom the answer would be yes under conditions.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Conditional")]
+pub struct Conditional<T> {
+    pub result: T,
+    pub conditions: Vec<Hangs>,
+}
+
+/// What was decided about one candidate.
+enum May {
+    Yes,
+    No,
+    If(Vec<Hangs>),
 }
 
 /// A page being filled.
@@ -32,7 +54,7 @@ struct Page<'a, T> {
 
 impl<'a, T> Page<'a, T> {
     fn new(place: &'a Place, ignored: Vec<String>) -> Page<'a, T> {
-        let found = Found { results: Vec::new(), next: None, ignored };
+        let found = Found { results: Vec::new(), conditional: Vec::new(), next: None, ignored };
         Page { place, found, last: place.after.clone(), looked_at: 0 }
     }
 
@@ -42,7 +64,8 @@ impl<'a, T> Page<'a, T> {
             tokio::task::yield_now().await;
         }
         self.looked_at += 1;
-        let full = self.found.results.len() >= usize::from(self.place.limit);
+        let found = self.found.results.len() + self.found.conditional.len();
+        let full = found >= usize::from(self.place.limit);
         // Every page gets on, by one at least.
         if full || (self.looked_at > 1 && inquiry.is_spent()) {
             self.found.next = Some(self.last.take().unwrap_or_default());
@@ -51,8 +74,14 @@ impl<'a, T> Page<'a, T> {
         true
     }
 
-    fn looked_at(&mut self, place: String, found: Option<T>) {
-        self.found.results.extend(found);
+    fn looked_at(&mut self, place: String, candidate: T, may: May) {
+        match may {
+            May::Yes => self.found.results.push(candidate),
+            May::If(conditions) => {
+                self.found.conditional.push(Conditional { result: candidate, conditions });
+            }
+            May::No => {}
+        }
         self.last = Some(place);
     }
 }
@@ -69,7 +98,8 @@ impl Inquiry<'_> {
         self.names.thing(&kind, &resource.id)
     }
 
-    /// The subjects of a type that may do this, among those whom the caller may ask about.
+    /// The subjects of a type that may do this, among those whom the caller may ask about and may
+    /// see: who is found lies in some role or group, and that is told to nobody who guards a tool.
     ///
     /// # Errors
     /// None that the question is to blame for: what is unknown finds nobody.
@@ -81,9 +111,9 @@ impl Inquiry<'_> {
     ) -> Result<Found<Named>> {
         let thing = self.named(resource);
         let owner = thing.as_ref().and_then(Thing::tool_owner);
-        let trusted = self.trusts(&About::other(""), owner.as_deref())?;
+        let trust = self.trusts(&About::other(""), owner.as_deref())?;
         let mut ignored = unused("subject", &sought.properties);
-        let properties = self.counted("resource", &resource.properties, trusted, &mut ignored);
+        let properties = self.counted("resource", &resource.properties, trust, &mut ignored);
         let known = match self.visible(thing.as_ref())? {
             Some(it) => self.about(&it, &properties, &mut ignored)?,
             None => None,
@@ -94,33 +124,33 @@ impl Inquiry<'_> {
         };
         let told = particulars(owner.as_deref());
         let asks = self.authz.each(self.caller, QueryAccess::NAME, &told)?;
-        let given = Given::new(verb, context, trusted);
+        let given = Given::new(verb, context, trust.circumstances);
         let mut page = Page::new(place, ignored);
         for (at, subject, shown) in self.candidates(&kind, &sought.kind, place) {
             if !page.goes_on(self).await {
                 break;
             }
             let mut ignored = Vec::new();
-            let who = self.askable(&asks, &subject, &mut ignored)?;
-            let allowed = match who {
+            let who = self.askable(&asks, (&subject, owner.as_deref()), &mut ignored)?;
+            let may = match who {
                 Some(who) => self.may(who, &thing, &about, given, &mut ignored).await?,
-                None => false,
+                None => May::No,
             };
             page.found.ignored.extend(ignored);
-            page.looked_at(at, allowed.then_some(shown));
+            page.looked_at(at, shown, may);
         }
         Ok(page.found.tidy())
     }
 
-    /// Somebody whom the caller may ask about.
+    /// Somebody whom the caller may ask about, and know.
     fn askable(
         &self,
         asks: &Each<'_>,
-        subject: &Subject,
+        (subject, tool_owner): (&Subject, Option<&str>),
         ignored: &mut Vec<String>,
     ) -> Result<Option<Who>> {
         self.count(1);
-        if !asks.allows(&subject.about)? {
+        if !asks.allows(&subject.about)? || !self.finds(subject, tool_owner)? {
             return Ok(None);
         }
         Ok(self.who(subject, &Properties::new(), ignored)?.ok())
@@ -132,15 +162,16 @@ impl Inquiry<'_> {
     /// As [`Inquiry::subjects`].
     pub async fn resources(&self, question: &Question<'_>, place: &Place) -> Result<Found<Named>> {
         let asked = question.asked;
-        let trusted = self.trusts(&question.subject.about, None)?;
+        let trust = self.trusts(&question.subject.about, None)?;
+        let knows = self.knows(&question.subject, trust)?;
         let mut ignored = unused("resource", &asked.resource.properties);
-        let properties = self.counted("subject", &asked.subject.properties, trusted, &mut ignored);
+        let properties = self.counted("subject", &asked.subject.properties, trust, &mut ignored);
         let who = self.who(&question.subject, &properties, &mut ignored)?;
         let kind = self.names.thing_kind(&asked.resource.kind);
         let mut page = Page::new(place, ignored);
-        let (Ok(who), Some(kind)) = (who, kind) else { return Ok(page.found) };
+        let (Ok(who), Some(kind), true) = (who, kind, knows) else { return Ok(page.found) };
         let sees_tools = self.authz.each(self.caller, "view_tool", &Particulars::Find)?;
-        let given = Given::new(&asked.action, &asked.context, trusted);
+        let given = Given::new(&asked.action, &asked.context, trust.circumstances);
         for (at, thing, shown) in self.things(&kind, &asked.resource.kind, place) {
             if !page.goes_on(self).await {
                 break;
@@ -154,26 +185,29 @@ impl Inquiry<'_> {
             };
             let mut ignored = Vec::new();
             let about = thing.entity().cloned();
-            let allowed =
-                seen && self.may(who.clone(), &thing, &about, given, &mut ignored).await?;
+            let may = match seen {
+                true => self.may(who.clone(), &thing, &about, given, &mut ignored).await?,
+                false => May::No,
+            };
             page.found.ignored.extend(ignored);
-            page.looked_at(at, allowed.then_some(shown));
+            page.looked_at(at, shown, may);
         }
         Ok(page.found.tidy())
     }
 
-    /// The actions that somebody may do to something. An action that needs more said than its name
-    /// is not found.
+    /// The actions that somebody may do to something, those about a role with each role that it may
+    /// be. About somebody whom the caller may not see, only what uses or shows a thing.
     ///
     /// # Errors
     /// As [`Inquiry::subjects`].
     pub async fn actions(&self, question: &Question<'_>, place: &Place) -> Result<Found<Verb>> {
         let asked = question.asked;
         let owner = question.thing.as_ref().and_then(Thing::tool_owner);
-        let trusted = self.trusts(&question.subject.about, owner.as_deref())?;
+        let trust = self.trusts(&question.subject.about, owner.as_deref())?;
+        let knows = self.knows(&question.subject, trust)?;
         let mut ignored = Vec::new();
-        let of_subject = self.counted("subject", &asked.subject.properties, trusted, &mut ignored);
-        let of_thing = self.counted("resource", &asked.resource.properties, trusted, &mut ignored);
+        let of_subject = self.counted("subject", &asked.subject.properties, trust, &mut ignored);
+        let of_thing = self.counted("resource", &asked.resource.properties, trust, &mut ignored);
         let who = self.who(&question.subject, &of_subject, &mut ignored)?;
         let known = match self.visible(question.thing.as_ref())? {
             Some(it) => self.about(&it, &of_thing, &mut ignored)?,
@@ -181,17 +215,21 @@ impl Inquiry<'_> {
         };
         let mut page = Page::new(place, ignored);
         let (Ok(who), Some((thing, about))) = (who, known) else { return Ok(page.found) };
-        let names = self.verbs(who.entity.uid().type_name(), &thing);
-        for name in names.into_iter().filter(|it| place.is_before(it)) {
+        let is_shown = |it: &EntityUid| knows || self.is_use(it);
+        let verbs = self.verbs(who.entity.uid().type_name(), &thing, is_shown);
+        for (at, verb) in verbs.into_iter().filter(|(at, _)| place.is_before(at)) {
             if !page.goes_on(self).await {
                 break;
             }
-            let verb = Verb { name: name.clone(), properties: Properties::new() };
-            let given = Given::new(&verb, &asked.context, trusted);
+            let given = Given::new(&verb, &asked.context, trust.circumstances);
             let mut ignored = Vec::new();
-            let allowed = self.may(who.clone(), &thing, &about, given, &mut ignored).await?;
+            let may = self.may(who.clone(), &thing, &about, given, &mut ignored).await?;
             page.found.ignored.extend(ignored);
-            page.looked_at(name, allowed.then(|| verb.clone()));
+            page.looked_at(at, verb, may);
+        }
+        if !knows {
+            let conditional = page.found.conditional.iter_mut();
+            conditional.flat_map(|it| &mut it.conditions).for_each(Hangs::hide);
         }
         Ok(page.found.tidy())
     }
@@ -203,15 +241,27 @@ impl Inquiry<'_> {
         about: &Option<cedar_policy::Entity>,
         given: Given<'_>,
         ignored: &mut Vec<String>,
-    ) -> Result<bool> {
+    ) -> Result<May> {
         let Ok(action) = self.action(given.name, who.entity.uid().type_name(), thing) else {
-            return Ok(false);
+            return Ok(May::No);
         };
         let Ok(particular) = self.particular(&action, thing, given).await? else {
-            return Ok(false);
+            return Ok(May::No);
         };
         self.tell(&mut who.facts, given, &particular, ignored);
-        Ok(self.decide(&who, &action, (thing, about.clone()), particular).await?.1.allow)
+        let telling = particular.telling();
+        let (case, outcome) =
+            self.decide(&who, &action, (thing, about.clone()), particular).await?;
+        if outcome.allow {
+            return Ok(May::Yes);
+        }
+        if !self.is_undecided(&case, telling) {
+            return Ok(May::No);
+        }
+        Ok(match self.hanging(&case, telling)? {
+            Hanging::On(conditions) => May::If(conditions),
+            Hanging::No(_) => May::No,
+        })
     }
 
     /// Properties that count, where the caller is trusted with them.
@@ -219,10 +269,10 @@ impl Inquiry<'_> {
         &self,
         of: &str,
         from: &Properties,
-        trusted: bool,
+        trust: Trust,
         ignored: &mut Vec<String>,
     ) -> Properties {
-        if trusted {
+        if trust.properties {
             return from.clone();
         }
         ignored.extend(unused(of, from));

@@ -73,6 +73,8 @@ pub struct Tool {
     digest: String,
     /// The state that counts: a tool of a server is in no better one than its server.
     standing: State,
+    /// The name of its server, without regard to case, once it stands under it.
+    server: Option<String>,
     entity: Entity,
     written: Arc<OnceLock<Option<Arc<RawValue>>>>,
     arguments: Arc<OnceLock<Validator>>,
@@ -231,7 +233,8 @@ impl Tool {
             (own, _) => own,
         };
         next.probe_valid_until = server.probe_valid_until;
-        next.entity = next.stored().entity(next.standing, Some(server.name_key()))?;
+        next.server = Some(server.name_key().to_owned());
+        next.entity = next.stored().entity(next.standing, next.server.as_deref())?;
         next.written = Arc::default();
         Ok(next)
     }
@@ -251,6 +254,7 @@ impl Body {
             name_key: self.definition.name.to_lowercase(),
             digest: format!("sha256:{}", hex::encode(Sha256::digest(canonical))),
             standing,
+            server: None,
             entity: self.entity(standing, None)?,
             written: Arc::default(),
             arguments: Arc::default(),
@@ -311,6 +315,15 @@ impl Resource for Arc<Tool> {
 
     fn written(&self) -> Option<Arc<RawValue>> {
         self.written.get_or_init(|| written(&self.entity)).clone()
+    }
+
+    /// Everything that [`Body::entity`] tells of it.
+    fn likeness(&self) -> Option<Vec<u8>> {
+        let it = &self.definition;
+        let facts =
+            (self.owner, self.standing, it.risk_level, it.consequential, it.max_ttl_seconds);
+        let words = (&it.scopes, &it.required_scopes, &it.tags, &self.server);
+        serde_json::to_vec(&(facts, self.probe_valid_until, words)).ok()
     }
 
     fn name(&self) -> &str {

@@ -84,7 +84,7 @@ const IDENTIFIED: &[(&str, &str)] = &[
 ];
 
 /// What questions about decisions ask besides.
-const ASKED_WITH_QUESTIONS: &[&str] = &["supply_properties"];
+const ASKED_WITH_QUESTIONS: &[&str] = &["supply_context", "supply_properties"];
 
 /// What public routes ask once they know who it is.
 const ASKED_AT_SIGN_IN: &[&str] = &[

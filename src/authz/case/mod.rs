@@ -5,11 +5,13 @@ mod recorded;
 
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Entities, Entity, EntityUid, Request};
+use cedar_policy::{
+    Authorizer, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema,
+};
 
-use super::facts::{Facts, Typed};
+use super::facts::{Facts, Particulars, Typed};
 use super::verdict::{Outcome, verdict};
-use crate::policy::typed::{Unfit, tool_of};
+use crate::policy::typed::{TypedCall, Unfit, tool_of};
 use crate::policy::{Bundle, Link, Untold};
 
 pub(crate) use self::recorded::written;
@@ -50,7 +52,15 @@ pub enum Unaskable {
 impl Case {
     /// The same with other facts.
     pub fn with(&self, facts: Facts) -> Case {
-        Case { facts, ..self.clone() }
+        Case {
+            principal: self.principal.clone(),
+            action: self.action.clone(),
+            resource: self.resource.clone(),
+            others: self.others.clone(),
+            facts,
+            entities: self.entities.clone(),
+            links: self.links.clone(),
+        }
     }
 
     /// The same about a resource of other attributes.
@@ -114,25 +124,72 @@ impl Case {
         principal: &EntityUid,
         bundle: &Bundle,
     ) -> Result<(Request, Entities), Unaskable> {
+        self.posed(principal, bundle, Some(bundle.schema()))
+    }
+
+    /// The same for facts of now that were told to fit this bundle: its schema has nothing to add
+    /// but whether it knows such requests.
+    ///
+    /// # Errors
+    /// As [`Case::decide`].
+    pub(in crate::authz) fn live_request_for(
+        &self,
+        principal: &EntityUid,
+        bundle: &Bundle,
+    ) -> Result<(Request, Entities), Unaskable> {
+        let kinds = (principal.type_name(), self.resource.type_name());
+        if !bundle.knows(kinds.0, &self.action_in(bundle), kinds.1) {
+            return Err(Unaskable::Schema("nobody can ask for it".to_owned()));
+        }
+        self.posed(principal, bundle, None)
+    }
+
+    fn posed(
+        &self,
+        principal: &EntityUid,
+        bundle: &Bundle,
+        schema: Option<&Schema>,
+    ) -> Result<(Request, Entities), Unaskable> {
         let facts = self.facts.reading(bundle.zones()).map_err(Unaskable::Facts)?;
         let typed = facts.typed(tool_of(&self.action), bundle)?;
-        let (action, input) = match typed {
+        let asked = match typed {
             Some(Typed { action, input }) => (action, Some(input)),
             None => (self.action.clone(), None),
         };
+        self.request(principal, (asked, facts), bundle, schema)
+    }
+
+    /// The same of a call that nobody said the arguments of, under the action that it would have:
+    /// held against no schema, and a condition on an argument fails to evaluate.
+    ///
+    /// # Errors
+    /// As [`Case::decide`].
+    pub fn request_without_input(
+        &self,
+        principal: &EntityUid,
+        bundle: &Bundle,
+    ) -> Result<(Request, Entities), Unaskable> {
+        let facts = self.facts.reading(bundle.zones()).map_err(Unaskable::Facts)?;
+        let action = facts.typed_action(tool_of(&self.action), bundle);
+        let asked = (action.unwrap_or_else(|| self.action.clone()), None);
+        self.request(principal, (asked, facts), bundle, None)
+    }
+
+    fn request(
+        &self,
+        principal: &EntityUid,
+        ((action, input), facts): ((EntityUid, Option<RestrictedExpression>), Facts),
+        bundle: &Bundle,
+        schema: Option<&Schema>,
+    ) -> Result<(Request, Entities), Unaskable> {
         let is_in = |it: &EntityUid| self.is_in(it);
         let history = bundle.past().complete(facts.history.as_ref(), &action, is_in)?;
         let facts = Facts { history: Some(history), ..facts };
         let context = facts.context_with(input).map_err(Unaskable::Facts)?;
         let mut entities = bundle.action_entities(&action).to_vec();
-        let request = Request::new(
-            principal.clone(),
-            action,
-            self.resource.clone(),
-            context,
-            Some(bundle.schema()),
-        )
-        .map_err(|it| Unaskable::Schema(it.to_string()))?;
+        let request =
+            Request::new(principal.clone(), action, self.resource.clone(), context, schema)
+                .map_err(|it| Unaskable::Schema(it.to_string()))?;
         let known = self.entities.iter();
         entities
             .extend(known.filter(|it| [principal, &self.resource].contains(&&it.uid())).cloned());
@@ -142,8 +199,15 @@ impl Case {
         Ok((request, entities))
     }
 
+    /// The types of the tool that is called, where it has any in `bundle`, whether or not the
+    /// arguments fit them.
+    pub fn typed_call<'a>(&self, bundle: &'a Bundle) -> Option<&'a TypedCall> {
+        let Particulars::Call { call, .. } = &self.facts.particulars else { return None };
+        bundle.typed_call(tool_of(&self.action).or(call.tool_name.as_deref())?)
+    }
+
     /// Whether the resource is this, or is in it.
-    fn is_in(&self, it: &EntityUid) -> bool {
+    pub(in crate::authz) fn is_in(&self, it: &EntityUid) -> bool {
         let within = self.entity(&self.resource).map(|it| it.clone().into_inner().2);
         self.resource == *it || within.is_some_and(|within| within.contains(it))
     }

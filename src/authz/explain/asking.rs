@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
+    ActionConstraint, Effect, Entities, EntityUid, Policy, PolicySet, PrincipalConstraint, Request,
+    ResourceConstraint,
 };
 
-use super::cure::{Cures, moving};
+use super::cure::{Cure, Cures, Possible};
+use super::suppose::Supposed;
 use super::{Pace, Reach};
-use crate::authz::case::Case;
+use crate::authz::case::{Case, Unaskable};
 use crate::policy::{Bundle, Reads};
 
 /// So many evaluations are everybody's. What takes more is looked for by one caller at a time: a
@@ -22,7 +24,7 @@ static SEARCHING: Mutex<()> = Mutex::new(());
 pub struct Asking<'a> {
     pub bundle: &'a Bundle,
     pub reach: &'a Reach,
-    pub possible: Cures,
+    pub possible: Possible,
     pace: Pace,
     asked: Cell<usize>,
     turn: RefCell<Option<MutexGuard<'static, ()>>>,
@@ -54,10 +56,12 @@ pub enum Denier {
     Forbid(String),
     /// No permit applies to this principal.
     NoPermit(EntityUid),
+    /// The argument at this JSON pointer is not what policies were checked with.
+    Unfit(String),
 }
 
 impl<'a> Asking<'a> {
-    pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Cures, pace: Pace) -> Self {
+    pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Possible, pace: Pace) -> Self {
         Asking {
             bundle,
             reach,
@@ -80,12 +84,32 @@ impl<'a> Asking<'a> {
         Ok(self.ask(case)? == Said::Allow)
     }
 
+    /// The same of a request as it might be, however that turns out.
+    pub fn allows_supposed(&self, supposed: &Supposed) -> Result<bool, Spent> {
+        Ok(self.ask_supposed(supposed)? == Said::Allow)
+    }
+
+    /// What the policies say of a request as it might be: what is in the way of any way in which it
+    /// may turn out.
+    pub fn ask_supposed(&self, supposed: &Supposed) -> Result<Said, Spent> {
+        match (self.ask(&supposed.case)?, &supposed.faded) {
+            (Said::Allow, Some(faded)) => self.ask(faded),
+            (said, _) => Ok(said),
+        }
+    }
+
     /// What the policies say, and what they would have to be shown instead.
     pub fn ask(&self, case: &Case) -> Result<Said, Spent> {
         for principal in case.principals() {
             self.spend()?;
-            let Ok(outcome) = case.decide_for(principal, self.bundle) else {
-                return Ok(Said::Never);
+            let outcome = match case.decide_for(principal, self.bundle) {
+                Ok(it) => it,
+                Err(Unaskable::Unfit(it)) => {
+                    let of_it = Cures::from([Cure::Argument(it.pointer.clone())]);
+                    let cures = of_it.intersection(&self.possible.cures).cloned().collect();
+                    return Ok(Said::Deny([(Denier::Unfit(it.pointer), cures)].into()));
+                }
+                Err(_) => return Ok(Said::Never),
             };
             if !outcome.errors.is_empty() {
                 return Ok(Said::Never);
@@ -125,19 +149,9 @@ impl<'a> Asking<'a> {
         self.seen.borrow().len()
     }
 
-    /// What all the policies about such requests of this principal read.
-    pub fn slice(&self, case: &Case, principal: &EntityUid) -> Vec<&'a Reads> {
-        let kinds = (principal.type_name(), case.resource.type_name());
-        let action = action_of(case, principal, self.bundle);
-        let slice = self.bundle.slice(kinds.0, &action, kinds.1);
-        let read = slice.policies().filter_map(|it| self.bundle.reads(it.id().as_ref()));
-        read.chain(case.links.iter().filter_map(|it| self.bundle.reads(&it.template))).collect()
-    }
-
     /// The policy that decides under this id: a grant is its template.
     pub fn reads(&self, id: &str, case: &Case) -> Option<&'a Reads> {
-        let link = case.links.iter().find(|it| it.id == id);
-        self.bundle.reads(link.map_or(id, |it| it.template.as_str()))
+        super::reads(self.bundle, case, id)
     }
 
     fn spend(&self) -> Result<(), Spent> {
@@ -157,7 +171,7 @@ impl<'a> Asking<'a> {
 
     fn moving_any(&self, ids: &BTreeSet<String>, case: &Case) -> Cures {
         let reads = ids.iter().filter_map(|id| self.reads(id, case));
-        reads.flat_map(|it| moving(it, &self.possible)).collect()
+        reads.flat_map(|it| self.possible.moving(it)).collect()
     }
 
     /// The permits whose conditions alone keep them from applying to this principal's request, as
@@ -168,7 +182,7 @@ impl<'a> Asking<'a> {
         }
         let is_moved = |it: &Policy| {
             let reads = self.reads(it.id().as_ref(), case);
-            reads.is_some_and(|it| !moving(it, &self.possible).is_empty())
+            reads.is_some_and(|it| !self.possible.moving(it).is_empty())
         };
         let slice = slice_for(case, principal, self.bundle);
         let all = slice.iter().flat_map(PolicySet::policies);
@@ -179,18 +193,27 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// What all the policies about such requests of everybody concerned read.
+pub fn read_by<'a>(case: &Case, bundle: &'a Bundle) -> Vec<&'a Reads> {
+    let of_one = |principal: &EntityUid| {
+        let kinds = (principal.type_name(), case.resource.type_name());
+        let slice = bundle.slice(kinds.0, &action_of(case, bundle), kinds.1);
+        slice.policies().filter_map(|it| bundle.reads(it.id().as_ref())).collect::<Vec<_>>()
+    };
+    let granted = case.links.iter().filter_map(|it| bundle.reads(&it.template));
+    case.principals().flat_map(of_one).chain(granted).collect()
+}
+
 /// Under which action policies are asked: a tool may have one of its own.
-fn action_of(case: &Case, principal: &EntityUid, bundle: &Bundle) -> EntityUid {
-    let request = case.request_for(principal, bundle);
-    let action = request.ok().and_then(|(request, _)| request.action().cloned());
-    action.unwrap_or_else(|| case.action.clone())
+fn action_of(case: &Case, bundle: &Bundle) -> EntityUid {
+    case.typed_call(bundle).map_or_else(|| case.action.clone(), |it| it.action.clone())
 }
 
 /// The policies, and grants, that are about requests of this kind.
 pub fn slice_for(case: &Case, principal: &EntityUid, bundle: &Bundle) -> Option<PolicySet> {
     let kinds = (principal.type_name(), case.resource.type_name());
     let links = case.links_of(principal);
-    bundle.slice_with(kinds.0, &action_of(case, principal, bundle), kinds.1, &links).ok()
+    bundle.slice_with(kinds.0, &action_of(case, bundle), kinds.1, &links).ok()
 }
 
 /// Those of `policies` that are about this very request, whatever their conditions say of it.
@@ -203,10 +226,17 @@ pub fn in_scope<'a>(
     let Ok((request, entities)) = case.request_for(principal, bundle) else {
         return BTreeSet::new();
     };
-    let action = request.action().unwrap_or(&case.action);
+    let about = policies.into_iter().filter(|it| is_about(it, &request, &entities));
+    about.map(|it| it.id().to_string()).collect()
+}
+
+/// Whether `policy` is about this request, whatever its conditions say of it.
+pub fn is_about(policy: &Policy, request: &Request, entities: &Entities) -> bool {
+    let named = (request.principal(), request.action(), request.resource());
+    let (Some(principal), Some(action), Some(resource)) = named else { return false };
     let within =
         |it: &EntityUid, group: &EntityUid| it == group || entities.is_ancestor_of(group, it);
-    let is_principal = |policy: &Policy| match policy.principal_constraint() {
+    let is_principal = match policy.principal_constraint() {
         PrincipalConstraint::Any => true,
         PrincipalConstraint::Eq(it) => *principal == it,
         PrincipalConstraint::In(it) => within(principal, &it),
@@ -215,13 +245,12 @@ pub fn in_scope<'a>(
             *principal.type_name() == kind && within(principal, &it)
         }
     };
-    let is_action = |policy: &Policy| match policy.action_constraint() {
+    let is_action = match policy.action_constraint() {
         ActionConstraint::Any => true,
         ActionConstraint::Eq(it) => *action == it,
         ActionConstraint::In(groups) => groups.iter().any(|it| within(action, it)),
     };
-    let resource = &case.resource;
-    let is_resource = |policy: &Policy| match policy.resource_constraint() {
+    let is_resource = match policy.resource_constraint() {
         ResourceConstraint::Any => true,
         ResourceConstraint::Eq(it) => *resource == it,
         ResourceConstraint::In(it) => within(resource, &it),
@@ -230,7 +259,5 @@ pub fn in_scope<'a>(
             *resource.type_name() == kind && within(resource, &it)
         }
     };
-    let about =
-        policies.into_iter().filter(|it| is_principal(it) && is_action(it) && is_resource(it));
-    about.map(|it| it.id().to_string()).collect()
+    is_principal && is_action && is_resource
 }

@@ -1,16 +1,17 @@
 //! Which values are worth trying, and which of those that help are the best.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::EvalResult;
 use jiff::Timestamp;
 
-use super::asking::{Asking, Spent};
+use super::asking::{Asking, Spent, read_by};
 use super::bounds::{self, TTL_SECONDS_MAX};
 use super::cure::{Cure, Cures};
-use super::later;
+use super::past::{self, Stays};
 use super::suppose::{Choice, required_scopes, scopes_of, suppose};
+use super::{later, number};
 use crate::authz::Resource as _;
 use crate::authz::case::Case;
 use crate::authz::facts::{Facts, Particulars};
@@ -21,21 +22,37 @@ use crate::policy::Reads;
 /// When something is worked out from times: how closely the moment is looked for, in seconds.
 const CLOSELY: i64 = 60;
 
+/// How many more reviews are tried: a bundle that widens needs two, and no rule of ours needs more.
+/// None more helps where somebody objected.
+const REVIEWS: [u8; 3] = [0, 1, 2];
+
+/// How many combinations of values are looked at: the soonest, and the nearest.
+const CHOICES_MAX: usize = 2_000;
+
 /// What was found out about values while searching.
 #[derive(Default)]
 pub struct Choices {
     holdable: RefCell<BTreeMap<String, bool>>,
+    /// Whether there were more values than are looked at.
+    cut: Cell<bool>,
 }
 
 impl Choice {
+    /// What was chosen for some of the changes in `all`.
+    pub fn only(&self, some: &Cures, all: &Cures) -> Choice {
+        all.difference(some).fold(self.clone(), |choice, it| choice.without(it))
+    }
+
     /// The same without what was chosen for one change.
     pub fn without(&self, cure: &Cure) -> Choice {
         let mut rest = self.clone();
         match cure {
             Cure::Later => rest.at = None,
             Cure::Argument(pointer) => rest.numbers.retain(|(it, _)| it != pointer),
+            Cure::Before(name) => rest.before.retain(|(it, _)| it != name),
             Cure::Network => rest.network = None,
             Cure::Ttl => rest.ttl_seconds = None,
+            Cure::Review => rest.reviews = 0,
             Cure::Scopes => (rest.token, rest.ask) = (BTreeSet::new(), None),
             _ => {}
         }
@@ -54,21 +71,29 @@ impl Choices {
         let reads = asking.seen(case);
         let mut choices = vec![Choice::default()];
         if cures.contains(&Cure::Later) {
-            let instants = later::instants(&reads, &case.facts, asking.bundle, asking.reach);
+            let instants = later::instants(&reads, case, asking.bundle, asking.reach);
             choices = instants
                 .into_iter()
                 .map(|it| Choice { at: Some(it), ..Choice::default() })
                 .collect();
         }
         for pointer in cures.iter().filter_map(argument) {
-            let values = values_of(case, &reads, pointer);
+            let values = values_of(case, &reads, pointer, asking);
             choices = each(&choices, &values, |choice, value| {
                 choice.numbers.push((pointer.clone(), *value));
             });
         }
+        let stays = if cures.contains(&Cure::Later) { Stays::No } else { Stays::Yes };
+        for name in cures.iter().filter_map(fact) {
+            let counts = past::more(&reads, case, asking.bundle, (name, stays));
+            choices = each(&choices, &counts, |choice, it| choice.before.push((name.clone(), *it)));
+        }
         if cures.contains(&Cure::Network) {
             let all: Vec<usize> = (0..asking.reach.networks.len()).collect();
             choices = each(&choices, &all, |choice, at| choice.network = Some(*at));
+        }
+        if cures.contains(&Cure::Review) {
+            choices = each(&choices, &REVIEWS, |choice, more| choice.reviews = *more);
         }
         if cures.contains(&Cure::Ttl) {
             choices = each(&choices, &[1], |choice, seconds| choice.ttl_seconds = Some(*seconds));
@@ -81,7 +106,16 @@ impl Choices {
             choices = each(&choices, &asks, |choice, ask| choice.ask = ask.clone());
             choices.iter_mut().for_each(|it| it.token = more.clone());
         }
+        if choices.len() > CHOICES_MAX {
+            self.cut.set(true);
+            choices.truncate(CHOICES_MAX);
+        }
         Ok(choices)
+    }
+
+    /// Whether there were more values than were looked at.
+    pub fn were_cut(&self) -> bool {
+        self.cut.get()
     }
 
     /// The best of the values near those that were found to help: the longest lifetime, the number
@@ -95,11 +129,11 @@ impl Choices {
     ) -> Result<Choice, Spent> {
         let holds =
             |choice: &Choice| match suppose(case, cures, choice, asking.bundle, asking.reach) {
-                Some(supposed) => asking.allows(&supposed),
+                Some(supposed) => asking.allows_supposed(&supposed),
                 None => Ok(false),
             };
         sooner(&mut choice, case, asking, &holds)?;
-        nearer(&mut choice, case, &holds)?;
+        nearer(&mut choice, asking, &holds)?;
         fewer_scopes(&mut choice, case, &holds)?;
         longer(&mut choice, case, asking, &holds)?;
         Ok(choice)
@@ -161,6 +195,14 @@ fn argument(cure: &Cure) -> Option<&String> {
     }
 }
 
+fn fact(cure: &Cure) -> Option<&String> {
+    match cure {
+        Cure::Before(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Each of the choices with each of the values; one more than are looked at is enough to know it.
 fn each<T>(choices: &[Choice], values: &[T], set: impl Fn(&mut Choice, &T)) -> Vec<Choice> {
     let with = |choice: &Choice, value: &T| {
         let mut choice = choice.clone();
@@ -171,19 +213,16 @@ fn each<T>(choices: &[Choice], values: &[T], set: impl Fn(&mut Choice, &T)) -> V
         .iter()
         .flat_map(|it| values.iter().map(move |value| (it, value)))
         .map(|(it, value)| with(it, value))
+        .take(CHOICES_MAX + 1)
         .collect()
 }
 
-fn number(case: &Case, pointer: &str) -> Option<i64> {
-    match &case.facts.particulars {
-        Particulars::Call { call, .. } => bounds::numbers(&call.arguments).get(pointer).copied(),
-        _ => None,
-    }
-}
-
-fn values_of(case: &Case, reads: &[&Reads], pointer: &str) -> Vec<i64> {
-    let now = number(case, pointer);
-    now.map_or_else(Vec::new, |now| bounds::values(reads.iter().copied(), pointer, now))
+/// What could be sent instead, by what stands in the way.
+fn values_of(case: &Case, reads: &[&Reads], pointer: &str, asking: &Asking<'_>) -> Vec<i128> {
+    let Some(sent) = asking.possible.numbers.get(pointer) else { return Vec::new() };
+    let literals = number::literals(reads.iter().copied(), pointer);
+    let rests = past::rests(reads, pointer, case, asking.bundle);
+    sent.instead(literals.chain(rests))
 }
 
 /// What could be asked for instead: the scopes as they are, those that tool and mandate offer, and
@@ -240,18 +279,20 @@ fn sooner(
     Ok(())
 }
 
-fn nearer(choice: &mut Choice, case: &Case, holds: &Holds<'_>) -> Result<(), Spent> {
+fn nearer(choice: &mut Choice, asking: &Asking<'_>, holds: &Holds<'_>) -> Result<(), Spent> {
     for at in 0..choice.numbers.len() {
         let Some((pointer, good)) = choice.numbers.get(at).cloned() else { continue };
-        let Some(bad) = number(case, &pointer) else { continue };
-        let with = |value: i64| {
+        let Some(number) = asking.possible.numbers.get(&pointer) else { continue };
+        let with = |steps: i128| {
             let mut other = choice.clone();
             if let Some(it) = other.numbers.get_mut(at) {
-                it.1 = value;
+                it.1 = steps * number.step;
             }
             other
         };
-        let best = bounds::boundary(good, bad, |value| holds(&with(value)))?;
+        let steps = |it: i128| it.div_euclid(number.step);
+        let bad = steps(if number.is_exact { number.sent } else { number.nearest() });
+        let best = bounds::boundary(steps(good), bad, |steps| holds(&with(steps)))?;
         *choice = with(best);
     }
     Ok(())
@@ -291,15 +332,13 @@ fn longer(
     let with = |seconds: u64| Choice { ttl_seconds: Some(seconds), ..choice.clone() };
     let remaining = case.facts.delegation.as_ref().map(|it| it.remaining_seconds);
     let others = remaining.into_iter().chain(longest_of_tool(case));
-    let read = case.principals().flat_map(|it| asking.slice(case, it));
     let mut refused = TTL_SECONDS_MAX + 1;
-    for seconds in bounds::lifetimes(read, others) {
+    for seconds in bounds::lifetimes(read_by(case, asking.bundle).into_iter(), others) {
         if holds(&with(seconds))? {
-            let signed = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
-            let best = bounds::boundary(signed(seconds), signed(refused), |it| {
-                holds(&with(it.unsigned_abs()))
-            })?;
-            *choice = with(best.unsigned_abs());
+            let unsigned = |it: i128| u64::try_from(it).unwrap_or_default();
+            let best =
+                bounds::boundary(seconds.into(), refused.into(), |it| holds(&with(unsigned(it))))?;
+            *choice = with(unsigned(best));
             return Ok(());
         }
         refused = seconds;

@@ -82,7 +82,7 @@ fn parts(expression: &Expr) -> Vec<&Expr> {
 }
 
 impl Asked {
-    fn eval(&self, expression: &Expr) -> Option<EvalResult> {
+    pub fn eval(&self, expression: &Expr) -> Option<EvalResult> {
         let expression: Expression = expression.to_string().parse().ok()?;
         eval_expression(&self.request, &self.entities, &expression).ok()
     }

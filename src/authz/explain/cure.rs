@@ -1,15 +1,16 @@
 //! What could be otherwise about a request: the changes that are within the power of whoever asks,
 //! or of somebody who says yes to it, and which facts each of them moves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::Reach;
+use super::number::Number;
+use super::numbers::numbers;
+use super::past::{self, Sums};
 use crate::authz::case::Case;
 use crate::authz::facts::Particulars;
 use crate::authz::uid::Kind;
-use crate::policy::{Fix, Reads};
-
-/// How many of a call's arguments are tried.
-const ARGUMENTS_MAX: usize = 6;
+use crate::policy::{Bundle, Fix, Reads};
 
 /// One change. Who asks, how risky a request is rated and what a tool is are not among them: those
 /// are nobody's to choose.
@@ -23,6 +24,8 @@ pub enum Cure {
     Mfa,
     Reauth,
     Approval,
+    /// What the fact of this name counts has happened before.
+    Before(String),
     /// The same request, later: clocks go on, and windows of counters turn.
     Later,
     Network,
@@ -35,7 +38,7 @@ pub enum Cure {
 pub type Cures = BTreeSet<Cure>;
 
 /// What of the context each plain change moves.
-const MOVES: [(&str, Cure); 15] = [
+const MOVES: [(&str, Cure); 16] = [
     ("call.confirmed", Cure::Confirm),
     ("token.scopes", Cure::Scopes),
     ("ask.scopes", Cure::Scopes),
@@ -49,9 +52,13 @@ const MOVES: [(&str, Cure); 15] = [
     ("usage.calls_today", Cure::Later),
     ("usage.cost_today", Cure::Later),
     ("usage.failures_last_hour", Cure::Later),
+    ("history", Cure::Later),
     ("net", Cure::Network),
     ("delegation.mandate", Cure::Mandate),
 ];
+
+/// What of a bundle reviews move.
+const REVIEWS: [&str; 3] = ["reviewers", "review_count", "objections"];
 
 impl Cure {
     /// The word for it, where it does not depend on what came of it.
@@ -64,6 +71,7 @@ impl Cure {
             Cure::Mfa => hint == Fix::Mfa,
             Cure::Reauth => hint == Fix::Reauth,
             Cure::Approval => hint == Fix::Approval,
+            Cure::Before(_) => hint == Fix::History,
             Cure::Later => matches!(hint, Fix::Time | Fix::Wait),
             Cure::Network => hint == Fix::Network,
             Cure::Mandate => hint == Fix::Mandate,
@@ -73,29 +81,66 @@ impl Cure {
     }
 }
 
-/// Which changes move something that a policy looks at.
-pub fn moving(reads: &Reads, possible: &Cures) -> Cures {
-    let moved = |it: &&Cure| match it {
-        Cure::Argument(pointer) => reads.reads_argument(pointer),
-        Cure::Probe => reads.resource.contains("probe_valid_until"),
-        Cure::Review => {
-            reads.resource.contains("reviewers") || reads.resource.contains("review_count")
-        }
-        Cure::Mandate => reads.reads("delegation.mandate") || reads.reads("delegation.remaining"),
-        plain => MOVES.iter().any(|(path, cure)| cure == *plain && reads.reads(path)),
-    };
-    possible.iter().filter(moved).cloned().collect()
+/// All that could be otherwise about one request.
+#[derive(Debug, Default)]
+pub struct Possible {
+    /// Those that move something that any policy about such requests looks at.
+    pub cures: Cures,
+    /// The numbers among the arguments that could be others.
+    pub numbers: BTreeMap<String, Number>,
+    sums: Sums,
 }
 
-/// The changes that are there for the making, whatever policies say of them.
-pub fn possible(case: &Case, has_networks: bool) -> Cures {
+impl Possible {
+    /// What the policies about `case`, which read `slice`, leave open.
+    pub fn of(case: &Case, bundle: &Bundle, reach: &Reach, slice: &[&Reads]) -> Possible {
+        let sums = past::sums(case, bundle);
+        let numbers = numbers(case, bundle, slice, &sums);
+        let mut possible = Possible { cures: Cures::new(), numbers, sums };
+        let mut cures = possible_of(case, reach);
+        cures.extend(past::growing(case, bundle).into_iter().map(Cure::Before));
+        cures.extend(possible.numbers.keys().cloned().map(Cure::Argument));
+        possible.cures = cures;
+        let mut useful: Cures = slice.iter().flat_map(|it| possible.moving(it)).collect();
+        // A call that policies cannot be shown is refused, whatever they look at.
+        let unfit = possible.numbers.iter().filter(|(_, it)| !it.is_exact);
+        useful.extend(unfit.map(|(pointer, _)| Cure::Argument(pointer.clone())));
+        Possible { cures: useful, ..possible }
+    }
+
+    /// Which changes move something that a policy looks at.
+    pub fn moving(&self, reads: &Reads) -> Cures {
+        self.cures.iter().filter(|it| self.moves(it, reads)).cloned().collect()
+    }
+
+    fn moves(&self, cure: &Cure, reads: &Reads) -> bool {
+        match cure {
+            Cure::Argument(pointer) => {
+                let sums = self.sums.get(pointer).into_iter().flatten();
+                reads.reads_argument(pointer)
+                    || sums.into_iter().any(|it| reads.reads(&past::path(it)))
+            }
+            Cure::Before(name) => reads.reads(&past::path(name)),
+            Cure::Probe => reads.resource.contains("probe_valid_until"),
+            Cure::Review => REVIEWS.iter().any(|it| reads.resource.contains(*it)),
+            Cure::Mandate => {
+                reads.reads("delegation.mandate") || reads.reads("delegation.remaining")
+            }
+            plain => MOVES.iter().any(|(path, cure)| cure == plain && reads.reads(path)),
+        }
+    }
+}
+
+/// The changes that are there for the making, whatever policies say of them; those that need a value
+/// from the past or the arguments are left out.
+fn possible_of(case: &Case, reach: &Reach) -> Cures {
     let mut cures = Cures::from([Cure::Later]);
     let kind = Kind::of(case.principal.type_name());
     // A machine has no second factor, and nobody's password.
     if kind == Some(Kind::User) {
         cures.extend([Cure::Mfa, Cure::Reauth]);
     }
-    if has_networks {
+    if !reach.networks.is_empty() {
         cures.insert(Cure::Network);
     }
     let people = case.others.iter().flatten();
@@ -106,11 +151,7 @@ pub fn possible(case: &Case, has_networks: bool) -> Cures {
     match &case.facts.particulars {
         Particulars::Base => {}
         Particulars::Credential { .. } => cures.extend([Cure::Scopes, Cure::Ttl]),
-        Particulars::Call { call, .. } => {
-            cures.extend([Cure::Scopes, Cure::Confirm, Cure::Approval]);
-            let numbers = super::bounds::numbers(&call.arguments);
-            cures.extend(numbers.into_keys().take(ARGUMENTS_MAX).map(Cure::Argument));
-        }
+        Particulars::Call { .. } => cures.extend([Cure::Scopes, Cure::Confirm, Cure::Approval]),
         _ => {
             cures.insert(Cure::Scopes);
         }

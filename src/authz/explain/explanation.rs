@@ -38,6 +38,9 @@ pub struct Explanation {
     pub fix: Vec<Fix>,
     /// False where the search ended before everything was tried.
     pub fix_complete: bool,
+    /// Which argument policies cannot look at as it was sent, and why: then none of them was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<String>,
     /// What else is to be known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
@@ -112,8 +115,15 @@ pub fn explain(
     }
     let telling = Telling { case, bundle, sight };
     let mut policies = Vec::new();
+    let mut unfit = None;
     for principal in case.principals() {
-        let said = case.decide_for(principal, bundle)?;
+        let said = match case.decide_for(principal, bundle) {
+            Err(Unaskable::Unfit(it)) => {
+                unfit = Some(it.to_string());
+                break;
+            }
+            said => said?,
+        };
         policies.extend(telling.judged(principal, said.allow, &said.reasons)?);
         if !said.allow {
             break;
@@ -126,6 +136,7 @@ pub fn explain(
     Ok(Explanation {
         decision: if outcome.allow { "allow" } else { "deny" },
         policies,
+        unfit,
         fix_complete: cured.as_ref().is_none_or(|it| it.complete),
         fix: cured.map(|it| it.fixes).unwrap_or_default(),
         notes,

@@ -7,7 +7,8 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
-use super::Reach;
+use super::{Reach, past};
+use crate::authz::case::Case;
 use crate::authz::facts::{Age, ClockFacts, Facts, Particulars, Usage};
 use crate::policy::{Bundle, Reads};
 
@@ -23,10 +24,11 @@ const DAY: i64 = 86_400;
 /// What works something out from times is looked at every hour.
 pub fn instants(
     reads: &[&Reads],
-    facts: &Facts,
+    case: &Case,
     bundle: &Bundle,
     reach: &Reach,
 ) -> BTreeSet<Timestamp> {
+    let facts = &case.facts;
     let now = facts.clock.now();
     let mut found = BTreeSet::new();
     let clocks: Vec<&&Reads> = reads.iter().filter(|it| it.reads("clock")).collect();
@@ -47,6 +49,7 @@ pub fn instants(
         found.extend(zones.flat_map(|zone| hours(it, now, &zone)));
     }
     found.extend(windows(reads, now));
+    found.extend(past::windows(reads, case, bundle));
     let end = now + SignedDuration::from_hours(DAYS_AHEAD_MAX * 24);
     // Clocks are read in whole seconds: a comparison that leaves the literal out holds one later.
     let also = found.iter().filter_map(|it| it.checked_add(1.second()).ok());

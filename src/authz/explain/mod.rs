@@ -10,7 +10,11 @@ mod choices;
 mod conditions;
 mod cure;
 mod explanation;
+mod hanging;
 mod later;
+mod number;
+mod numbers;
+mod past;
 mod place;
 mod search;
 mod shown;
@@ -28,10 +32,12 @@ use jiff::tz::TimeZone;
 use super::case::Case;
 use super::facts::NetFacts;
 use crate::error::Fix;
-use crate::policy::{Bundle, Fix as Kind, Meta};
+use crate::policy::{Bundle, Fix as Kind, Meta, Reads};
 
 pub use self::conditions::{Condition, Seen};
 pub use self::explanation::{Explanation, Judged, Sight, explain};
+pub use self::hanging::{Fact, Hanging, Hangs, hanging};
+pub use self::told::enrolling;
 
 /// Explaining takes expressions apart, as checking does, and needs a stack like it.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -114,6 +120,15 @@ pub fn kinds(case: &Case, bundle: &Bundle, reach: &Reach) -> Vec<Kind> {
 
 /// What the policy that decided under this id says about itself: a grant is its template.
 pub fn meta<'a>(bundle: &'a Bundle, case: &Case, id: &str) -> Option<&'a Meta> {
-    let link = case.links.iter().find(|it| it.id == id);
-    bundle.meta(link.map_or(id, |it| it.template.as_str()))
+    bundle.meta(template(case, id))
+}
+
+/// What the policy that decides under this id looks at.
+fn reads<'a>(bundle: &'a Bundle, case: &Case, id: &str) -> Option<&'a Reads> {
+    bundle.reads(template(case, id))
+}
+
+/// The policy of this id, or the template of the grant that goes by it.
+fn template<'a>(case: &'a Case, id: &'a str) -> &'a str {
+    case.links.iter().find(|it| it.id == id).map_or(id, |it| it.template.as_str())
 }

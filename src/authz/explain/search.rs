@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use super::asking::{Asking, Denier, Said, Spent};
+use super::asking::{Asking, Denier, Said, Spent, read_by};
 use super::choices::Choices;
-use super::cure::{Cure, Cures, moving, possible};
-use super::suppose::{Choice, suppose};
+use super::cure::{Cure, Cures, Possible};
+use super::suppose::{Choice, Supposed, suppose};
 use super::{Pace, Reach};
 use crate::authz::case::Case;
 use crate::policy::{Bundle, Fix};
@@ -44,30 +44,39 @@ struct Conflict {
     deniers: Vec<Cures>,
 }
 
+/// Somebody said no to some values, and looks at nothing else that could be changed.
+struct Refused {
+    denier: Denier,
+    /// What it looks at, and which of these changes were made.
+    moving: Cures,
+    made: Cures,
+    /// The values of the changes that it looks at.
+    values: Choice,
+}
+
+/// Those who said no, and what they look at.
+type Deniers = BTreeSet<(Denier, Cures)>;
+
 struct Search<'a> {
     case: &'a Case,
     asking: Asking<'a>,
     choices: Choices,
     conflicts: Vec<Conflict>,
+    refused: Vec<Refused>,
 }
 
 /// Looks for the smallest change after which `bundle` allows `case`.
 pub fn search(case: &Case, bundle: &Bundle, reach: &Reach, pace: Pace) -> Found {
-    let mut cures = possible(case, !reach.networks.is_empty());
-    let useful = {
-        let asking = Asking::new(bundle, reach, cures.clone(), pace);
-        let read = case.principals().flat_map(|it| asking.slice(case, it));
-        read.flat_map(|it| moving(it, &cures)).collect::<Cures>()
-    };
-    cures.retain(|it| useful.contains(it));
+    let possible = Possible::of(case, bundle, reach, &read_by(case, bundle));
     let mut search = Search {
         case,
-        asking: Asking::new(bundle, reach, cures, pace),
+        asking: Asking::new(bundle, reach, possible, pace),
         choices: Choices::default(),
         conflicts: Vec::new(),
+        refused: Vec::new(),
     };
     let (remedy, complete) = match search.run() {
-        Ok(remedy) => (remedy, true),
+        Ok(remedy) => (remedy, !search.choices.were_cut()),
         Err(Spent) => (None, false),
     };
     Found { remedy, complete, asked: search.asking.asked() }
@@ -83,7 +92,7 @@ impl Search<'_> {
         let hints = self.hints(&denied_by);
         let deniers = deniers.into_values().collect();
         self.conflicts.push(Conflict { cures: Cures::new(), deniers });
-        let largest = TOGETHER_MAX.min(self.asking.possible.len());
+        let largest = TOGETHER_MAX.min(self.asking.possible.cures.len());
         for size in 1..=largest {
             for cures in self.sets(size, &hints) {
                 if self.is_hopeless(&cures) {
@@ -101,14 +110,14 @@ impl Search<'_> {
     fn hints(&self, denied_by: &[Denier]) -> Vec<Fix> {
         let hint = |it: &Denier| match it {
             Denier::Forbid(id) => super::meta(self.asking.bundle, self.case, id)?.fix,
-            Denier::NoPermit(_) => None,
+            Denier::NoPermit(_) | Denier::Unfit(_) => None,
         };
         denied_by.iter().filter_map(hint).collect()
     }
 
     /// Every set of this size, those that are hinted at first.
     fn sets(&self, size: usize, hints: &[Fix]) -> Vec<Cures> {
-        let all: Vec<&Cure> = self.asking.possible.iter().collect();
+        let all: Vec<&Cure> = self.asking.possible.cures.iter().collect();
         let mut sets = Vec::new();
         combine(&all, size, &mut Cures::new(), &mut sets);
         let is_hinted = |it: &&Cure| hints.iter().any(|hint| it.hinted_by(*hint));
@@ -130,25 +139,18 @@ impl Search<'_> {
     /// The first choice of values with which these changes are enough.
     fn attempt(&mut self, cures: &Cures) -> Result<Option<Choice>, Spent> {
         let mut tried: Vec<Choice> = Vec::new();
-        let mut common: Option<BTreeSet<(Denier, Cures)>> = None;
+        let mut common: Option<Deniers> = None;
         loop {
             let known = self.asking.seen_count();
             for choice in self.choices.of(cures, self.case, &self.asking)? {
                 if tried.contains(&choice) {
                     continue;
                 }
-                let supposed = self.suppose(cures, &choice);
-                match supposed.as_ref().map_or(Ok(Said::Never), |it| self.asking.ask(it))? {
-                    Said::Allow => return Ok(Some(choice)),
-                    Said::Deny(deniers) => {
-                        let deniers: BTreeSet<_> = deniers.into_iter().collect();
-                        common = Some(match common {
-                            None => deniers,
-                            Some(before) => before.intersection(&deniers).cloned().collect(),
-                        });
-                    }
-                    Said::Never => common = Some(BTreeSet::new()),
-                }
+                let Some(deniers) = self.deniers(cures, &choice)? else { return Ok(Some(choice)) };
+                common = Some(match common {
+                    None => deniers,
+                    Some(before) => before.intersection(&deniers).cloned().collect(),
+                });
                 tried.push(choice);
             }
             // Who is in the way now may draw lines of its own.
@@ -159,6 +161,33 @@ impl Search<'_> {
         let deniers = common.into_iter().flatten().map(|(_, moving)| moving).collect();
         self.conflicts.push(Conflict { cures: cures.clone(), deniers });
         Ok(None)
+    }
+
+    /// Who says no to these values; none when nobody does. Who said no to all that it looks at
+    /// before is not asked again.
+    fn deniers(&mut self, cures: &Cures, choice: &Choice) -> Result<Option<Deniers>, Spent> {
+        let again = |it: &&Refused| {
+            it.made.is_subset(cures)
+                && it.moving.intersection(cures).all(|cure| it.made.contains(cure))
+                && choice.only(&it.made, cures) == it.values
+        };
+        let known = self.refused.iter().filter(again);
+        let known: Deniers = known.map(|it| (it.denier.clone(), it.moving.clone())).collect();
+        if !known.is_empty() {
+            return Ok(Some(known));
+        }
+        let supposed = self.suppose(cures, choice);
+        let said = supposed.map_or(Ok(Said::Never), |it| self.asking.ask_supposed(&it))?;
+        let Said::Deny(deniers) = said else {
+            return Ok((said == Said::Never).then(Deniers::new));
+        };
+        for (denier, moving) in &deniers {
+            let made: Cures = moving.intersection(cures).cloned().collect();
+            let values = choice.only(&made, cures);
+            let (denier, moving) = (denier.clone(), moving.clone());
+            self.refused.push(Refused { denier, moving, made, values });
+        }
+        Ok(Some(deniers.into_iter().collect()))
     }
 
     /// The best of the values, and no change that is not needed with them.
@@ -174,16 +203,18 @@ impl Search<'_> {
             fewer.remove(&cure);
             let without = choice.without(&cure);
             let supposed = self.suppose(&fewer, &without);
-            if cures.len() > 1 && supposed.is_some_and(|it| self.asking.allows(&it) == Ok(true)) {
+            if cures.len() > 1
+                && supposed.is_some_and(|it| self.asking.allows_supposed(&it) == Ok(true))
+            {
                 (cures, choice) = (fewer, without);
             }
         }
         // Every value that was taken was asked about when it was.
-        let case = self.suppose(&cures, &choice).ok_or(Spent)?;
+        let case = self.suppose(&cures, &choice).ok_or(Spent)?.case;
         Ok(Remedy { cures, choice, case, denied_by })
     }
 
-    fn suppose(&self, cures: &Cures, choice: &Choice) -> Option<Case> {
+    fn suppose(&self, cures: &Cures, choice: &Choice) -> Option<Supposed> {
         suppose(self.case, cures, choice, self.asking.bundle, self.asking.reach)
     }
 }

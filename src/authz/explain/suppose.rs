@@ -6,11 +6,10 @@ use cedar_policy::{Entity, EntityUid, EvalResult, RestrictedExpression};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Reach;
-use super::bounds;
 use super::cure::{Cure, Cures};
-use super::later;
+use super::{later, number, past};
 use crate::authz::case::Case;
-use crate::authz::facts::{Age, Approval, ApprovalState, Facts, Mandate, Particulars};
+use crate::authz::facts::{Age, Approval, ApprovalState, Facts, Mandate, Particulars, Tally};
 use crate::authz::uid::{Kind, uid};
 use crate::policy::Bundle;
 
@@ -19,14 +18,14 @@ const SUPPOSED: &str = "supposed";
 const APPROVAL_HOLDS: SignedDuration = SignedDuration::from_mins(5);
 const MANDATE_HOLDS: SignedDuration = SignedDuration::from_hours(1);
 const PROBE_HOLDS: SignedDuration = SignedDuration::from_hours(24);
-/// A bundle that widens needs this many reviews; no rule of ours needs more.
-const REVIEWS: i64 = 2;
-
 /// What was chosen for the changes that have a choice.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choice {
     pub at: Option<Timestamp>,
-    pub numbers: Vec<(String, i64)>,
+    /// Ten-thousandths, by JSON pointer.
+    pub numbers: Vec<(String, i128)>,
+    /// What of the past is there then, by the fact's name.
+    pub before: Vec<(String, Tally)>,
     /// The place in [`Reach::networks`].
     pub network: Option<usize>,
     /// Scopes that the access token holds besides.
@@ -34,6 +33,16 @@ pub struct Choice {
     /// The only scopes that are asked for.
     pub ask: Option<BTreeSet<String>>,
     pub ttl_seconds: Option<u64>,
+    /// So many more people say yes to the bundle.
+    pub reviews: u8,
+}
+
+/// A request as it might be.
+#[derive(Clone, Debug)]
+pub struct Supposed {
+    pub case: Case,
+    /// The same, where what happened before has left its window by then: nobody knows.
+    pub faded: Option<Case>,
 }
 
 /// `case` with `cures`, and in them what was chosen. None where one of them cannot be supposed.
@@ -45,13 +54,17 @@ pub fn suppose(
     choice: &Choice,
     bundle: &Bundle,
     reach: &Reach,
-) -> Option<Case> {
+) -> Option<Supposed> {
     let mut facts = match choice.at {
-        Some(at) => later::facts_at(at, &case.facts, bundle, reach)?,
+        Some(at) => {
+            let history = case.facts.history.is_some().then(|| past::at(at, case, bundle));
+            Facts { history, ..later::facts_at(at, &case.facts, bundle, reach)? }
+        }
         None => case.facts.clone(),
     };
     let mut resource = None;
     choose(&mut facts, choice, reach)?;
+    happen(&mut facts, choice, case, bundle)?;
     for cure in cures {
         match cure {
             Cure::Mfa => {
@@ -61,20 +74,40 @@ pub fn suppose(
             Cure::Reauth => facts.session.reauth_age = Some(Age::ZERO),
             Cure::Mandate => mandate(case, &mut facts)?,
             Cure::Probe => resource = Some(probed(case, facts.clock.now())?),
-            Cure::Review => resource = Some(reviewed(case)?),
+            Cure::Review => resource = Some(reviewed(case, choice.reviews)?),
             Cure::Confirm => {
                 let Particulars::Call { call, .. } = &mut facts.particulars else { return None };
                 call.confirmed = true;
             }
             Cure::Approval => approve(case, &mut facts)?,
-            Cure::Scopes | Cure::Ttl | Cure::Argument(_) | Cure::Later | Cure::Network => {}
+            Cure::Scopes
+            | Cure::Ttl
+            | Cure::Argument(_)
+            | Cure::Before(_)
+            | Cure::Later
+            | Cure::Network => {}
         }
     }
-    let supposed = case.with(facts);
-    Some(match resource {
-        Some(it) => supposed.about(it),
-        None => supposed,
-    })
+    let faded = choice.at.and_then(|_| {
+        let anew = choice.before.iter().map(|(name, _)| name.as_str()).collect();
+        past::faded(facts.history.as_ref()?, &anew, case, bundle)
+    });
+    let faded = faded.map(|it| Facts { history: Some(it), ..facts.clone() });
+    let with = |facts: Facts| match &resource {
+        Some(it) => case.with(facts).about(it.clone()),
+        None => case.with(facts),
+    };
+    Some(Supposed { case: with(facts), faded: faded.map(with) })
+}
+
+/// The past as it is then.
+fn happen(facts: &mut Facts, choice: &Choice, case: &Case, bundle: &Bundle) -> Option<()> {
+    let Some(mut history) = facts.history.take() else { return Some(()) };
+    for (pointer, amount) in &choice.numbers {
+        history = past::sending(&history, (pointer, *amount), case, bundle)?;
+    }
+    facts.history = Some(history.with(&choice.before.iter().cloned().collect()));
+    Some(())
 }
 
 fn choose(facts: &mut Facts, choice: &Choice, reach: &Reach) -> Option<()> {
@@ -91,8 +124,8 @@ fn choose(facts: &mut Facts, choice: &Choice, reach: &Reach) -> Option<()> {
     if let (Particulars::Call { call, .. }, false) =
         (&mut facts.particulars, choice.numbers.is_empty())
     {
-        for (pointer, number) in &choice.numbers {
-            bounds::set(&mut call.arguments, pointer, *number);
+        for (pointer, units) in &choice.numbers {
+            *call.arguments.pointer_mut(pointer)? = number::written(*units)?;
         }
         // It is another call: no approval of this one is good for it.
         call.digest = SUPPOSED.to_owned();
@@ -142,7 +175,7 @@ fn mandate(case: &Case, facts: &mut Facts) -> Option<()> {
         Some(Kind::Tool) => set_of(case, kept.as_deref())?,
         _ => kept.unwrap_or_default(),
     };
-    let max_depth = before.map_or(0, |it| it.max_depth).max(delegation.depth);
+    let max_depth = before.map_or(1, |it| it.max_depth).max(delegation.depth);
     delegation.remaining_seconds = MANDATE_HOLDS.as_secs().unsigned_abs();
     delegation.mandate = Some(Mandate {
         id: SUPPOSED.into(),
@@ -175,15 +208,23 @@ fn probed(case: &Case, now: Timestamp) -> Option<Entity> {
     altered(case, [("probe_valid_until", RestrictedExpression::new_datetime(until))])
 }
 
-/// The bundle as it would be after as many reviews as any rule wants, by somebody else.
-fn reviewed(case: &Case) -> Option<Entity> {
-    let reviewer = |number: i64| uid(Kind::User, &format!("{SUPPOSED}-{number}"));
-    let reviewers = (0..REVIEWS).map(|it| RestrictedExpression::new_entity_uid(reviewer(it)));
+/// The bundle as it would be after so many more reviews by somebody else, and when nobody objects.
+fn reviewed(case: &Case, reviews: u8) -> Option<Entity> {
+    let bundle = case.entity(&case.resource)?;
+    let Some(Ok(EvalResult::Long(count))) = bundle.attr("review_count") else { return None };
+    let Some(Ok(EvalResult::Set(reviewers))) = bundle.attr("reviewers") else { return None };
+    let before = reviewers.iter().filter_map(|it| match it {
+        EvalResult::EntityUid(it) => Some(it.clone()),
+        _ => None,
+    });
+    let more = (0..reviews).map(|number| uid(Kind::User, &format!("{SUPPOSED}-{number}")));
+    let reviewers = before.chain(more).map(RestrictedExpression::new_entity_uid);
     altered(
         case,
         [
             ("reviewers", RestrictedExpression::new_set(reviewers)),
-            ("review_count", RestrictedExpression::new_long(REVIEWS)),
+            ("review_count", RestrictedExpression::new_long(count + i64::from(reviews))),
+            ("objections", RestrictedExpression::new_long(0)),
         ],
     )
 }

@@ -12,6 +12,9 @@ impl fmt::Display for Explanation {
         let said = if self.decision == "allow" { "allowed" } else { "denied" };
         let is_near = self.policies.iter().any(|it| !it.applied);
         match (self.policies.is_empty(), is_near) {
+            (true, _) if let Some(unfit) = &self.unfit => {
+                writeln!(f, "{said}: policies were checked with other arguments: {unfit}")?;
+            }
             (true, _) => writeln!(f, "{said}: no policy permits it")?,
             (false, true) => writeln!(f, "{said}: no policy permits it; these nearly do:")?,
             (false, false) => writeln!(f, "{said} by:")?,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::express::{entities, milliseconds, text};
+use super::express::{entities, ip, milliseconds, text};
 use crate::authz::uid::Kind;
 
 /// Where a request comes from, as far as this process can trust it.
@@ -37,7 +37,7 @@ impl NetFacts {
 
     pub(super) fn expression(&self) -> Result<RestrictedExpression> {
         let mut fields = vec![
-            ("ip".to_owned(), RestrictedExpression::new_ip(self.ip.to_string())),
+            ("ip".to_owned(), ip(self.ip)),
             ("zones".to_owned(), entities(Kind::NetZone, &self.zones)),
         ];
         if let Some(country) = &self.country {

@@ -1,14 +1,45 @@
 //! Rust values as Cedar expressions.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use anyhow::Result;
 use cedar_policy::RestrictedExpression;
 use jiff::Timestamp;
+use moka::sync::Cache;
 
 use crate::authz::uid::{Kind, uid};
 
 type Expression = RestrictedExpression;
+
+/// Calls of extension functions are kept once they are built: Cedar parses the name of the function
+/// every time, which costs more than all the rest of a context.
+static BUILT: LazyLock<Cache<Extension, Expression>> = LazyLock::new(|| Cache::new(BUILT_MAX));
+const BUILT_MAX: u64 = 4096;
+
+/// An extension value by what it is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Extension {
+    Milliseconds(u64),
+    Seconds(u64),
+    /// Ten-thousandths.
+    Decimal(u64),
+    Ip(IpAddr),
+}
+
+impl Extension {
+    fn expression(self) -> Expression {
+        BUILT.get_with(self, || match self {
+            Extension::Milliseconds(it) => Expression::new_duration(format!("{it}ms")),
+            Extension::Seconds(it) => Expression::new_duration(format!("{it}s")),
+            Extension::Decimal(it) => {
+                Expression::new_decimal(format!("{}.{:04}", it / 10_000, it % 10_000))
+            }
+            Extension::Ip(it) => Expression::new_ip(it.to_string()),
+        })
+    }
+}
 
 pub(super) fn entity(kind: Kind, id: &str) -> Expression {
     Expression::new_entity_uid(uid(kind, id))
@@ -36,11 +67,11 @@ pub(super) fn text(text: &str) -> Expression {
 }
 
 pub(super) fn milliseconds(ms: u64) -> Expression {
-    Expression::new_duration(format!("{ms}ms"))
+    Extension::Milliseconds(ms).expression()
 }
 
 pub(super) fn seconds(seconds: u64) -> Expression {
-    Expression::new_duration(format!("{seconds}s"))
+    Extension::Seconds(seconds).expression()
 }
 
 pub(super) fn instant(at: Timestamp) -> Expression {
@@ -50,6 +81,9 @@ pub(super) fn instant(at: Timestamp) -> Expression {
 /// US dollars. A Cedar decimal has four digits: rounded up, so that rounding never makes room
 /// under a limit.
 pub(super) fn dollars(micros: u64) -> Expression {
-    let units = micros.div_ceil(100);
-    Expression::new_decimal(format!("{}.{:04}", units / 10_000, units % 10_000))
+    Extension::Decimal(micros.div_ceil(100)).expression()
+}
+
+pub(super) fn ip(ip: IpAddr) -> Expression {
+    Extension::Ip(ip).expression()
 }

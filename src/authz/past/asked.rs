@@ -14,7 +14,8 @@ use super::rows::{NewRow, Rows};
 use crate::authn::{Caller, Via};
 use crate::authz::action::Resource;
 use crate::authz::facts::{Amount, Particulars};
-use crate::authz::uid::{self, Kind};
+use crate::authz::uid;
+use crate::directory::{Kind, Principal};
 use crate::error::FieldFault;
 use crate::exact::exact_bytes;
 use crate::policy::{Bundle, Count, Counted, Declared, Ending, Fact, Per};
@@ -29,6 +30,9 @@ pub struct Who {
     pub principal: Uuid,
     /// `session:…`, or what stands for a session where there is none.
     pub session: String,
+    /// Of a machine: what stands for all the sessions that it opens for one user, as many as it
+    /// likes.
+    pub machine: Option<String>,
     /// The user in whose name it is asked; where there is none, who asks.
     pub user: Uuid,
 }
@@ -42,8 +46,34 @@ impl Who {
             (None, Via::ApiKey(it)) => format!("key:{it}"),
             (None, _) => format!("principal:{principal}"),
         };
-        Who { principal, session, user: user.unwrap_or(principal) }
+        let user = user.unwrap_or(principal);
+        let is_opened = caller.session().id.is_some();
+        let kind = caller.principal().kind();
+        let machine = Who::machine(kind, principal, user).filter(|_| is_opened);
+        Who { principal, session, machine, user }
     }
+
+    /// Somebody who has no session now.
+    pub fn absent(principal: &Principal) -> Who {
+        let id = principal.id();
+        let machine = Who::machine(principal.kind(), id, id);
+        Who { principal: id, session: format!("principal:{id}"), machine, user: id }
+    }
+
+    /// What stands for the sessions of this principal, if it is one that needs nobody to open them.
+    pub fn machine(kind: Kind, principal: Uuid, user: Uuid) -> Option<String> {
+        match kind {
+            Kind::Agent => Some(format!("machine:{principal}/{user}")),
+            Kind::User => None,
+        }
+    }
+}
+
+/// When it is asked, and how long the sessions of machines last: microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub now: i64,
+    pub token_life: i64,
 }
 
 /// What is asked.
@@ -87,7 +117,7 @@ impl<'a> Asked<'a> {
     }
 
     /// What is to be looked up for it.
-    pub(super) fn queries(&self, bundle: &Bundle, now: i64) -> Vec<Query> {
+    pub(super) fn queries(&self, bundle: &Bundle, span: Span) -> Vec<Query> {
         let is_call = self.action == Counted::Invoke.as_str();
         let typed = bundle.typed_call(self.resource.name()).filter(|_| is_call);
         let action = typed.map_or_else(|| uid::action(self.action), |it| it.action.clone());
@@ -96,7 +126,9 @@ impl<'a> Asked<'a> {
             fact: fact.clone(),
             key: fact.key(),
             subject: self.subject(fact),
-            since: fact.within.map_or(i64::MIN, |within| now.saturating_sub(within)),
+            since: self
+                .within(fact, span)
+                .map_or(i64::MIN, |within| span.now.saturating_sub(within)),
         })
         .collect()
     }
@@ -109,14 +141,14 @@ impl<'a> Asked<'a> {
         &self,
         declared: &Declared,
         mac: &Hmac<Sha256>,
-        missing: Missing,
+        (missing, span): (Missing, Span),
     ) -> Result<Rows> {
         let mut rows: BTreeMap<String, (Ending, NewRow)> = BTreeMap::new();
         let mut faults = Vec::new();
         for fact in declared.facts().iter().filter(|it| self.counts_for(it)) {
             match self.share(fact, mac) {
                 Ok(share) => {
-                    let row = self.row(fact, share);
+                    let row = self.row(fact, share, span);
                     let known =
                         rows.entry(row.fact.clone()).or_insert_with(|| (fact.ending, row.clone()));
                     known.1.keep_for_the_longer(row.keep_for);
@@ -136,7 +168,7 @@ impl<'a> Asked<'a> {
     fn counts_for(&self, fact: &Fact) -> bool {
         fact.action.as_str() == self.action
             && fact.tool.as_ref().is_none_or(|it| self.resource.name().to_lowercase() == *it)
-            && fact.set.as_ref().is_none_or(|it| self.is(&uid::uid(Kind::ToolSet, it)))
+            && fact.set.as_ref().is_none_or(|it| self.is(&uid::uid(uid::Kind::ToolSet, it)))
     }
 
     /// Whether the resource is this one, or is in it.
@@ -149,11 +181,24 @@ impl<'a> Asked<'a> {
     fn subject(&self, fact: &Fact) -> String {
         match fact.per {
             Per::Principal => format!("principal:{}", self.who.principal),
-            Per::Session => self.who.session.clone(),
+            Per::Session => self.sessions(fact).unwrap_or(&self.who.session).clone(),
             Per::User => format!("user:{}", self.who.user),
             Per::Tool => format!("tool:{}", self.resource.uid().id().unescaped()),
             Per::Everybody => "everybody".to_owned(),
         }
+    }
+
+    /// What is counted in the place of the session: a machine gets another with every token. More
+    /// is counted like this, so it is only for what can do nothing but take away.
+    fn sessions(&self, fact: &Fact) -> Option<&String> {
+        let can_stand = fact.per == Per::Session && fact.ending == Ending::Any;
+        self.who.machine.as_ref().filter(|_| can_stand)
+    }
+
+    /// How far back it looks, in microseconds; none for as long as the session lasts. Those of a
+    /// machine last as long as its tokens.
+    fn within(&self, fact: &Fact, span: Span) -> Option<i64> {
+        fact.within.or(self.sessions(fact).map(|_| span.token_life))
     }
 
     fn share(&self, fact: &Fact, mac: &Hmac<Sha256>) -> Result<Share, FieldFault> {
@@ -178,13 +223,13 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn row(&self, fact: &Fact, share: Share) -> NewRow {
+    fn row(&self, fact: &Fact, share: Share, span: Span) -> NewRow {
         let (value, amount) = match share {
             Share::One => (None, None),
             Share::Value(it) => (Some(it), None),
             Share::Amount(it) => (None, Some(it.units())),
         };
         let (fact_key, subject) = (fact.key(), self.subject(fact));
-        NewRow { fact: fact_key, subject, value, amount, keep_for: fact.within }
+        NewRow { fact: fact_key, subject, value, amount, keep_for: self.within(fact, span) }
     }
 }

@@ -9,8 +9,8 @@ use super::{Asked, Begun, Who};
 use crate::Result;
 use crate::authn::Caller;
 use crate::authz::behalf::Party;
-use crate::authz::facts::Facts;
-use crate::authz::{Action, Authz, Behalf};
+use crate::authz::facts::{Facts, Particulars};
+use crate::authz::{Action, Authz, Behalf, Resource};
 use crate::policy::Bundle;
 
 /// How long those before it are waited for who may yet give something back.
@@ -22,6 +22,25 @@ const PAUSE: Duration = Duration::from_millis(25);
 const PAUSE_MAX: Duration = Duration::from_millis(400);
 
 impl Authz {
+    /// Takes note of a request that is about to be decided, where the bundle declares that anything
+    /// counts.
+    ///
+    /// # Errors
+    /// As [`Past::begin`].
+    pub(in super::super) async fn begin(
+        &self,
+        party: Party<'_>,
+        action: &'static str,
+        (resource, particulars): (&dyn Resource, &Particulars),
+        bundle: &Bundle,
+    ) -> Result<Begun> {
+        if bundle.past().facts().is_empty() {
+            return Ok(Begun::default());
+        }
+        let who = Who::of(party.caller, party.behalf.map(Behalf::user));
+        self.past.begin(bundle, &Asked::new(who, action, resource, particulars)).await
+    }
+
     /// Asks Cedar, again and again for a while where a denial hangs on nothing but the reservations
     /// of others that are not decided yet: their denial must not be this one's.
     pub(in super::super) async fn decide(

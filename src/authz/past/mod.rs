@@ -20,6 +20,7 @@ mod writer;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -37,7 +38,7 @@ pub use self::asked::{Asked, Who};
 pub use self::begun::Begun;
 pub use self::recorded::Recorded;
 
-use self::asked::Missing;
+use self::asked::{Missing, Span};
 use self::count::Bounds;
 use self::rows::Rows;
 use self::writer::Writer;
@@ -54,19 +55,31 @@ pub struct Past {
     mac: Hmac<Sha256>,
     ledger: Ledger,
     clock: Clock,
+    /// Of machines' access tokens, in microseconds.
+    token_life: i64,
     /// A crowd that counts waits here, and not where all others read.
     turns: Semaphore,
 }
 
 impl Past {
     /// Starts the writer of reservations; it stops when the last handle is dropped. Every replica
-    /// must have the same `key`, which signs nothing here.
-    pub fn start(db: Arc<dyn Database>, ledger: Ledger, key: &SigningKey, clock: Clock) -> Past {
+    /// must have the same `key`, which signs nothing here. A machine's token lasts `token_life`.
+    pub fn start(
+        (db, ledger): (Arc<dyn Database>, Ledger),
+        key: &SigningKey,
+        token_life: Duration,
+        clock: Clock,
+    ) -> Past {
         let mut mac = keyed(key.as_bytes());
         mac.update(b"gatewright values of the past");
         let mac = keyed(&mac.finalize().into_bytes());
         let writer = Writer::start(db.clone(), clock.clone());
-        Past { writer, db, mac, ledger, clock, turns: Semaphore::new(COUNTS_MAX) }
+        let token_life = i64::try_from(token_life.as_micros()).unwrap_or(i64::MAX);
+        Past { writer, db, mac, ledger, clock, token_life, turns: Semaphore::new(COUNTS_MAX) }
+    }
+
+    fn span(&self) -> Span {
+        Span { now: self.clock.micros(), token_life: self.token_life }
     }
 
     /// Takes note of a request that is about to be decided, and reserves it where it counts. One
@@ -78,9 +91,10 @@ impl Past {
         if bundle.past().facts().is_empty() {
             return Ok(Begun::default());
         }
-        let now = self.clock.micros();
-        let Rows { reserved, ended } = asked.rows(bundle.past(), &self.mac, Missing::Refused)?;
-        let queries = asked.queries(bundle, now);
+        let span = self.span();
+        let missing = (Missing::Refused, span);
+        let Rows { reserved, ended } = asked.rows(bundle.past(), &self.mac, missing)?;
+        let queries = asked.queries(bundle, span);
         let held = match reserved.is_empty() {
             true => None,
             false => Some(self.writer.reserve(self.clock.new_id(), reserved).await?),
@@ -97,10 +111,10 @@ impl Past {
         if bundle.past().facts().is_empty() {
             return Ok(History::default());
         }
-        let now = self.clock.micros();
-        let Rows { reserved, .. } = asked.rows(bundle.past(), &self.mac, Missing::Left)?;
-        let bounds = Bounds::as_of(now);
-        let queries = asked.queries(bundle, now);
+        let span = self.span();
+        let Rows { reserved, .. } = asked.rows(bundle.past(), &self.mac, (Missing::Left, span))?;
+        let bounds = Bounds::as_of(span.now);
+        let queries = asked.queries(bundle, span);
         let told = queries.iter().map(|it| async {
             let _turn = self.turns.acquire().await;
             it.with(&*self.db, bounds, &reserved).await

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Past;
-use crate::Result;
 use crate::authz::Warrant;
 use crate::store::Statement;
+use crate::{Result, tidy};
 
 const EVERY: Duration = Duration::from_secs(600);
 /// What counts for as long as a session lasts is kept this long for those that never seem to end,
@@ -27,16 +27,12 @@ const ENDED: &str = "DELETE FROM history WHERE keep_until IS NULL AND at < $1 AN
 impl Past {
     /// Forgets, now and then, until told to stop.
     pub async fn keep_pruned(self: Arc<Self>, stop: CancellationToken) {
-        let mut turns = tokio::time::interval(EVERY);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = turns.tick() => {}
-            }
-            if let Err(error) = self.prune().await {
-                tracing::warn!(error = %error, "what policies cannot reach any more is still kept");
-            }
-        }
+        let work = || {
+            let it = self.clone();
+            async move { it.prune().await }
+        };
+        tidy::now_and_then(EVERY, stop, "what policies cannot reach any more is still kept", work)
+            .await;
     }
 
     /// Forgets, where there is anything to forget.

@@ -15,7 +15,7 @@ use crate::authn::Caller;
 use crate::authz::Warrant;
 use crate::queries::model::{Asked, Named, Properties, Sought, Verb};
 use crate::queries::page::{PageAsked, PageTold, Place, Query};
-use crate::queries::{Found, Inquiry};
+use crate::queries::{Conditional, Found, Inquiry};
 use crate::{App, Result};
 
 /// Who may do this?
@@ -58,16 +58,21 @@ pub struct ActionSearchBody {
 #[schemars(rename = "{T}SearchAnswer")]
 pub struct SearchAnswer<T> {
     page: PageTold,
-    context: SearchTold,
+    context: SearchTold<T>,
     results: Vec<T>,
 }
 
 /// What is told of a search.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "SearchContext")]
-struct SearchTold {
+#[schemars(rename = "{T}SearchContext")]
+struct SearchTold<T> {
     /// How many decisions the page took.
     decisions: usize,
+    /// For whom it hangs on the arguments of the call, which nobody said: no results, for the answer
+    /// is no as it stands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    conditional: Vec<Conditional<T>>,
     /// JSON pointers of what was sent and did not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ignored: Vec<String>,
@@ -180,7 +185,11 @@ async fn told<T: Serialize>(
     let next_token = found.next.map(|it| place.token_after(&it, query)).unwrap_or_default();
     let answer = SearchAnswer {
         page: PageTold { next_token, count },
-        context: SearchTold { decisions: inquiry.decisions(), ignored: found.ignored },
+        context: SearchTold {
+            decisions: inquiry.decisions(),
+            conditional: found.conditional,
+            ignored: found.ignored,
+        },
         results: found.results,
     };
     Ok(warp::reply::json(&answer).into_response())

@@ -97,7 +97,7 @@ impl Count {
 
 impl Fact {
     /// What it is before anything has happened.
-    pub(super) fn nothing(&self) -> Tally {
+    pub fn nothing(&self) -> Tally {
         match self.count {
             Count::Calls | Count::Distinct(_) => Tally::Count(0),
             Count::Sum(_) => Tally::Sum(Amount::ZERO),

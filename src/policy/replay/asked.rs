@@ -1,6 +1,7 @@
 //! Putting a recorded question to other policies: whether it can be put at all, and what they say.
 
-use cedar_policy::Entities;
+use cedar_policy::{Entities, Entity};
+use serde_json::Value;
 
 use crate::authz::case::Case;
 use crate::authz::verdict::Outcome;
@@ -84,9 +85,26 @@ fn is_admitted(case: &Case, bundle: &Bundle) -> bool {
 }
 
 /// Holds the entities against the candidate's schema: an attribute that is not there would fail to
-/// evaluate, and look like a denial.
+/// evaluate, and look like a denial. One that the candidate does not know is in nobody's way: none
+/// of its policies can read it.
 fn fits(case: &Case, bundle: &Bundle) -> anyhow::Result<()> {
     let told = case.facts.reading(bundle.zones())?.entities()?;
-    Entities::from_entities(case.entities.iter().cloned().chain(told), Some(bundle.schema()))?;
+    let all = || case.entities.iter().chain(&told);
+    let hold = |all: Vec<Entity>| Entities::from_entities(all, Some(bundle.schema()));
+    if hold(all().cloned().collect()).is_err() {
+        hold(all().map(|it| as_known(it, bundle)).collect::<anyhow::Result<_>>()?)?;
+    }
     Ok(())
+}
+
+/// The entity without attributes that the bundle's schema does not declare.
+fn as_known(entity: &Entity, bundle: &Bundle) -> anyhow::Result<Entity> {
+    let mut written = entity.to_json_value()?;
+    let kind = bundle.vocabulary().kind(entity.uid().type_name());
+    if let (Some(attributes), Some(kind)) =
+        (written.get_mut("attrs").and_then(Value::as_object_mut), kind)
+    {
+        attributes.retain(|name, _| kind.attributes.contains_key(name));
+    }
+    Ok(Entity::from_json_value(written, None)?)
 }

@@ -7,17 +7,8 @@ use serde_json::{Value, json};
 use super::fixture::{Asked, changed, entry, json, starter_and};
 use super::*;
 
-const LIMIT: &str = r#"
-@id("own.limit") @title("Two uses a minute are enough") @fix("wait")
-forbid (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource is Gatewright::Tool)
-when { context.usage.calls_last_minute > 2 };
-"#;
-
-const RISKY: &str = r#"
-@id("own.risky") @title("Agents use risky tools, too")
-permit (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource is Gatewright::Tool)
-when { resource.risk == Gatewright::RiskLevel::"medium" };
-"#;
+const LIMIT: &str = include_str!("../../../tests/it/rehearsal/limit.cedar");
+const RISKY: &str = include_str!("../../../tests/it/rehearsal/risky.cedar");
 
 fn ids(flips: &[Flip]) -> Vec<u128> {
     flips.iter().map(|it| it.decision_id.as_u128() & 0xffff).collect()
@@ -134,4 +125,53 @@ fn a_schema_that_asks_for_more_than_was_recorded_takes_nothing() {
     let replay = replay(&candidate, &at_hand(&own), recorded(&own));
     assert_eq!(replay.unreplayable, BTreeMap::from([("not_in_schema".to_owned(), 5)]));
     assert_eq!((replay.replayed, replay.is_unknown()), (0, true));
+}
+
+#[test]
+fn a_schema_that_only_adds_takes_everything() {
+    let candidate = changed(|sources| {
+        let text = &mut sources.schema[0].text;
+        for (old, new) in [
+            ("attested: Bool,", "attested: Bool, badge?: String,"),
+            ("calls_ever: Long,", "calls_ever: Long, calls_this_year?: Long,"),
+            ("max_ttl: duration,", "max_ttl: duration, price?: decimal,"),
+            (
+                "  action \"call\" in [\"use\"];",
+                "  action \"call\" in [\"use\"];\n  action \"lend_tool\" in [\"use\"] appliesTo { principal: [Agent], resource: [Tool], context: CredCtx };",
+            ),
+        ] {
+            assert!(text.contains(old), "{old}");
+            *text = text.replacen(old, new, 1);
+        }
+        let own = r#"@id("own.badge") @title("Who wears a badge lends nothing")
+            forbid (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource is Gatewright::Tool)
+            when { principal has badge || context.usage has calls_this_year };"#;
+        sources.policies.push(crate::policy::SourceFile::new("policies", "90-own.cedar", own));
+    });
+    let own = Arc::new(Bundle::starter().unwrap());
+    let replay = replay(&candidate, &at_hand(&own), recorded(&own));
+    assert_eq!((replay.replayed, replay.unknown_count()), (5, 0), "{:?}", replay.unreplayable);
+    assert_eq!((replay.opened_count(), replay.closed_count()), (0, 0));
+}
+
+#[test]
+fn an_attribute_that_the_candidate_does_not_know_is_in_nobodys_way() {
+    let own = Arc::new(changed(|sources| {
+        let text = &mut sources.schema[0].text;
+        *text = text.replace("attested: Bool,", "attested: Bool, badge?: String,");
+    }));
+    let asked = |number: usize, calls_last_minute: u64| Asked {
+        number,
+        calls_last_minute,
+        bundle: own.digest().to_owned(),
+        ..Asked::default()
+    };
+    let badged = [asked(1, 1), asked(2, 3)].map(|it| {
+        let mut entry = json(&it);
+        entry["asked"]["entities"][0]["attrs"]["badge"] = "gold".into();
+        serde_json::from_value::<Entry>(entry).unwrap()
+    });
+    let replay = replay(&starter_and(LIMIT), &at_hand(&own), badged);
+    assert_eq!((replay.replayed, replay.unknown_count()), (2, 0), "{:?}", replay.unreplayable);
+    assert_eq!((ids(&replay.closed), replay.opened_count()), (vec![2], 0));
 }

@@ -5,11 +5,14 @@ mod timed;
 mod tree;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cedar_policy::pst::Clause;
-use cedar_policy::{Effect, Entity, EntityTypeName, EntityUid, Policy, PolicySet, Schema};
+use cedar_policy::{
+    Effect, Entities, Entity, EntityTypeName, EntityUid, Policy, PolicySet, Schema,
+};
 
-use super::slice::Slices;
+use super::slice::{Narrow, Slices};
 use crate::authz::uid::{self, Kind};
 
 pub use self::timed::{Reading, Timed};
@@ -19,7 +22,9 @@ pub use self::tree::{Comparison, Leaf, Operand, Tree};
 #[derive(Debug)]
 pub struct Residue {
     /// Those whose answer is the same at every use.
-    pub still: PolicySet,
+    still: Arc<PolicySet>,
+    /// Their places in the bundle; none where grants are among them.
+    places: Option<Vec<usize>>,
     /// The others.
     pub live: Vec<Live>,
 }
@@ -51,7 +56,10 @@ pub(super) fn residues(
         .filter(|env| env.resource() == Kind::Tool.type_name() && is_use(env.action()))
         .map(|env| {
             let slice = slices.get(env.principal(), env.action(), env.resource());
-            ((env.principal().clone(), env.action().clone()), Residue::of(slice))
+            let residue = Residue::of(slice);
+            let is_still = |it: &Policy| residue.still.policy(it.id()).is_some();
+            let places = Some(slices.places(&env, is_still));
+            ((env.principal().clone(), env.action().clone()), Residue { places, ..residue })
         })
         .collect()
 }
@@ -68,7 +76,22 @@ impl Residue {
                 tree => live.push(Live { policy: policy.clone(), tree }),
             }
         }
-        Residue { still, live }
+        Residue { still: Arc::new(still), places: None, live }
+    }
+
+    /// Those whose answer is the same at every use and that can matter to this principal, whose
+    /// ancestors `entities` knows.
+    pub(super) fn cut(
+        &self,
+        slices: &Slices,
+        principal: &EntityUid,
+        entities: &Entities,
+    ) -> Arc<Narrow> {
+        let above: Vec<_> = entities.ancestors(principal).into_iter().flatten().cloned().collect();
+        match &self.places {
+            Some(places) => slices.cut(places, &self.still, principal, &above),
+            None => Arc::new(Narrow::uncut(self.still.clone())),
+        }
     }
 }
 

@@ -17,6 +17,16 @@ pub struct Counts {
     /// Not decided under the candidate: the shadow was behind, or the candidate's schema does not
     /// take the question.
     pub skipped: u64,
+    /// Handed over, and not decided yet.
+    #[serde(default)]
+    pub waiting: u64,
+}
+
+impl Counts {
+    /// How many were decided under the candidate, or could not be.
+    fn ended(self) -> u64 {
+        self.same + self.opened + self.closed + self.skipped
+    }
 }
 
 /// What came of a shadow so far.
@@ -50,9 +60,11 @@ impl Kept {
         }
     }
 
-    pub fn seen(&self) -> Seen {
+    /// `handed` were handed over, by the time that these are looked at.
+    pub fn seen(&self, handed: u64) -> Seen {
+        let waiting = handed.saturating_sub(self.counts.ended());
         Seen {
-            counts: self.counts,
+            counts: Counts { waiting, ..self.counts },
             groups: self.groups.most_first(),
             ungrouped: self.groups.left_out(),
         }

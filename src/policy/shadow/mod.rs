@@ -57,6 +57,9 @@ struct On {
     shadowed: Shadowed,
     queue: SyncSender<Live>,
     kept: Arc<Mutex<Kept>>,
+    /// Handed over to the thread.
+    handed: AtomicU64,
+    /// Never handed over.
     skipped: AtomicU64,
 }
 
@@ -86,7 +89,10 @@ impl Shadow {
         if !on.shadowed.sample.holds(decision) {
             return;
         }
+        // Counted before it is there to be decided: none is decided that was not handed over.
+        on.handed.fetch_add(1, Ordering::Relaxed);
         if live().is_none_or(|it| on.queue.try_send(it).is_err()) {
+            on.handed.fetch_sub(1, Ordering::Relaxed);
             on.skipped.fetch_add(1, Ordering::Relaxed);
             metrics::shadow("skipped");
         }
@@ -114,8 +120,8 @@ impl Shadow {
             }
         };
         thread::Builder::new().name("policy-shadow".to_owned()).spawn(work)?;
-        let skipped = AtomicU64::new(0);
-        self.on.store(Some(Arc::new(On { shadowed, queue, kept, skipped })));
+        let (handed, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
+        self.on.store(Some(Arc::new(On { shadowed, queue, kept, handed, skipped })));
         Ok(())
     }
 
@@ -132,7 +138,8 @@ impl Shadow {
     /// What came of it so far, in this process.
     pub fn seen(&self) -> Option<(Shadowed, Seen)> {
         let on = self.on.load_full()?;
-        let kept = on.kept.lock().unwrap_or_else(PoisonError::into_inner).seen();
+        let kept = on.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.seen(on.handed.load(Ordering::Relaxed));
         let mut counts = kept.counts;
         counts.skipped += on.skipped.load(Ordering::Relaxed);
         Some((on.shadowed.clone(), Seen { counts, ..kept }))

@@ -14,7 +14,7 @@ use crate::authz::facts::{
     Age, Approval, ApprovalState, Ask, Call, ClockFacts, Delegation, Facts, Mandate, NetFacts,
     Particulars, Risk, SessionFacts, Shape, ToolVersion, Usage,
 };
-use crate::authz::uid::{Kind, action};
+use crate::authz::uid::{Kind, action, uid};
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::Bundle;
 use crate::policy::load::Sources;
@@ -32,24 +32,41 @@ fn slice<'a>(bundle: &'a Bundle, request: &Request) -> &'a PolicySet {
     )
 }
 
-fn undelegated<'a>(bundle: &'a Bundle, request: &Request) -> &'a PolicySet {
-    bundle.undelegated_slice(
-        request.principal().unwrap().type_name(),
-        request.action().unwrap(),
-        request.resource().unwrap().type_name(),
-    )
+/// What those are asked who act for nobody.
+fn narrow(bundle: &Bundle, request: &Request, entities: &Entities) -> Outcome {
+    let (principal, resource) = (request.principal().unwrap(), request.resource().unwrap());
+    let above: Vec<_> = entities.ancestors(principal).into_iter().flatten().cloned().collect();
+    let cuts = bundle.narrow(principal, &above, request.action().unwrap());
+    let (_, cut) = cuts.iter().find(|(of, _)| of == resource.type_name()).unwrap();
+    ask(request, cut.about(resource, entities), entities)
 }
 
 #[test]
-fn who_acts_for_nobody_is_asked_nothing_about_it() {
+fn who_asks_is_asked_about_itself_alone() {
     let bundle = Bundle::starter().unwrap();
-    let about = |it: &PolicySet| {
-        it.policies().filter(|it| it.id().to_string().starts_with("delegation.")).count()
+    let agent = uid(Kind::Agent, "bot");
+    let tool = Kind::Tool.type_name();
+    let (vend, hold) = (action("request_credential"), action("hold_scope"));
+    let cut = |roles: &[&str], action: &EntityUid, resource: &EntityUid, sets: &[&str]| {
+        let roles: Vec<_> = roles.iter().map(|it| uid(Kind::Role, it)).collect();
+        let sets = sets.iter().map(|it| uid(Kind::ToolSet, it)).collect();
+        let entity = Entity::new_no_attrs(resource.clone(), sets);
+        let entities = Entities::from_entities([entity], None).unwrap();
+        let cuts = bundle.narrow(&agent, &roles, action);
+        let (_, cut) = cuts.iter().find(|(of, _)| of == resource.type_name()).unwrap();
+        let ids = cut.about(resource, &entities).policies().map(|it| it.id().to_string());
+        ids.collect::<BTreeSet<_>>()
     };
-    let (agent, tool) = (Kind::Agent.type_name(), Kind::Tool.type_name());
-    let vend = action("request_credential");
-    assert_eq!(about(bundle.slice(agent, &vend, tool)), 6);
-    assert_eq!(about(bundle.undelegated_slice(agent, &vend, tool)), 0);
+    let (calc, scope) = (uid(Kind::Tool, "calc"), uid(Kind::Scope, "agent:calc"));
+    let of_translator = cut(&["translator"], &hold, &scope, &[]);
+    let of_both = cut(&["translator", "agent"], &hold, &scope, &[]);
+    assert_eq!(of_both.difference(&of_translator).count(), 1);
+    let plain = cut(&["agent"], &vend, &calc, &[]);
+    let in_hours = cut(&["agent"], &vend, &calc, &["business-hours"]);
+    assert_eq!(in_hours.difference(&plain).count(), 1);
+    assert!(plain.is_subset(&in_hours));
+    assert!(!plain.iter().any(|it| it.starts_with("delegation.")), "{plain:?}");
+    assert_eq!(bundle.narrow(&agent, &[], &vend).iter().filter(|(of, _)| of == tool).count(), 1);
 }
 
 #[test]
@@ -69,8 +86,8 @@ fn on_every_row_of_the_table() {
         );
         let has_delegation = request.context().is_some_and(|it| it.get("delegation").is_some());
         if !has_delegation {
-            let narrower = undelegated(&bundle, request);
-            assert_eq!(ask(request, narrower, entities), ask(request, sliced, entities));
+            let narrow = narrow(&bundle, request, entities);
+            assert_eq!(narrow, ask(request, sliced, entities));
         }
         compared += 1;
     }
@@ -302,8 +319,7 @@ proptest! {
         let sliced = ask(&request, slice(&WORLD.bundle, &request), &entities);
         prop_assert_eq!(&sliced, &ask(&request, WORLD.bundle.policies(), &entities));
         if facts.delegation.is_none() {
-            let narrower = undelegated(&WORLD.bundle, &request);
-            prop_assert_eq!(&sliced, &ask(&request, narrower, &entities));
+            prop_assert_eq!(&sliced, &narrow(&WORLD.bundle, &request, &entities));
         }
         prop_assert_eq!(&sliced.errors, &Vec::<String>::new());
     }

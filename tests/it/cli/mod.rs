@@ -20,7 +20,7 @@ use crate::harness::Setup;
 const BINARY: &str = env!("CARGO_BIN_EXE_gatewright");
 
 /// The binary in a folder, with no settings from around it.
-fn gatewright(folder: &Path, words: &[&str]) -> Command {
+pub fn gatewright(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(words).current_dir(folder).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap());
@@ -43,9 +43,9 @@ fn run_with_input(mut command: Command, input: &str) -> Ran {
 }
 
 #[derive(Debug)]
-struct Ran {
+pub struct Ran {
     code: Option<i32>,
-    out: String,
+    pub out: String,
     err: String,
 }
 
@@ -58,7 +58,7 @@ impl From<Output> for Ran {
 
 impl Ran {
     #[track_caller]
-    fn expect(self, code: i32) -> Ran {
+    pub fn expect(self, code: i32) -> Ran {
         assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
         self
     }

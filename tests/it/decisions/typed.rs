@@ -1,15 +1,14 @@
 //! Rules about the arguments of one tool: what they decide, and what a tool may become under them.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{denied, entry};
+use crate::harness::policies::{said, taken_up};
 use crate::harness::{Answer, Caller, Gate, PASSWORD, Setup, Upstream, policies, send};
 
-const DEADLINE: Duration = Duration::from_secs(30);
 const OWN: &str = "90-own.cedar";
 
 /// At most 500 at once, and only in euros.
@@ -51,24 +50,9 @@ fn path(tool: &Value, rest: &str) -> String {
     format!("/api/v1/tools/{}{rest}", tool["id"].as_str().unwrap())
 }
 
-/// Waits until the server says that new policies decide, once more than `before`.
-async fn taken_up(gate: &Gate, what: &str, before: usize) {
-    let started = Instant::now();
-    while said(gate, what) <= before {
-        assert!(started.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain:\n{:?}", gate.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn said(gate: &Gate, what: &str) -> usize {
-    gate.log().iter().filter(|it| it.contains(what)).count()
-}
-
 /// Makes `text` the policies of our own, which are good.
 async fn decide_by(gate: &Gate, text: &str) {
-    let before = said(gate, "these policies decide from now on");
-    policies::put(gate.folder.path(), OWN, text);
-    taken_up(gate, "these policies decide from now on", before).await;
+    policies::decide_by(gate, OWN, text).await;
 }
 
 async fn patch(caller: &Caller, tool: &Value, change: &Value) -> Answer {

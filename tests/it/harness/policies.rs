@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use super::Setup;
+use super::{Gate, Setup};
 
 const FOLDER: &str = "policies";
 const TEMPLATES: &str = "templates";
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Gives the server a copy of the repository's policies, without their decision table: a test that
 /// changes a rule would break the rows about it.
@@ -50,4 +52,25 @@ pub fn put(place: &Path, name: &str, text: &str) {
 /// Takes one file away.
 pub fn take(place: &Path, name: &str) {
     fs::remove_file(folder(place).join(name)).unwrap();
+}
+
+/// Puts a file that is good, and waits until it decides.
+pub async fn decide_by(gate: &Gate, name: &str, text: &str) {
+    let before = said(gate, "these policies decide from now on");
+    put(gate.folder.path(), name, text);
+    taken_up(gate, "these policies decide from now on", before).await;
+}
+
+/// Waits until the server has said `what` once more than `before`.
+pub async fn taken_up(gate: &Gate, what: &str, before: usize) {
+    let started = Instant::now();
+    while said(gate, what) <= before {
+        assert!(started.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain:\n{:?}", gate.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// How often the server's log has said so.
+pub fn said(gate: &Gate, what: &str) -> usize {
+    gate.log().iter().filter(|it| it.contains(what)).count()
 }

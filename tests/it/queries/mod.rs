@@ -3,5 +3,7 @@
 mod bundle;
 mod certification;
 mod coaz;
+mod conditions;
 mod evaluation;
+mod memberships;
 mod search;

@@ -102,8 +102,9 @@ async fn everybody_finds_those_alone_whom_they_may_ask_about() {
     assert_eq!(found(&admin, "mcp_server").await, set(&["edge"]));
     assert_eq!(found(&alice, "user").await, set(&["alice"]));
     assert_eq!(found(&alice, "agent").await, set(&[]));
-    // The machine's owner owns the tool.
-    assert_eq!(found(&edge, "user").await, set(&["admin", "alice"]));
+    // The machine's owner owns the tool, so it may ask about whoever comes; it sees itself alone.
+    assert_eq!(found(&edge, "user").await, set(&[]));
+    assert_eq!(found(&edge, "agent").await, set(&["edge"]));
     let body = tools_of("foreign", json!({}));
     alice.post(TOOLS, &body).await.problem(403, "denied");
     let body = json!({
@@ -114,6 +115,53 @@ async fn everybody_finds_those_alone_whom_they_may_ask_about() {
     let verbs: Vec<&Value> =
         page["results"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
     assert!(verbs.contains(&&json!("view_tool")) && !verbs.contains(&&json!("delete_tool")));
+}
+
+#[tokio::test]
+async fn actions_about_roles_are_found_with_each_role_and_page_by_page() {
+    let gate = Gate::start();
+    let publisher = gate.user("paula", "tool_publisher").await;
+    gate.user("uma", "user").await;
+    let auditor = gate.user("ada", "auditor").await;
+    let all = async |by: &Caller, who: &str, resource: Value, limit: u64| -> Vec<Value> {
+        let (mut found, mut token) = (Vec::new(), json!(""));
+        loop {
+            let body = json!({
+                "subject": { "type": "user", "id": who }, "resource": resource,
+                "page": { "token": token, "limit": limit },
+            });
+            let page = by.post("/access/v1/search/action", &body).await.expect(200);
+            found.extend(page["results"].as_array().unwrap().iter().cloned());
+            token = page["page"]["next_token"].clone();
+            if token == "" {
+                return found;
+            }
+        }
+    };
+    let registry = json!({ "type": "registry", "id": "registry" });
+    let whole = all(&publisher, "paula", registry.clone(), 1000).await;
+    assert_eq!(all(&publisher, "paula", registry.clone(), 1).await, whole);
+    let roles: BTreeSet<&str> = whole
+        .iter()
+        .filter(|it| it["name"] == "register_agent")
+        .map(|it| it["properties"]["role"].as_str().unwrap())
+        .collect();
+    assert!(roles.contains("agent") && !roles.contains("admin"), "{roles:?}");
+    // What is found is what an evaluation says, and what is not found is not.
+    for role in ["admin", "agent", "mcp_server", "guest", "llm"] {
+        let body = json!({
+            "subject": { "type": "user", "id": "paula" }, "resource": registry,
+            "action": { "name": "register_agent", "properties": { "role": role } },
+        });
+        let told = auditor.post("/access/v1/evaluation", &body).await.expect(200);
+        assert_eq!(told["decision"], roles.contains(role), "{role}: {told}");
+    }
+    let uma = json!({ "type": "user", "id": "uma" });
+    let names =
+        |found: &[Value]| -> Vec<Value> { found.iter().map(|it| it["name"].clone()).collect() };
+    let found = all(&auditor, "ada", uma, 1000).await;
+    let names = names(&found);
+    assert!(names.contains(&json!("view_user")) && !names.contains(&json!("grant_role")));
 }
 
 /// More tools than one page may decide on, put into the store beside the server.

@@ -14,18 +14,10 @@ use crate::approvals::{BOOTSTRAP, decide, registered};
 use crate::harness::{Answer, Caller, Gate, Setup, Upstream, policies, samples};
 
 /// Two uses of a tool a minute.
-const LIMIT: &str = r#"
-@id("own.limit") @title("Two uses a minute are enough") @fix("wait")
-forbid (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource is Gatewright::Tool)
-when { context.usage.calls_last_minute > 2 };
-"#;
+const LIMIT: &str = include_str!("limit.cedar");
 
 /// What agents are refused so far.
-const RISKY: &str = r#"
-@id("own.risky") @title("Agents use tools of medium risk, too")
-permit (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource is Gatewright::Tool)
-when { resource.risk == Gatewright::RiskLevel::"medium" };
-"#;
+const RISKY: &str = include_str!("risky.cedar");
 
 /// A server with work behind it: quotas that count up, a refusal, a delegated use, an approved call.
 struct Scene {

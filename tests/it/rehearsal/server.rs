@@ -11,7 +11,8 @@ use crate::harness::{Caller, Gate, Setup, policies, samples};
 
 const BUNDLES: &str = "/api/v1/bundles";
 const SHADOW: &str = "/api/v1/shadow";
-const DEADLINE: Duration = Duration::from_secs(20);
+/// The shadow is a thread of the lowest priority: on a busy machine it takes its time.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Drafts what decides, with this file besides.
 async fn draft(by: &Caller, name: &str, text: &str) -> String {
@@ -72,6 +73,17 @@ async fn a_draft_is_asked_what_was_asked_and_known_by_what_it_opens() {
     assert!(out.contains("1 would open") && out.contains(&it.refused), "{out}");
 }
 
+/// What the shadow has seen, once nothing waits for it.
+async fn decided(by: &Caller) -> Value {
+    let mut seen = Value::Null;
+    until(async || {
+        seen = by.get(SHADOW).await.expect(200);
+        seen["counts"]["waiting"] == 0
+    })
+    .await;
+    seen
+}
+
 /// What the shadow has seen of this agent and the tool calc.
 async fn group(by: &Caller, agent: &str) -> Value {
     let seen = by.get(SHADOW).await.expect(200);
@@ -96,10 +108,11 @@ async fn a_shadow_changes_no_answer_and_counts_each_that_it_would_have_changed()
     let (_, busy) = it.gate.agent("busy", "agent").await;
     let answers = join_all((0..80).map(|_| ask(&busy, "calc", 60))).await;
     let allowed: Vec<String> = answers.iter().map(|it| super::decision(it, 201)).collect();
-    until(async || group(&it.admin, "busy").await["closed"] == 78).await;
-    let seen = it.admin.get(SHADOW).await.expect(200);
+    let seen = decided(&it.admin).await;
     assert_eq!((&seen["bundle"], &seen["sample_percent"]), (&json!(limit), &json!(100)));
-    assert_eq!((&seen["counts"]["opened"], &seen["counts"]["skipped"]), (&json!(0), &json!(0)));
+    let counts = &seen["counts"];
+    assert_eq!((&counts["opened"], &counts["skipped"]), (&json!(0), &json!(0)));
+    assert!(counts["closed"] == 78 && counts["same"].as_u64().unwrap() >= 2, "{counts}");
     let group = group(&it.admin, "busy").await;
     assert_eq!((&group["resource"]["name"], &group["opened"]), (&json!("calc"), &json!(0)));
     for example in group["examples"].as_array().unwrap() {

@@ -3,35 +3,44 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Entities, Request};
+use cedar_policy::{Authorizer, Entities, Entity, EvalResult, Request, RestrictedExpression};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::scene::{home, reach};
 use crate::authz::case::Case;
-use crate::authz::facts::{Age, Approval, ApprovalState, ClockFacts, Particulars};
-use crate::authz::uid::Kind;
+use crate::authz::facts::{Age, Approval, ApprovalState, ClockFacts, Mandate, Particulars};
+use crate::authz::uid::{Kind, uid};
 use crate::authz::verdict::verdict;
 use crate::error::Fix;
 use crate::policy::Bundle;
+use crate::policy::typed::tool_of;
 
 /// One thing that is otherwise.
 pub type Change = Box<dyn Fn(&Case) -> Case>;
 
-/// Asks the whole bundle, without any of its slices.
+/// Asks the whole bundle, without any of its slices, of everybody concerned.
 pub fn allows(case: &Case, bundle: &Bundle) -> bool {
-    let request = Request::new(
-        case.principal.clone(),
-        case.action.clone(),
-        case.resource.clone(),
-        case.facts.context().unwrap(),
-        Some(bundle.schema()),
-    );
+    let Ok(typed) = case.facts.typed(tool_of(&case.action), bundle) else { return false };
+    let (action, input) = match typed {
+        Some(it) => (it.action, Some(it.input)),
+        None => (case.action.clone(), None),
+    };
     let mut entities = case.entities.clone();
     entities.extend(case.facts.entities().unwrap());
-    entities.extend(bundle.action_entities(&case.action).iter().cloned());
+    entities.extend(bundle.action_entities(&action).iter().cloned());
     let entities = Entities::from_entities(entities, None).unwrap();
-    verdict(&Authorizer::new().is_authorized(&request.unwrap(), bundle.policies(), &entities)).allow
+    case.principals().all(|principal| {
+        let request = Request::new(
+            principal.clone(),
+            action.clone(),
+            case.resource.clone(),
+            case.facts.context_with(input.clone()).unwrap(),
+            Some(bundle.schema()),
+        );
+        let asked = Authorizer::new();
+        verdict(&asked.is_authorized(&request.unwrap(), bundle.policies(), &entities)).allow
+    })
 }
 
 /// The request of somebody who did what the fix says.
@@ -46,7 +55,10 @@ pub fn follow(case: &Case, fix: &Fix) -> Case {
         "confirm" => confirm(case),
         "approval" => approval(case),
         "ttl" => ttl(case, value.as_u64().unwrap()),
-        "argument" => argument(case, fix.pointer.as_ref().unwrap(), value.as_i64().unwrap()),
+        "argument" => argument(case, fix.pointer.as_ref().unwrap(), value),
+        "mandate" => mandate(case, &value),
+        "review" => review(case, value["reviews"].as_u64().unwrap()),
+        "probe" => probe(case),
         "network" => network(case, value.as_str().unwrap()),
         "time" | "wait" => {
             let at: Timestamp = value.as_str().unwrap().parse().unwrap();
@@ -89,8 +101,9 @@ pub fn grid(case: &Case) -> Vec<(&'static str, Vec<Change>)> {
         Particulars::Call { call, .. } => {
             if call.arguments.get("amount").is_some() {
                 let values = [0, 10, 299, 300, 301, 499, 500, 501, 700];
-                let all = values
-                    .map(|it| -> Change { Box::new(move |case| argument(case, "/amount", it)) });
+                let all = values.map(|it| -> Change {
+                    Box::new(move |case| argument(case, "/amount", it.into()))
+                });
                 grid.push(("argument", all.into()));
             }
             grid.push(("confirm", vec![Box::new(confirm)]));
@@ -175,16 +188,73 @@ fn ttl(case: &Case, seconds: u64) -> Case {
     case
 }
 
-fn argument(case: &Case, pointer: &str, value: i64) -> Case {
+pub fn argument(case: &Case, pointer: &str, value: Value) -> Case {
     let mut case = case.clone();
     let Particulars::Call { call, .. } = &mut case.facts.particulars else { panic!("no call") };
-    *call.arguments.pointer_mut(pointer).unwrap() = Value::from(value);
+    *call.arguments.pointer_mut(pointer).unwrap() = value;
     call.digest = format!("of {}", call.arguments);
     // Whoever sends another call has to ask for its approval, too.
     if let Particulars::Call { approval: Some(_), .. } = &case.facts.particulars {
         return approval(&case);
     }
     case
+}
+
+/// The user gives what is asked for, for an hour.
+fn mandate(case: &Case, value: &Value) -> Case {
+    let mut case = case.clone();
+    let now = case.facts.clock.now();
+    let it = case.facts.delegation.as_mut().unwrap();
+    it.remaining_seconds = 3_600;
+    it.mandate = Some(Mandate {
+        id: "given".into(),
+        user: it.user.clone(),
+        agent: it.agent.clone(),
+        scopes: serde_json::from_value(value["scopes"].clone()).unwrap(),
+        tools: value["tools"].as_str().unwrap().to_owned(),
+        not_before: now,
+        expires_at: now + SignedDuration::from_hours(1),
+        max_depth: value["max_depth"].as_u64().unwrap().try_into().unwrap(),
+        revoked: false,
+    });
+    case
+}
+
+/// So many others say yes, and who said no takes it back.
+fn review(case: &Case, more: u64) -> Case {
+    let reviewers = (0..more).map(|it| uid(Kind::User, &format!("reviewer-{it}")));
+    let before = match case.entity(&case.resource).and_then(|it| it.attr("reviewers")) {
+        Some(Ok(EvalResult::Set(it))) => it,
+        other => panic!("{other:?}"),
+    };
+    let before = before.iter().map(|it| match it {
+        EvalResult::EntityUid(it) => it.clone(),
+        other => panic!("{other:?}"),
+    });
+    let reviewers: Vec<_> = before.chain(reviewers).collect();
+    let count = RestrictedExpression::new_long(reviewers.len() as i64);
+    let reviewers = reviewers.into_iter().map(RestrictedExpression::new_entity_uid);
+    altered(
+        case,
+        [
+            ("reviewers", RestrictedExpression::new_set(reviewers)),
+            ("review_count", count),
+            ("objections", RestrictedExpression::new_long(0)),
+        ],
+    )
+}
+
+fn probe(case: &Case) -> Case {
+    let until = case.facts.clock.now() + SignedDuration::from_hours(1);
+    let until = until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    altered(case, [("probe_valid_until", RestrictedExpression::new_datetime(until))])
+}
+
+fn altered<const N: usize>(case: &Case, changes: [(&str, RestrictedExpression); N]) -> Case {
+    let resource = case.entity(&case.resource).unwrap().clone();
+    let (uid, mut attributes, parents) = resource.into_inner();
+    attributes.extend(changes.map(|(name, it)| (name.to_owned(), it)));
+    case.about(Entity::new(uid, attributes, parents).unwrap())
 }
 
 fn network(case: &Case, name: &str) -> Case {
@@ -210,7 +280,7 @@ fn ask(case: &Case, only: BTreeSet<String>) -> Case {
 
 /// What is true after so many seconds in which nothing else happened; what was proven or given in
 /// the meantime was given at the end.
-fn later(case: &Case, seconds: i64) -> Case {
+pub fn later(case: &Case, seconds: i64) -> Case {
     let mut case = case.clone();
     let now = case.facts.clock.now();
     let then = now + SignedDuration::from_secs(seconds);
@@ -222,10 +292,13 @@ fn later(case: &Case, seconds: i64) -> Case {
     };
     case.facts.session.mfa_age = case.facts.session.mfa_age.map(older);
     case.facts.session.reauth_age = case.facts.session.reauth_age.map(older);
+    if let Some(it) = &mut case.facts.delegation {
+        it.remaining_seconds = it.remaining_seconds.saturating_sub(seconds as u64);
+    }
     let (Particulars::Call { usage, .. } | Particulars::Credential { usage, .. }) =
         &mut case.facts.particulars
     else {
-        panic!("no use")
+        return case;
     };
     if seconds >= 60 {
         usage.calls_last_minute = 1;

@@ -1,7 +1,9 @@
 //! That what is named helps, that less does not, and that nothing smaller was overlooked.
 
+mod amounts;
 mod examples;
 mod follow;
+mod others;
 mod scene;
 
 use proptest::prelude::*;
@@ -46,6 +48,18 @@ fn descend(
     Ok(())
 }
 
+/// What is named helps, and nothing that is named can be left out.
+fn helps(case: &Case, fixes: &[Fix], bundle: &Bundle) -> Result<(), TestCaseError> {
+    let all: Vec<&Fix> = fixes.iter().collect();
+    prop_assert!(allows(&after(case, &all), bundle), "they do not help: {:#?}", fixes);
+    for left_out in 0..all.len() {
+        let mut fewer = all.clone();
+        fewer.remove(left_out);
+        prop_assert!(!allows(&after(case, &fewer), bundle), "{left_out} of {:#?}", fixes);
+    }
+    Ok(())
+}
+
 fn check(scene: &Scene) -> Result<bool, TestCaseError> {
     let bundle = &bundles()[scene.bundle];
     let case = scene.case();
@@ -57,7 +71,6 @@ fn check(scene: &Scene) -> Result<bool, TestCaseError> {
     }
     let Cured { fixes, complete, asked, .. } = cure(&case, bundle, &reach(), Pace::Explanation);
     prop_assert!(asked <= 300, "{asked} evaluations");
-    let all: Vec<&Fix> = fixes.iter().collect();
     if fixes.is_empty() {
         if complete {
             // Pairs are many: those of some scenes are enough.
@@ -67,13 +80,8 @@ fn check(scene: &Scene) -> Result<bool, TestCaseError> {
         }
         return Ok(false);
     }
-    prop_assert!(allows(&after(&case, &all), bundle), "they do not help: {:#?}", fixes);
-    for left_out in 0..all.len() {
-        let mut fewer = all.clone();
-        fewer.remove(left_out);
-        prop_assert!(!allows(&after(&case, &fewer), bundle), "{left_out} of {:#?}", fixes);
-    }
-    let beyond = is_beyond((all.len() - 1).min(2), &case, bundle);
+    helps(&case, &fixes, bundle)?;
+    let beyond = is_beyond((fixes.len() - 1).min(2), &case, bundle);
     prop_assert!(beyond.is_ok(), "{:?} is smaller than {:#?}", beyond, fixes);
     Ok(true)
 }

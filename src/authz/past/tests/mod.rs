@@ -20,6 +20,7 @@ use crate::authz::Warrant;
 use crate::authz::action::Resource;
 use crate::authz::facts::{Amount, Tally};
 use crate::authz::uid::{Kind, uid};
+use crate::directory;
 use crate::policy::{Bundle, SourceFile, Sources};
 use crate::store::{
     Batch, Error as StoreError, Group, Result as StoreResult, Row, Sqlite, Statement,
@@ -106,9 +107,12 @@ impl Resource for Named {
     }
 }
 
+/// Of a machine's access token.
+const TOKEN_LIFE: Duration = Duration::from_secs(900);
+
 fn who(n: u128) -> Who {
     let principal = Uuid::from_u128(n);
-    Who { principal, session: format!("session:{n}"), user: principal }
+    Who { principal, session: format!("session:{n}"), machine: None, user: principal }
 }
 
 fn asks<'a>(n: u128, tool: &'a Named, arguments: &'a Value) -> Asked<'a> {
@@ -121,7 +125,7 @@ async fn past(db: Arc<dyn Database>, clock: &Clock) -> Past {
     let key = SigningKey::from_bytes(&[7; 32]);
     let signer = Arc::new(Signer::new("test/audit", &key).unwrap());
     let ledger = Ledger::start(db.clone(), signer, clock.clone()).await.unwrap();
-    Past::start(db, ledger, &key, clock.clone())
+    Past::start((db, ledger), &key, TOKEN_LIFE, clock.clone())
 }
 
 fn clock() -> Clock {
@@ -220,6 +224,42 @@ async fn what_cannot_be_counted_is_refused_with_its_place() {
     }
     let elsewhere = Named::new("read", "others");
     past.begin(&bundle, &asks(1, &elsewhere, &json!({}))).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_session_gives_a_machine_nothing_more() {
+    let clock = clock();
+    let past = past(Arc::new(Sqlite::in_memory().unwrap()), &clock).await;
+    let history = format!(
+        "{FACTS}\n[history.tested]\naction = \"invoke\"\noutcome = \"success\"\nper = \"session\"\n"
+    );
+    let policy = POLICY.replace("{\n  context", "{\n  context.history.tested < 1 || context");
+    let (bundle, tool) = (bundle(&history, &policy), Named::new("read", "records"));
+    let arguments = [1, 2, 3].map(|id| json!({ "id": id, "amount": 0 }));
+    let machine = Who::machine(directory::Kind::Agent, Uuid::from_u128(1), Uuid::from_u128(1));
+    let asks = |session: u128, at: usize| {
+        let who = Who { session: format!("session:{session}"), machine: machine.clone(), ..who(1) };
+        Asked { who, ..asks(1, &tool, &arguments[at]) }
+    };
+    let done = async |session, at| {
+        let begun = past.begin(&bundle, &asks(session, at)).await.unwrap();
+        let seen = count(&told(&past, &begun).await, "customers");
+        let mut recorded = begun.recorded();
+        let ended = recorded.follow();
+        write(&past, recorded, Outcome::Success).await.unwrap();
+        write(&past, ended, Outcome::Success).await.unwrap();
+        seen
+    };
+    assert_eq!((done(1, 0).await, done(2, 1).await), (1, 2), "a new token is no new session");
+    // What ended well is the session's own: more of it could allow.
+    let foreseen = past.foresee(&bundle, &asks(3, 2)).await.unwrap();
+    assert_eq!(count(&foreseen, "customers"), 3);
+    assert_eq!(count(&foreseen, "tested"), 0);
+    let foreseen = past.foresee(&bundle, &asks(1, 2)).await.unwrap();
+    assert_eq!(count(&foreseen, "tested"), 1);
+    // The first of its tokens is over, and what it saw with it.
+    clock.advance(i64::try_from(TOKEN_LIFE.as_secs()).unwrap());
+    assert_eq!(done(4, 2).await, 1);
 }
 
 #[tokio::test]
