@@ -6,6 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::offline::policies;
+use super::policies::is_sarif;
 use super::{Ran, gatewright};
 
 const FREEZE: &str = r#"
@@ -136,6 +137,7 @@ fn findings_are_told_to_code_scanning_too() {
     let frozen = with(FREEZE);
     let said = without_solver(&frozen, &["--output", "sarif"]).expect(1).out;
     let log: Value = serde_json::from_str(&said).unwrap();
+    is_sarif(&log);
     let results = log["runs"][0]["results"].as_array().unwrap();
     let frozen = results.iter().find(|it| it["properties"]["policy"] == "ours.freeze").unwrap();
     assert_eq!((&frozen["ruleId"], &frozen["level"]), (&"invariants".into(), &"error".into()));
