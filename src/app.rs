@@ -28,7 +28,7 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::decisions::Decisions;
-use crate::directory::{Directory, NewUser, Roles, User};
+use crate::directory::{Directory, Giver, NewUser, Roles, User};
 use crate::gateway::{self, Gateway, Prober};
 use crate::grants::Grants;
 use crate::http::mcp::{Mcp, Sessions};
@@ -266,7 +266,7 @@ impl App {
         let warrant = Warrant::system("seed_admin", &self.clock);
         let roles = Roles::from(["admin", "policy_admin", "user"].map(str::to_owned));
         let new = NewUser { username: username.to_owned(), password, roles };
-        let user = self.directory.new_user(&new)?;
+        let user = self.directory.new_user(&new, Giver::Host)?;
         // Whoever sits at the host has nothing to prove yet, and nothing to prove it with.
         warrant.note("first_use", "trusted");
         let also = vec![trust_first_use(user.id)];

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::access_token::Checked;
 use super::api_keys::ApiKey;
 use super::proofs::BadAssertion;
-use super::session::REFRESH_PREFIX;
+use super::refresh::REFRESH_PREFIX;
 use super::{Authn, Caller, Claims, SECOND};
 use crate::audit::entry::Origin;
 use crate::authz::facts::Particulars;

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::Authz;
 use super::action::{Resource, Use};
+use super::asked;
 use super::behalf::Party;
-use super::decide;
 use super::facts::{ClockFacts, Facts, History, NetFacts, Particulars, Usage};
 use super::past::{Asked, Who};
 use crate::Result;
@@ -19,7 +19,7 @@ use crate::directory::Principal;
 use crate::policy::{Bundle, Link};
 
 /// One question of a caller's about many resources: parts of a decision that it has a permit from.
-pub struct Each<'a>(decide::Asked<'a>);
+pub struct Each<'a>(asked::Asked<'a>);
 
 impl Each<'_> {
     pub fn allows(&self, resource: &dyn Resource) -> Result<bool> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::action::Resource;
-use super::decide::Asked;
+use super::asked::Asked;
 use super::verdict::Outcome;
 use crate::Result;
 

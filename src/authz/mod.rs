@@ -2,63 +2,59 @@
 //! [`Permit`], and only [`Authz::authorize`] makes permits.
 
 mod action;
+mod answer;
+mod asked;
 mod behalf;
 pub mod case;
 mod decide;
+mod entries;
 pub mod explain;
 pub mod facts;
 mod hypothesis;
 mod landscape;
+mod listing;
 mod many;
 pub mod past;
 mod permit;
 pub mod quota;
+mod refusals;
 mod remembered;
 pub mod residual;
 mod scope;
+mod surroundings;
 pub mod uid;
 pub(crate) mod uses;
 pub mod verdict;
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use cedar_policy::EntityUid;
-use serde_json::json;
 use uuid::Uuid;
 
+use self::answer::{Answer, Question};
 use self::behalf::Party;
-use self::decide::{Answer, Decider, Question};
-use self::explain::{Pace, Reach};
-use self::facts::Particulars;
-use self::many::Many;
+use self::decide::Decider;
+use self::explain::Reach;
 use self::past::{Begun, Past};
 use self::quota::Quota;
 pub use self::scope::ScopeResource;
-use self::uid::Kind;
-use self::verdict::Outcome as Verdict;
-use crate::audit::{Decision, Entry, Ledger, Outcome, Target};
-use crate::authn::{Caller, Via};
+use crate::audit::Ledger;
+use crate::authn::Caller;
 use crate::clock::Clock;
-use crate::error::{Denial, Fix};
+use crate::policy::Bundle;
 use crate::policy::shadow::{Live, Shadow};
-use crate::policy::{self, Bundle};
-use crate::{Error, Result, metrics};
+use crate::{Result, metrics};
 
 pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
 pub use behalf::Behalf;
-pub use decide::Surroundings;
 pub use hypothesis::{Each, Present};
 pub use landscape::Survey;
 pub(crate) use permit::Record;
 pub use permit::{Permit, Visible, Warrant};
 pub(crate) use remembered::Told;
+pub use surroundings::Surroundings;
 pub use world::World;
-
-/// Decisions on members of a collection before others get a turn.
-const TURN: usize = 32;
 
 /// Decides, by the active bundle and by nothing else.
 pub struct Authz {
@@ -173,84 +169,6 @@ impl Authz {
         Ok(Permit::new(caller, behalf, action, resource, grounds, warrant))
     }
 
-    /// Decides on each member of a collection and hands out those that may be seen: one page, one
-    /// audit entry.
-    pub async fn visible<L: Listing>(&self, caller: Caller, listing: L) -> Result<Visible<L>> {
-        let candidates = listing.candidates(&self.world).await?;
-        let behalf = self.behalf(&caller, None)?;
-        let party = Party { caller: &caller, behalf: behalf.as_ref() };
-        let asked = self.decider.prepare(party, L::NAME, &listing.particulars())?;
-        let mut page: Vec<L::Item> = Vec::new();
-        let (mut passed, mut next, mut last) = (0, String::new(), None);
-        let (mut errors, mut many) = (BTreeSet::new(), Many::new(&asked));
-        for (looked_at, item) in candidates.items.into_iter().enumerate() {
-            // Thousands of decisions in a row: others must get their turn in between.
-            if looked_at % TURN == TURN - 1 {
-                tokio::task::yield_now().await;
-            }
-            let outcome = many.about(&item)?;
-            errors.extend(outcome.errors);
-            if outcome.allow {
-                if passed < listing.skip() {
-                    passed += 1;
-                } else if page.len() < listing.page_size() {
-                    page.push(item.clone());
-                } else {
-                    next = page.last().map(|it| listing.token_after(it)).unwrap_or_default();
-                    break;
-                }
-            }
-            last = Some(item);
-        }
-        if next.is_empty() && candidates.more {
-            next = last.map(|it| listing.token_after(&it)).unwrap_or_default();
-        }
-        let question = Question {
-            action: L::NAME,
-            event: L::EVENT,
-            resource: &TheRegistry,
-            particulars: listing.particulars(),
-            past: None,
-            cost_micros: 0,
-        };
-        let mut entry = self.entry(party, &question, &mut asked.answer(allowed()));
-        entry.details.insert("shown".into(), page.len().into());
-        entry.errors.extend(errors);
-        report(L::NAME, &entry.errors);
-        Ok(Visible::new(page, next, Warrant::new(Arc::new(Record::new(entry)))))
-    }
-
-    /// Which of `scopes` this principal's token may carry: one decision for each.
-    pub fn holdable(&self, caller: &Caller, scopes: &[String]) -> Result<Vec<String>> {
-        let party = Party::alone(caller);
-        let asked = self.decider.prepare(party, "hold_scope", &Particulars::Base)?;
-        let mut held = Vec::new();
-        let mut errors = BTreeSet::new();
-        for scope in scopes {
-            let outcome = asked.about(&ScopeResource::new(scope))?;
-            errors.extend(outcome.errors);
-            if outcome.allow {
-                held.push(scope.clone());
-            }
-        }
-        report("hold_scope", &Vec::from_iter(errors));
-        Ok(held)
-    }
-
-    /// Whether this caller would be allowed something that depends on a permit it already has: a
-    /// part of that decision, not a decision of its own.
-    pub fn would_allow(
-        &self,
-        caller: &Caller,
-        action: &'static str,
-        resource: &dyn Resource,
-        particulars: &Particulars,
-    ) -> Result<bool> {
-        let behalf = self.behalf(caller, None)?;
-        let party = Party { caller, behalf: behalf.as_ref() };
-        Ok(self.decider.prepare(party, action, particulars)?.about(resource)?.allow)
-    }
-
     /// In whose name the caller asks: what its token says, or the request.
     fn behalf(&self, caller: &Caller, asked: Option<Uuid>) -> Result<Option<Behalf>> {
         if caller.session().proof.delegation.is_none() && asked.is_none() {
@@ -258,25 +176,6 @@ impl Authz {
         }
         let known = self.world.directory.snapshot();
         Behalf::of(caller, asked, &known, self.clock.micros())
-    }
-
-    /// Writes down a decision that had no effect to travel with.
-    pub async fn settle(&self, record: &Record, outcome: Outcome) -> Result<()> {
-        self.ledger.settle(record, outcome).await
-    }
-
-    /// Writes down that what was asked about cannot be: there is nothing to decide on.
-    pub async fn note_refusal(
-        &self,
-        caller: &Caller,
-        event: &'static str,
-        reason: &str,
-    ) -> Result<()> {
-        let behalf = self.behalf(caller, None)?;
-        let mut entry = self.blank(Party { caller, behalf: behalf.as_ref() }, event);
-        entry.target = TheRegistry.target();
-        entry.details.insert("reason".into(), reason.into());
-        self.ledger.record(entry).await
     }
 
     /// What there is now for policies to speak of.
@@ -307,159 +206,6 @@ impl Authz {
         report(question.action, &answer.outcome.errors);
         Ok(answer)
     }
-
-    /// Denied: explained as far as the caller may know, hidden where it may not.
-    async fn deny(
-        &self,
-        party: Party<'_>,
-        question: &Question<'_>,
-        answer: Answer,
-        entry: Entry,
-    ) -> Error {
-        let decision_id = entry.id;
-        if answer.is_quota_refusal() {
-            metrics::quota_refusal(question.action);
-        }
-        if let Err(error) = self.ledger.record(entry).await {
-            return error;
-        }
-        if self.is_hidden(party, question.action, question.resource) {
-            return Error::NotFound;
-        }
-        let mut fixes = self.fixes(party, question, &answer);
-        self.tell_of_enrolment(&party.caller.principal().uid(), &mut fixes).await;
-        let detail = answer.detail();
-        let quota = answer.is_quota_refusal() && fixes.len() == 1;
-        let reasons = answer.outcome.reasons;
-        let denial = Box::new(Denial { decision_id, reasons, detail, fixes });
-        if quota { Error::QuotaExceeded(denial) } else { Error::Denied(denial) }
-    }
-
-    /// What would turn it into an allow.
-    fn fixes(&self, party: Party<'_>, question: &Question<'_>, answer: &Answer) -> Vec<Fix> {
-        let case = answer.case(party, question);
-        let reach = self.reach(question.cost_micros);
-        explain::cure(&case, &answer.bundle, &reach, Pace::Denial).fixes
-    }
-
-    /// Nobody proves a second factor that was never enrolled: what somebody without one has to do
-    /// first is said in `fixes`. Where the store does not answer, they say both.
-    pub async fn tell_of_enrolment(&self, principal: &EntityUid, fixes: &mut [Fix]) {
-        let is_user = Kind::of(principal.type_name()) == Some(Kind::User);
-        let id = principal.id().unescaped().parse().ok().filter(|_| is_user);
-        let needs_one = fixes.iter().any(|it| it.kind == policy::Fix::Mfa.as_str());
-        let (Some(id), true) = (id, needs_one) else { return };
-        if self.world.factors.of(id).await.is_ok_and(|it| !it.is_active()) {
-            explain::enrolling(fixes);
-        }
-    }
-
-    /// Whether what this action is about must not be known to whoever asked in vain.
-    fn is_hidden(&self, party: Party<'_>, action: &str, resource: &dyn Resource) -> bool {
-        match resource.view() {
-            // What the caller may see is up to its token, whatever it asks on behalf of.
-            Some(view) if view.action != action => self
-                .would_allow(party.caller, view.action, resource, &(view.particulars)())
-                .map_or(true, |seen| !seen),
-            Some(_) => true,
-            None => false,
-        }
-    }
-
-    /// What cannot be asked of a resource is not decided on: written down, and told to those who
-    /// may know that the resource is there.
-    async fn unasked<A: Action>(
-        &self,
-        party: Party<'_>,
-        resource: &A::Resource,
-        fault: Error,
-    ) -> Error {
-        let mut entry = Entry {
-            action: Some(A::NAME.into()),
-            target: resource.target(),
-            ..self.blank(party, A::EVENT)
-        };
-        entry.details.insert("reason".into(), fault.code().into());
-        if let Err(error) = self.ledger.record(entry).await {
-            return error;
-        }
-        if self.is_hidden(party, A::NAME, resource) { Error::NotFound } else { fault }
-    }
-
-    /// What is not there is refused like what may not be seen, and written down like it, too.
-    async fn absent(&self, party: Party<'_>, action: &'static str, event: &'static str) -> Error {
-        let entry = Entry {
-            action: Some(action.into()),
-            target: Target { kind: "Absent".into(), id: "absent".into(), name: String::new() },
-            decision: Decision::Deny,
-            outcome: Outcome::Denied,
-            ..self.blank(party, event)
-        };
-        metrics::decision(action, "absent", std::time::Duration::ZERO);
-        self.ledger.record(entry).await.err().unwrap_or(Error::NotFound)
-    }
-
-    /// Takes from the answer what only the audit needs.
-    fn entry(&self, party: Party<'_>, question: &Question<'_>, answer: &mut Answer) -> Entry {
-        let allow = answer.outcome.allow;
-        let mut entry = Entry {
-            action: Some(question.action.into()),
-            target: question.resource.target(),
-            decision: if allow { Decision::Allow } else { Decision::Deny },
-            outcome: if allow { Outcome::Success } else { Outcome::Denied },
-            reasons: answer.outcome.reasons.clone(),
-            errors: answer.outcome.errors.clone(),
-            bundle: Some(answer.bundle.digest().to_owned()),
-            asked: answer.recorded.take(),
-            facts: Some(answer.told.json.clone()),
-            ..self.blank(party, question.event)
-        };
-        if let Some(it) = &answer.denied {
-            entry.details.insert("denied".into(), json!(it));
-        }
-        if let Some(it) = &answer.told.unfit {
-            entry.details.insert("unfit".into(), it.pointer.as_str().into());
-        }
-        entry
-    }
-
-    fn blank(&self, party: Party<'_>, event: &'static str) -> Entry {
-        let mut details = shown(party.caller);
-        if let Some(it) = party.behalf {
-            it.tell(&mut details);
-        }
-        Entry {
-            id: self.clock.new_id(),
-            at: self.clock.now(),
-            event: event.into(),
-            action: None,
-            actor: party.caller.principal().actor(),
-            target: Target { kind: String::new(), id: String::new(), name: String::new() },
-            decision: Decision::Deny,
-            outcome: Outcome::Denied,
-            reasons: Vec::new(),
-            errors: Vec::new(),
-            bundle: None,
-            request: Some(party.caller.origin().clone()),
-            asked: None,
-            facts: None,
-            details,
-        }
-    }
-}
-
-/// Which API key or credential the caller showed: several may stand for the same principal.
-fn shown(caller: &Caller) -> BTreeMap<String, serde_json::Value> {
-    match caller.session().proof.via {
-        Via::ApiKey(id) => [("by_api_key".to_owned(), id.to_string().into())].into(),
-        Via::Credential(id) => [("by_credential".to_owned(), id.to_string().into())].into(),
-        _ => BTreeMap::new(),
-    }
-}
-
-/// The verdict on asking for a list: what may be seen is decided for each of its members.
-fn allowed() -> Verdict {
-    Verdict { allow: true, reasons: Vec::new(), errors: Vec::new() }
 }
 
 /// Makes known that policies failed to evaluate; whatever they were asked about was denied.

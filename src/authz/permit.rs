@@ -7,9 +7,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::action::{Action, Listing};
+use super::answer::Grounds;
 use super::behalf::{Behalf, Party};
 use super::case::Case;
-use super::decide::Grounds;
 use super::facts::Usage;
 use super::past::Recorded;
 use super::quota::Reservation;

@@ -15,9 +15,8 @@ use crate::Result;
 use crate::authn::Caller;
 use crate::authn::risk::Reason;
 use crate::directory::Principal;
-use crate::grants::Snapshot;
 use crate::policy::typed::Unfit;
-use crate::policy::{Bundle, Narrow, Ungrantable};
+use crate::policy::{Bundle, Link, Narrow, Ungrantable};
 
 const CALLERS_MAX: u64 = 10_000;
 
@@ -127,11 +126,11 @@ struct Slice {
     resource_type: EntityTypeName,
 }
 
-/// A slice with grants, of one bundle and one snapshot of grants.
+/// A slice of one bundle with these grants.
 #[derive(Clone)]
 struct Granted {
     bundle: Arc<Bundle>,
-    grants: Arc<Snapshot>,
+    links: Vec<Arc<Link>>,
     policies: Arc<PolicySet>,
 }
 
@@ -224,20 +223,20 @@ impl Remembered {
         principal: &EntityUid,
         action: &EntityUid,
         resource_type: &EntityTypeName,
-        (bundle, grants): (&Arc<Bundle>, &Arc<Snapshot>),
+        (bundle, links): (&Arc<Bundle>, &[Arc<Link>]),
         make: impl FnOnce() -> Result<PolicySet, Ungrantable>,
     ) -> Result<Arc<PolicySet>, Ungrantable> {
         let (principal, action) = (principal.clone(), action.clone());
         let key = Slice { principal, action, resource_type: resource_type.clone() };
         if let Some(known) = self.granted.get(&key)
             && Arc::ptr_eq(&known.bundle, bundle)
-            && Arc::ptr_eq(&known.grants, grants)
+            && known.links == *links
         {
             return Ok(known.policies);
         }
         let policies = Arc::new(make()?);
-        let (bundle, grants) = (bundle.clone(), grants.clone());
-        self.granted.insert(key, Granted { bundle, grants, policies: policies.clone() });
+        let (bundle, links) = (bundle.clone(), links.to_vec());
+        self.granted.insert(key, Granted { bundle, links, policies: policies.clone() });
         Ok(policies)
     }
 }

@@ -44,7 +44,7 @@ macro_rules! kinds {
 
 kinds! {
     Action, Agent, ApiKey, Approval, ApprovalState, ArgFlag, ArgNumber, ArgText, AuditLog, Bundle,
-    BundleState, BundleTier, Client, Credential, Decision, Group, Lifecycle, Mandate, McpServer, NetZone,
+    BundleState, BundleTier, Client, Credential, Decision, Grant, Group, Lifecycle, Mandate, McpServer, NetZone,
     Registry, RiskLevel, Role, Scope, Tool, ToolSet, ToolState, ToolVersion, User, Weekday,
     WorldClock,
 }

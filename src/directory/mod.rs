@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 mod mandates;
 mod name;
 mod principal;
+mod provenance;
 mod snapshot;
 mod users;
 
@@ -34,6 +35,7 @@ pub use mandates::{
 };
 pub use name::{NoPrincipalName, PrincipalName};
 pub use principal::{Groups, Kind, Lifecycle, Principal, Roles};
+pub use provenance::{Giver, SPONSORED_FOR};
 pub use snapshot::Snapshot;
 pub use users::{NewUser, RegisterUser, User};
 

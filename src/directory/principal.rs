@@ -93,6 +93,16 @@ impl Principal {
         Ok(Principal::User(Arc::new(user)))
     }
 
+    /// Whether somebody showed nothing.
+    pub fn is_guest(&self) -> bool {
+        matches!(self, Principal::User(it) if it.id.is_nil())
+    }
+
+    /// Whether somebody showed the bootstrap token.
+    pub fn is_bootstrap(&self) -> bool {
+        matches!(self, Principal::User(it) if it.id.is_max())
+    }
+
     pub fn kind(&self) -> Kind {
         match self {
             Principal::User(_) => Kind::User,

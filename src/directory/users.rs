@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::principal::parents;
+use super::provenance::{Gift, Giver, Provenance};
 use super::snapshot::key;
 use super::{
     Directory, GrantUserRole, Groups, Lifecycle, ResumeUser, RevokeUserRole, Roles, SuspendUser,
@@ -33,6 +34,7 @@ pub struct User {
     pub revision: i64,
     pub created_at: i64,
     pub updated_at: i64,
+    pub(super) provenance: Provenance,
     pub(super) entity: Entity,
 }
 
@@ -78,8 +80,8 @@ impl Directory {
         permit: Permit<RegisterUser>,
         password_hash: String,
     ) -> Result<Arc<User>> {
-        let (_, action, _, warrant) = permit.spend();
-        let user = self.new_user(&action.new)?;
+        let (caller, action, _, warrant) = permit.spend();
+        let user = self.new_user(&action.new, Giver::of(caller.principal()))?;
         self.insert_user(&warrant, user, password_hash, Vec::new()).await
     }
 
@@ -90,8 +92,8 @@ impl Directory {
         password_hash: String,
         also: impl FnOnce(&User) -> Result<Vec<Statement>>,
     ) -> Result<Arc<User>> {
-        let (_, action, _, warrant) = permit.spend();
-        let user = self.new_user(&action.new)?;
+        let (caller, action, _, warrant) = permit.spend();
+        let user = self.new_user(&action.new, Giver::of(caller.principal()))?;
         let also = also(&user)?;
         self.insert_user(&warrant, user, password_hash, also).await
     }
@@ -118,9 +120,9 @@ impl Directory {
         self.change_user(warrant, user, |it| it.groups = groups).await
     }
 
-    /// Somebody who is registered once [`Directory::insert_user`] says so.
-    pub fn new_user(&self, new: &NewUser) -> Result<User> {
-        User::new(self.clock.new_id(), new, self.clock.micros())
+    /// Somebody who is registered once [`Directory::insert_user`] says so, and by whom.
+    pub fn new_user(&self, new: &NewUser, by: Giver) -> Result<User> {
+        User::new(self.clock.new_id(), new, Gift { by, at: self.clock.micros() })
     }
 
     /// Also for the first administrator, whom nobody can register.
@@ -138,8 +140,8 @@ impl Directory {
         warrant.note("username", user.username.as_str());
         let insert = Statement::new(
             "INSERT INTO users (id, username, username_key, password_hash, state, roles,
-                                revision, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                                revision, created_at, updated_at, origin)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(user.id)
         .bind(user.username.as_str())
@@ -149,7 +151,8 @@ impl Directory {
         .bind(names_json(&user.roles))
         .bind(user.revision)
         .bind(user.created_at)
-        .bind(user.updated_at);
+        .bind(user.updated_at)
+        .bind(origin_json(&user)?);
         let statements = std::iter::once(insert).chain(also).collect();
         self.ledger.commit(warrant, statements).await.map_err(|error| match error {
             Error::Conflict(_) => taken(&user.username),
@@ -171,17 +174,29 @@ impl Directory {
     }
 
     pub async fn grant_user_role(&self, permit: Permit<GrantUserRole>) -> Result<Arc<User>> {
-        let (_, GrantUserRole(change), user, warrant) = permit.spend();
+        let (caller, GrantUserRole(change), user, warrant) = permit.spend();
         change.insist(user.revision)?;
         warrant.note("role", change.role.as_str());
-        self.change_user(&warrant, &user, |it| change.grant_to(&mut it.roles)).await
+        let gift = Gift { by: Giver::of(caller.principal()), at: self.clock.micros() };
+        self.change_user(&warrant, &user, |it| {
+            // Who has it already has it from whom they have it.
+            if !it.roles.contains(&change.role) {
+                it.provenance.given(&change.role, gift);
+            }
+            change.grant_to(&mut it.roles);
+        })
+        .await
     }
 
     pub async fn revoke_user_role(&self, permit: Permit<RevokeUserRole>) -> Result<Arc<User>> {
         let (_, RevokeUserRole(change), user, warrant) = permit.spend();
         change.insist(user.revision)?;
         warrant.note("role", change.role.as_str());
-        self.change_user(&warrant, &user, |it| change.take_from(&mut it.roles)).await
+        self.change_user(&warrant, &user, |it| {
+            it.provenance.taken(&change.role);
+            change.take_from(&mut it.roles);
+        })
+        .await
     }
 
     async fn change_user(
@@ -194,6 +209,7 @@ impl Directory {
             username: user.username.clone(),
             roles: user.roles.clone(),
             groups: user.groups.clone(),
+            provenance: user.provenance.clone(),
             entity: user.entity.clone(),
             ..*user
         };
@@ -202,7 +218,8 @@ impl Directory {
         next.updated_at = self.clock.micros();
         let next = next.sealed(&user.id.to_string())?;
         let update = Statement::new(
-            "UPDATE users SET state = $3, roles = $4, groups = $5, revision = $6, updated_at = $7
+            "UPDATE users SET state = $3, roles = $4, groups = $5, revision = $6, updated_at = $7,
+                    origin = $8
              WHERE id = $1 AND revision = $2",
         )
         .bind(user.id)
@@ -212,6 +229,7 @@ impl Directory {
         .bind(names_json(&next.groups))
         .bind(next.revision)
         .bind(next.updated_at)
+        .bind(origin_json(&next)?)
         .expect_rows(1);
         let mut statements = vec![update];
         if next.state == Lifecycle::Suspended {
@@ -238,7 +256,7 @@ impl Directory {
 }
 
 impl User {
-    fn new(id: Uuid, new: &NewUser, now: i64) -> Result<User> {
+    fn new(id: Uuid, new: &NewUser, gift: Gift) -> Result<User> {
         User {
             id,
             username: new.username.clone(),
@@ -246,8 +264,9 @@ impl User {
             roles: new.roles.clone(),
             groups: Groups::new(),
             revision: 1,
-            created_at: now,
-            updated_at: now,
+            created_at: gift.at,
+            updated_at: gift.at,
+            provenance: Provenance::made(gift, new.roles.iter()),
             entity: Entity::with_uid(uid(Kind::User, "")),
         }
         .sealed(&id.to_string())
@@ -264,6 +283,7 @@ impl User {
             revision: 1,
             created_at: 0,
             updated_at: 0,
+            provenance: Provenance::default(),
             entity: Entity::with_uid(uid(Kind::User, "")),
         }
         .sealed(name)
@@ -291,6 +311,7 @@ impl User {
             created_at: row.int(5)?,
             updated_at: row.int(6)?,
             groups: row.json(7)?,
+            provenance: row.json(8)?,
             entity: Entity::with_uid(uid(Kind::User, "")),
         }
         .sealed(&id.to_string())
@@ -300,7 +321,8 @@ impl User {
 pub(super) async fn all(db: &dyn Database) -> Result<Vec<User>> {
     let rows = db
         .query(
-            "SELECT id, username, state, roles, revision, created_at, updated_at, groups FROM users",
+            "SELECT id, username, state, roles, revision, created_at, updated_at, groups,
+                    origin FROM users",
             vec![],
         )
         .await?;
@@ -309,6 +331,10 @@ pub(super) async fn all(db: &dyn Database) -> Result<Vec<User>> {
 
 pub(super) fn names_json(names: &Roles) -> String {
     serde_json::Value::from_iter(names.iter().map(String::as_str)).to_string()
+}
+
+fn origin_json(user: &User) -> Result<String> {
+    Ok(serde_json::to_string(&user.provenance).map_err(anyhow::Error::from)?)
 }
 
 fn taken(username: &str) -> Error {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use cedar_policy::{Entity, EntityUid};
 use uuid::Uuid;
 
+use super::shown::{ShownGrant, VIEW};
 use super::{Grant, Grants};
+use crate::Result;
 use crate::audit::Target;
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Action, Candidates, Listing, Permit, Resource, View, World};
 use crate::registry::Tool;
-use crate::{Error, Result};
 
 /// What somebody wants to grant, in their words.
 #[derive(Debug)]
@@ -39,19 +40,6 @@ impl Granted {
                 by_id.or_else(|| catalogue.named(name)).cloned().map(Granted::Tool)
             }
             ("ToolSet", tag) if !tag.is_empty() => Some(Granted::Set(tag.to_owned())),
-            _ => None,
-        }
-    }
-
-    /// None when the tool is gone.
-    fn of(grant: &Grant, world: &World) -> Option<Granted> {
-        let id = grant.resource().id().unescaped();
-        match Kind::of(grant.resource().type_name())? {
-            Kind::Tool => {
-                let tool = world.registry.catalogue().tool(id.parse().ok()?).cloned();
-                tool.map(Granted::Tool)
-            }
-            Kind::ToolSet => Some(Granted::Set(id.to_owned())),
             _ => None,
         }
     }
@@ -115,69 +103,30 @@ impl Action for CreateGrant {
 pub struct RevokeGrant(pub Uuid);
 
 impl Action for RevokeGrant {
-    const NAME: &'static str = "grant_tool";
+    const NAME: &'static str = "revoke_grant";
     const EVENT: &'static str = "grant.revoke";
     type Resource = ShownGrant;
 
     async fn find(&self, world: &World) -> Result<Option<ShownGrant>> {
-        Ok(ShownGrant::find(self.0, world))
+        ShownGrant::find(self.0, world)
     }
 }
 
-/// Looking at one: whoever may grant the tool may.
+/// Looking at one.
 #[derive(Debug)]
 pub struct ShowGrant(pub Uuid);
 
 impl Action for ShowGrant {
-    const NAME: &'static str = "grant_tool";
+    const NAME: &'static str = VIEW;
     const EVENT: &'static str = "grant.show";
     type Resource = ShownGrant;
 
     async fn find(&self, world: &World) -> Result<Option<ShownGrant>> {
-        Ok(ShownGrant::find(self.0, world))
+        ShownGrant::find(self.0, world)
     }
 }
 
-/// A grant and what it is about.
-#[derive(Clone, Debug)]
-pub struct ShownGrant {
-    pub grant: Arc<Grant>,
-    granted: Granted,
-}
-
-impl ShownGrant {
-    fn find(id: Uuid, world: &World) -> Option<ShownGrant> {
-        let grant = world.grants.snapshot().get(id).cloned()?;
-        Some(ShownGrant { granted: Granted::of(&grant, world)?, grant })
-    }
-}
-
-impl Resource for ShownGrant {
-    fn uid(&self) -> EntityUid {
-        self.granted.uid()
-    }
-
-    fn entity(&self) -> Option<&Entity> {
-        self.granted.entity()
-    }
-
-    fn name(&self) -> &str {
-        self.granted.name()
-    }
-
-    fn target(&self) -> Target {
-        let name = self.granted.name().to_owned();
-        Target { kind: "Grant".into(), id: self.grant.id.to_string(), name }
-    }
-
-    /// That somebody was granted something is known to those who could have done so.
-    fn view(&self) -> Option<View> {
-        let particulars = || Particulars::Admin { approval: None };
-        Some(View { action: "grant_tool", particulars })
-    }
-}
-
-/// The grants of the tools that the caller may grant, oldest first.
+/// The grants that the caller may see, oldest first.
 #[derive(Debug)]
 pub struct ListGrants {
     pub after: Option<Uuid>,
@@ -185,17 +134,15 @@ pub struct ListGrants {
 }
 
 impl Listing for ListGrants {
-    const NAME: &'static str = "grant_tool";
+    const NAME: &'static str = VIEW;
     const EVENT: &'static str = "grant.list";
     type Item = ShownGrant;
 
     async fn candidates(&self, world: &World) -> Result<Candidates<ShownGrant>> {
         let snapshot = world.grants.snapshot();
         let after = snapshot.all().filter(|it| self.after.is_none_or(|after| it.id > after));
-        let shown = |grant: &Arc<Grant>| {
-            Some(ShownGrant { granted: Granted::of(grant, world)?, grant: grant.clone() })
-        };
-        Ok(Candidates { items: after.filter_map(shown).collect(), more: false })
+        let shown = after.map(|it| ShownGrant::of(it.clone(), world));
+        Ok(Candidates { items: shown.collect::<Result<_>>()?, more: false })
     }
 
     fn particulars(&self) -> Particulars {
@@ -207,7 +154,7 @@ impl Listing for ListGrants {
     }
 
     fn token_after(&self, item: &ShownGrant) -> String {
-        item.grant.id.to_string()
+        item.grant().id.to_string()
     }
 }
 
@@ -223,9 +170,7 @@ impl Grants {
         let slots = (principal, granted.uid());
         let grant =
             Arc::new(Grant::new(id, &request.template, slots, caller.principal().id(), now));
-        if self.snapshot().has(&grant.link) {
-            return Err(Error::Conflict("the same is granted already".into()));
-        }
+        self.snapshot().admits(&grant)?;
         warrant.note("grant", id.to_string());
         warrant.note("template", request.template);
         warrant.note("principal", grant.principal().to_string());
@@ -236,7 +181,8 @@ impl Grants {
 
     /// Takes it back, at once.
     pub async fn revoke(&self, permit: Permit<RevokeGrant>) -> Result<()> {
-        let (_, _, ShownGrant { grant, .. }, warrant) = permit.spend();
+        let (_, _, shown, warrant) = permit.spend();
+        let grant = shown.grant();
         warrant.note("template", grant.link.template.as_str());
         warrant.note("principal", grant.principal().to_string());
         self.ledger.commit(&warrant, vec![grant.delete()]).await?;

@@ -3,6 +3,8 @@
 
 mod actions;
 mod grant;
+pub mod names;
+mod shown;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,19 +15,23 @@ use imbl::{HashMap, OrdMap};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::Result;
 use crate::audit::Ledger;
 use crate::clock::Clock;
 use crate::policy::Link;
 use crate::store::Database;
+use crate::{Error, Result};
 
-pub use self::actions::{
-    CreateGrant, GrantRequest, ListGrants, RevokeGrant, ShowGrant, ShownGrant,
-};
+pub use self::actions::{CreateGrant, GrantRequest, ListGrants, RevokeGrant, ShowGrant};
 pub use self::grant::Grant;
+pub use self::shown::ShownGrant;
 
 /// How long a replica may not know what another granted or took back.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How many grants one principal, group or role may have: every decision of theirs looks at them all.
+pub const OF_PRINCIPAL_MAX: usize = 200;
+/// How many grants there may be.
+pub const MAX: usize = 10_000;
 
 /// All grants in force.
 pub struct Grants {
@@ -121,6 +127,26 @@ impl Snapshot {
             return Vec::new();
         }
         uids.filter_map(|it| self.by_principal.get(it)).flat_map(|it| it.iter().cloned()).collect()
+    }
+
+    /// Whether there is room for one more, and it is not there yet.
+    fn admits(&self, grant: &Grant) -> Result<()> {
+        if self.has(&grant.link) {
+            return Err(Error::Conflict("the same is granted already".into()));
+        }
+        let theirs = self.by_principal.get(grant.principal()).map_or(0, |it| it.len());
+        if theirs >= OF_PRINCIPAL_MAX {
+            let detail = format!(
+                "has {theirs} grants, and may have no more than {OF_PRINCIPAL_MAX}: take some back, \
+                 or grant a set of tools"
+            );
+            return Err(Error::field("/principal", detail));
+        }
+        if self.by_id.len() >= MAX {
+            let why = format!("there are {MAX} grants, and may be no more: take some back first");
+            return Err(Error::Conflict(why.into()));
+        }
+        Ok(())
     }
 
     /// Whether the same was granted already.

@@ -16,8 +16,8 @@ use super::list::{created, page, tagged, time};
 use super::multipart;
 use crate::authz::{Permit, Visible};
 use crate::policy::bundles::{
-    ActivateBundle, CheckBundle, DraftBundle, ListBundles, Made, Origin, Report, ReviewBundle,
-    RollBackBundle, ShowBundle, State, Stored, Verdict,
+    ActivateBundle, CheckBundle, Discount, DraftBundle, ListBundles, Made, Origin, Report,
+    ReviewBundle, RollBackBundle, ShowBundle, State, Stored, Verdict,
 };
 use crate::{App, Error, Result};
 
@@ -67,12 +67,14 @@ pub struct BundleView {
     base: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    /// Whether it has tests of its own, and they hold.
     tests_green: bool,
     invariants_hold: bool,
     /// Whether it allows something that the active bundle does not, or nobody could prove that it
     /// does not.
     widens: bool,
-    /// How many recorded decisions it would turn; missing as long as none were replayed.
+    /// How many recorded decisions it would turn, either way: the largest number there is where so
+    /// many could not be asked again that nobody knows; missing as long as none were replayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     flips: Option<i64>,
     reviews: Vec<ReviewView>,
@@ -105,6 +107,14 @@ pub struct ReviewView {
     verdict: Verdict,
     reason: String,
     at: Timestamp,
+    /// The digest of the bundle that was active when what was reviewed was checked; empty where that
+    /// was not kept.
+    against: String,
+    /// Whether it counts for an activation now.
+    counts: bool,
+    /// Why it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discount: Option<Discount>,
 }
 
 pub fn parse_draft(call: &Call) -> Result<DraftBundle> {
@@ -204,7 +214,7 @@ pub async fn review(app: Arc<App>, permit: Permit<ReviewBundle>) -> Result<Respo
 
 pub fn parse_activate(call: &Call) -> Result<ActivateBundle> {
     call.empty()?;
-    Ok(ActivateBundle { bundle: call.id("bundle")? })
+    Ok(ActivateBundle::new(call.id("bundle")?))
 }
 
 pub async fn activate(app: Arc<App>, permit: Permit<ActivateBundle>) -> Result<Response> {
@@ -213,7 +223,7 @@ pub async fn activate(app: Arc<App>, permit: Permit<ActivateBundle>) -> Result<R
 
 pub fn parse_rollback(call: &Call) -> Result<RollBackBundle> {
     call.empty()?;
-    Ok(RollBackBundle { bundle: call.id("bundle")? })
+    Ok(RollBackBundle::new(call.id("bundle")?))
 }
 
 pub async fn roll_back(app: Arc<App>, permit: Permit<RollBackBundle>) -> Result<Response> {
@@ -258,5 +268,8 @@ fn review_view(it: &crate::policy::bundles::Review) -> ReviewView {
         verdict: it.verdict,
         reason: it.reason.clone(),
         at: time(it.at),
+        against: it.against.clone(),
+        counts: it.discount.is_none(),
+        discount: it.discount,
     }
 }

@@ -14,8 +14,7 @@ use super::call::Call;
 use super::list::{created, no_content, page, tagged, time};
 use crate::authz::uid::{Kind, Reference, uid};
 use crate::authz::{Permit, Visible};
-use crate::directory::Snapshot;
-use crate::grants::{CreateGrant, Grant, GrantRequest, ListGrants, RevokeGrant, ShowGrant};
+use crate::grants::{CreateGrant, Grant, GrantRequest, ListGrants, RevokeGrant, ShowGrant, names};
 use crate::{App, Error, Result};
 
 #[derive(Deserialize, JsonSchema)]
@@ -56,11 +55,7 @@ pub async fn create(app: Arc<App>, permit: Permit<CreateGrant>) -> Result<Respon
         let problem = format!("the active policies have no template `{}`", request.template);
         return Err(Error::field("/template", problem));
     }
-    let principal = principal(&request.principal, &app.directory.snapshot());
-    let principal = principal.ok_or_else(|| {
-        let how = "nobody is called so: `Agent:NAME`, `User:NAME`, `Group:NAME` or `Role:NAME`";
-        Error::field("/principal", how)
-    })?;
+    let principal = principal(&app, &request.principal)?;
     let grant = app.grants.create(permit, principal).await?;
     Ok(created(show(&app, &grant), &format!("/api/v1/grants/{}", grant.id)))
 }
@@ -71,15 +66,16 @@ pub fn parse_list(call: &Call) -> Result<ListGrants> {
 }
 
 pub fn list(visible: &Visible<ListGrants>) -> Response {
-    page(visible, |it| view(&it.grant, String::new()))
+    page(visible, |it| view(it.grant(), it.title().to_owned()))
 }
 
 pub fn parse_show(call: &Call) -> Result<ShowGrant> {
     Ok(ShowGrant(call.id("grant")?))
 }
 
-pub async fn get(app: Arc<App>, permit: Permit<ShowGrant>) -> Result<Response> {
-    Ok(show(&app, &permit.resource().grant))
+pub async fn get(_: Arc<App>, permit: Permit<ShowGrant>) -> Result<Response> {
+    let shown = permit.resource();
+    Ok(tagged(&view(shown.grant(), shown.title().to_owned()), 1, StatusCode::OK))
 }
 
 pub fn parse_revoke(call: &Call) -> Result<RevokeGrant> {
@@ -92,22 +88,37 @@ pub async fn revoke(app: Arc<App>, permit: Permit<RevokeGrant>) -> Result<Respon
     Ok(no_content())
 }
 
-/// Groups and roles are open words: whoever is in them is granted something.
-fn principal(text: &str, known: &Snapshot) -> Option<EntityUid> {
-    let (kind, name) = text.split_once(':')?;
+/// Whom a grant is for, by what people write.
+fn principal(app: &App, text: &str) -> Result<EntityUid> {
+    let known = app.directory.snapshot();
+    let (word, name) = text.split_once(':').ok_or_else(nobody)?;
     let id = name.parse::<Uuid>().ok();
-    match kind {
-        "Agent" => {
+    let kind = Kind::named(word).ok_or_else(nobody)?;
+    let found = match kind {
+        Kind::Agent => {
             let agent = id.and_then(|it| known.agent(it)).or_else(|| known.agent_named(name));
-            agent.map(|it| uid(Kind::Agent, &it.id.to_string()))
+            agent.map(|it| it.id.to_string())
         }
-        "User" => {
+        Kind::User => {
             let user = id.and_then(|it| known.user(it)).or_else(|| known.user_named(name));
-            user.map(|it| uid(Kind::User, &it.id.to_string()))
+            user.map(|it| it.id.to_string())
         }
-        "Group" | "Role" if !name.is_empty() => Some(uid(Kind::named(kind)?, name)),
+        Kind::Group | Kind::Role => {
+            let there_are = names::known(kind, &app.authz.bundle(), &known);
+            if !there_are.contains(name) {
+                let detail = names::unknown(kind, name, &there_are);
+                return Err(Error::field("/principal", detail));
+            }
+            Some(name.to_owned())
+        }
         _ => None,
-    }
+    };
+    Ok(uid(kind, &found.ok_or_else(nobody)?))
+}
+
+fn nobody() -> Error {
+    let how = "nobody is called so: `Agent:NAME`, `User:NAME`, `Group:NAME` or `Role:NAME`";
+    Error::field("/principal", how)
 }
 
 fn show(app: &App, grant: &Grant) -> Response {

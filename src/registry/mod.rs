@@ -13,6 +13,7 @@ mod probed;
 mod reach;
 mod schema;
 mod search;
+mod seen;
 mod servers;
 mod tool;
 mod versions;

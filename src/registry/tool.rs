@@ -1,9 +1,9 @@
 //! A registered tool.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Entity, EntityUid};
 use jsonschema::Validator;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,12 +14,11 @@ use uuid::Uuid;
 use super::definition::Definition;
 use super::probed::{Probed, Quarantine};
 use super::schema;
+use super::seen::Seen;
 use crate::Result;
 use crate::authz::case::written;
 use crate::authz::facts::{Particulars, ToolVersion};
-use crate::authz::uid::{Kind, uid};
 use crate::authz::{Resource, View};
-use crate::clock::instant;
 use crate::error::FieldFault;
 use crate::gateway::mcp::ListedTool;
 use crate::secrets::SecretName;
@@ -275,32 +274,8 @@ impl Body {
     }
 
     fn entity(&self, standing: State, server: Option<&str>) -> Result<Entity> {
-        let it = &self.definition;
-        let one = |kind, id: &str| RestrictedExpression::new_entity_uid(uid(kind, id));
-        let scopes = |words: &BTreeSet<String>| {
-            RestrictedExpression::new_set(words.iter().map(|word| one(Kind::Scope, word)))
-        };
-        let ttl = RestrictedExpression::new_duration(format!("{}s", it.max_ttl_seconds));
-        let mut attributes = HashMap::from([
-            ("owner".to_owned(), one(Kind::User, &self.owner.to_string())),
-            ("state".to_owned(), one(Kind::ToolState, standing.as_str())),
-            ("risk".to_owned(), one(Kind::RiskLevel, it.risk_level.as_str())),
-            ("consequential".to_owned(), RestrictedExpression::new_bool(it.consequential)),
-            ("allowed_scopes".to_owned(), scopes(&it.scopes)),
-            ("required_scopes".to_owned(), scopes(&it.required_scopes)),
-            ("max_ttl".to_owned(), ttl),
-        ]);
-        if let Some(at) = self.probe_valid_until {
-            let at = instant(at).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-            let at = RestrictedExpression::new_datetime(at);
-            attributes.insert("probe_valid_until".to_owned(), at);
-        }
-        // Policies may speak of all tools of a server by its name.
-        let sets = it.tags.iter().map(String::as_str).chain(server);
-        let sets: HashSet<_> = sets.map(|tag| uid(Kind::ToolSet, tag)).collect();
-        let entity = Entity::new(uid(Kind::Tool, &self.id.to_string()), attributes, sets)
-            .map_err(anyhow::Error::from)?;
-        Ok(entity)
+        let (owned, probed) = ((self.owner, standing), self.probe_valid_until);
+        Seen::new(&self.definition, owned, probed, server).entity(self.id)
     }
 }
 
@@ -317,13 +292,9 @@ impl Resource for Arc<Tool> {
         self.written.get_or_init(|| written(&self.entity)).clone()
     }
 
-    /// Everything that [`Body::entity`] tells of it.
     fn likeness(&self) -> Option<Vec<u8>> {
-        let it = &self.definition;
-        let facts =
-            (self.owner, self.standing, it.risk_level, it.consequential, it.max_ttl_seconds);
-        let words = (&it.scopes, &it.required_scopes, &it.tags, &self.server);
-        serde_json::to_vec(&(facts, self.probe_valid_until, words)).ok()
+        let (owned, probed) = ((self.owner, self.standing), self.probe_valid_until);
+        Seen::new(&self.definition, owned, probed, self.server.as_deref()).likeness()
     }
 
     fn name(&self) -> &str {

@@ -64,6 +64,24 @@ async fn a_grant_lets_in_whom_it_names_until_it_is_taken_back() {
 }
 
 #[tokio::test]
+async fn what_is_blocked_for_a_role_is_blocked_for_whoever_gets_it() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    let tool = risky(&admin).await;
+    let (agent, granted) = gate.agent("granted", "agent").await;
+    grant(&admin, WORKING, "Agent:granted", "Tool:risky").await.expect(201);
+    let blocked = grant(&admin, "block.agent-tool", "Role:llm", "Tool:risky").await.expect(201);
+    ask(&granted, &tool).await.expect(201);
+
+    let role = format!("/api/v1/agents/{}/roles/llm", agent["client_id"].as_str().unwrap());
+    admin.put(&role).await.expect(200);
+    let problem = ask(&granted, &tool).await.problem(403, "denied");
+    assert_eq!(problem["reasons"], json!([blocked["policy"]]));
+    admin.delete(&role).await.expect(200);
+    ask(&granted, &tool).await.expect(201);
+}
+
+#[tokio::test]
 async fn what_cannot_be_granted_is_refused_and_changes_nothing() {
     let gate = Gate::start();
     let admin = gate.admin().await;
@@ -86,6 +104,58 @@ async fn what_cannot_be_granted_is_refused_and_changes_nothing() {
     let listed = admin.get("/api/v1/grants").await.expect(200);
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
     assert_eq!(user.get("/api/v1/grants").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_block_is_lifted_by_whoever_made_it_or_an_admin() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    let publisher = gate.user("paula", "tool_publisher").await;
+    let mut tool = samples::calculate("sums");
+    tool["risk_level"] = "medium".into();
+    publisher.post("/api/v1/tools", &tool).await.expect(201);
+    let path = |it: &Value| format!("/api/v1/grants/{}", it["id"].as_str().unwrap());
+    let of = "Tool:sums";
+
+    let theirs = grant(&admin, "block.agent-tool", "Role:agent", of).await.expect(201);
+    assert_eq!(publisher.get(&path(&theirs)).await.expect(200)["id"], theirs["id"]);
+    let refused = publisher.delete(&path(&theirs)).await.problem(403, "denied");
+    assert_eq!(refused["reasons"], json!(["registry.grants.block"]));
+    let lent = grant(&admin, WORKING, "Role:agent", of).await.expect(201);
+    publisher.delete(&path(&lent)).await.expect(204);
+    let own = grant(&publisher, "block.agent-tool", "Role:llm", of).await.expect(201);
+    publisher.delete(&path(&own)).await.expect(204);
+    let other = gate.user("max", "tool_publisher").await;
+    other.get(&path(&theirs)).await.problem(404, "not_found");
+    other.delete(&path(&theirs)).await.problem(404, "not_found");
+
+    let listed = publisher.get("/api/v1/grants").await.expect(200);
+    let title = listed["items"][0]["title"].as_str().unwrap();
+    assert!(title.starts_with("Block: "), "{listed}");
+    admin.delete(&path(&theirs)).await.expect(204);
+}
+
+#[tokio::test]
+async fn only_groups_and_roles_that_there_are_get_grants_and_not_without_end() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    risky(&admin).await;
+    for (principal, kind, there_is) in
+        [("Role:agnet", "role", "`agent`"), ("Group:nightshift", "group", "`breakglass`")]
+    {
+        let refused = grant(&admin, WORKING, principal, "Tool:risky").await.problem(422, "invalid");
+        let fault = &refused["errors"][0];
+        assert_eq!(fault["pointer"], "/principal");
+        let detail = fault["detail"].as_str().unwrap();
+        assert!(detail.contains(kind) && detail.contains(there_is), "{detail}");
+    }
+    grant(&admin, WORKING, "Group:breakglass", "Tool:risky").await.expect(201);
+    for number in 0..gatewright::grants::OF_PRINCIPAL_MAX {
+        grant(&admin, WORKING, "Role:llm", &format!("ToolSet:t{number}")).await.expect(201);
+    }
+    let refused = grant(&admin, WORKING, "Role:llm", "Tool:risky").await.problem(422, "invalid");
+    assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("200 grants"), "{refused}");
+    grant(&admin, WORKING, "Role:agent", "Tool:risky").await.expect(201);
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::authn::{Proof, Session};
-use crate::authz::decide::{Answer, Decider, Question, Surroundings};
+use crate::authz::Surroundings;
+use crate::authz::answer::{Answer, Question};
+use crate::authz::decide::Decider;
 use crate::authz::facts::{Ask, Particulars, Risk};
 use crate::authz::quota::NOTHING_USED;
 use crate::authz::verdict::{Outcome, verdict};

@@ -27,6 +27,7 @@ pub struct Asking<'a> {
     pub possible: Possible,
     pace: Pace,
     asked: Cell<usize>,
+    looks: Cell<usize>,
     turn: RefCell<Option<MutexGuard<'static, ()>>>,
     /// Policies that stood in the way at some point: their literals are worth trying.
     seen: RefCell<BTreeSet<String>>,
@@ -68,6 +69,7 @@ impl<'a> Asking<'a> {
             possible,
             pace,
             asked: Cell::new(0),
+            looks: Cell::new(0),
             turn: RefCell::default(),
             seen: RefCell::default(),
             permits: RefCell::default(),
@@ -152,6 +154,13 @@ impl<'a> Asking<'a> {
     /// The policy that decides under this id: a grant is its template.
     pub fn reads(&self, id: &str, case: &Case) -> Option<&'a Reads> {
         super::reads(self.bundle, case, id)
+    }
+
+    /// Looks at one more combination of changes and values, whether or not it has to be asked about.
+    pub fn look(&self) -> Result<(), Spent> {
+        let looks = self.looks.get() + 1;
+        self.looks.set(looks);
+        if looks > self.pace.looks() { Err(Spent) } else { Ok(()) }
     }
 
     fn spend(&self) -> Result<(), Spent> {

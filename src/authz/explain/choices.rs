@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use cedar_policy::EvalResult;
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::suppose::{Choice, required_scopes, scopes_of, suppose};
 use super::{later, number};
 use crate::authz::Resource as _;
 use crate::authz::case::Case;
-use crate::authz::facts::{Facts, Particulars};
+use crate::authz::facts::{Facts, Mandate, Particulars};
 use crate::authz::scope::ScopeResource;
 use crate::authz::uid;
 use crate::policy::Reads;
@@ -35,9 +36,17 @@ pub struct Choices {
     holdable: RefCell<BTreeMap<String, bool>>,
     /// Whether there were more values than are looked at.
     cut: Cell<bool>,
+    /// With how many policies in the way they were worked out.
+    instants: RefCell<Option<(usize, Rc<BTreeSet<Timestamp>>)>>,
 }
 
 impl Choice {
+    /// Whether a token could hold what was chosen: one that stands for a user holds no more than the
+    /// mandate, the old one or, where that is among `cures`, a new one.
+    pub fn can_be_held(&self, cures: &Cures, case: &Case) -> bool {
+        self.token.iter().all(|it| is_delegated(it, cures, case))
+    }
+
     /// What was chosen for some of the changes in `all`.
     pub fn only(&self, some: &Cures, all: &Cures) -> Choice {
         all.difference(some).fold(self.clone(), |choice, it| choice.without(it))
@@ -71,11 +80,9 @@ impl Choices {
         let reads = asking.seen(case);
         let mut choices = vec![Choice::default()];
         if cures.contains(&Cure::Later) {
-            let instants = later::instants(&reads, case, asking.bundle, asking.reach);
-            choices = instants
-                .into_iter()
-                .map(|it| Choice { at: Some(it), ..Choice::default() })
-                .collect();
+            let instants = self.instants(&reads, case, asking);
+            let at = |it: &Timestamp| Choice { at: Some(*it), ..Choice::default() };
+            choices = instants.iter().map(at).collect();
         }
         for pointer in cures.iter().filter_map(argument) {
             let values = values_of(case, &reads, pointer, asking);
@@ -111,6 +118,24 @@ impl Choices {
             choices.truncate(CHOICES_MAX);
         }
         Ok(choices)
+    }
+
+    /// When it is worth asking again: worked out anew where more policies are in the way by now.
+    fn instants(
+        &self,
+        reads: &[&Reads],
+        case: &Case,
+        asking: &Asking<'_>,
+    ) -> Rc<BTreeSet<Timestamp>> {
+        let seen = asking.seen_count();
+        if let Some((of, known)) = &*self.instants.borrow()
+            && *of == seen
+        {
+            return known.clone();
+        }
+        let all = Rc::new(later::instants(reads, case, asking.bundle, asking.reach));
+        *self.instants.borrow_mut() = Some((seen, all.clone()));
+        all
     }
 
     /// Whether there were more values than were looked at.
@@ -150,16 +175,9 @@ impl Choices {
         let looking = reads.iter().filter(|it| it.reads("token.scopes"));
         let mut wanted: BTreeSet<String> = looking.flat_map(|it| it.scopes.clone()).collect();
         wanted.extend(required_scopes(case));
-        let mandate = case.facts.delegation.as_ref().map(|it| it.mandate.as_ref());
-        let is_delegated = |scope: &String| match mandate {
-            Some(it) => {
-                cures.contains(&Cure::Mandate) || it.is_some_and(|it| it.scopes.contains(scope))
-            }
-            None => true,
-        };
         let mut more = BTreeSet::new();
-        for scope in wanted.difference(&case.facts.token_scopes).filter(|it| is_delegated(it)) {
-            if self.could_hold(scope, case, asking)? {
+        for scope in wanted.difference(&case.facts.token_scopes) {
+            if is_delegated(scope, cures, case) && self.could_hold(scope, case, asking)? {
                 more.insert(scope.clone());
             }
         }
@@ -186,6 +204,14 @@ impl Choices {
         self.holdable.borrow_mut().insert(scope.to_owned(), holds);
         Ok(holds)
     }
+}
+
+/// Whether a token may hold the scope as far as mandates go.
+fn is_delegated(scope: &str, cures: &Cures, case: &Case) -> bool {
+    case.facts.delegation.as_ref().is_none_or(|it| {
+        let allows = |it: &Mandate| it.scopes.contains(scope);
+        cures.contains(&Cure::Mandate) || it.mandate.as_ref().is_some_and(allows)
+    })
 }
 
 fn argument(cure: &Cure) -> Option<&String> {

@@ -97,6 +97,14 @@ impl Pace {
             Pace::Explanation => 300,
         }
     }
+
+    /// How many combinations are looked at.
+    fn looks(self) -> usize {
+        match self {
+            Pace::Denial => 3_000,
+            Pace::Explanation => 100_000,
+        }
+    }
 }
 
 /// The smallest change after which `bundle` allows `case`.

@@ -72,13 +72,15 @@ pub enum Stays {
     No,
 }
 
-/// When the windows have passed of what these policies read.
+/// When the windows have passed of what these policies read: the clock is read in whole seconds, and
+/// a window may be open to the end of its last.
 pub fn windows(reads: &[&Reads], case: &Case, bundle: &Bundle) -> Vec<Timestamp> {
     let now = case.facts.clock.now();
     let turns = |(fact, tally): (&Fact, Tally)| {
         let within = fact.within.filter(|_| tally != own(case, fact))?;
         let is_read = reads.iter().any(|it| it.reads(&path(&fact.name)));
-        now.checked_add(SignedDuration::from_micros(within)).ok().filter(|_| is_read)
+        let over = SignedDuration::from_micros(within) + SignedDuration::from_secs(1);
+        now.checked_add(over).ok().filter(|_| is_read)
     };
     told(case, bundle).filter_map(turns).collect()
 }
@@ -87,7 +89,6 @@ pub fn windows(reads: &[&Reads], case: &Case, bundle: &Bundle) -> Vec<Timestamp>
 pub fn at(then: Timestamp, case: &Case, bundle: &Bundle) -> History {
     let passed = then.duration_since(case.facts.clock.now());
     let later = |(fact, tally): (&Fact, Tally)| {
-        // The clock is read in whole seconds: at the very end of the window it may still be open.
         let is_over = fact.within.is_some_and(|it| SignedDuration::from_micros(it) < passed);
         (fact.name.clone(), if is_over { own(case, fact) } else { tally })
     };

@@ -4,7 +4,7 @@
 //! Whoever says no looks at some facts only. A set that leaves all of those as they were is not
 //! tried: it would be refused by the same policy again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::asking::{Asking, Denier, Said, Spent, read_by};
 use super::choices::Choices;
@@ -44,15 +44,8 @@ struct Conflict {
     deniers: Vec<Cures>,
 }
 
-/// Somebody said no to some values, and looks at nothing else that could be changed.
-struct Refused {
-    denier: Denier,
-    /// What it looks at, and which of these changes were made.
-    moving: Cures,
-    made: Cures,
-    /// The values of the changes that it looks at.
-    values: Choice,
-}
+/// Who said no to which values of some changes, and what else each of them looks at.
+type Refused = BTreeMap<Choice, Deniers>;
 
 /// Those who said no, and what they look at.
 type Deniers = BTreeSet<(Denier, Cures)>;
@@ -62,7 +55,8 @@ struct Search<'a> {
     asking: Asking<'a>,
     choices: Choices,
     conflicts: Vec<Conflict>,
-    refused: Vec<Refused>,
+    /// By the changes that were made of those that they look at.
+    refused: BTreeMap<Cures, Refused>,
 }
 
 /// Looks for the smallest change after which `bundle` allows `case`.
@@ -73,7 +67,7 @@ pub fn search(case: &Case, bundle: &Bundle, reach: &Reach, pace: Pace) -> Found 
         asking: Asking::new(bundle, reach, possible, pace),
         choices: Choices::default(),
         conflicts: Vec::new(),
-        refused: Vec::new(),
+        refused: BTreeMap::new(),
     };
     let (remedy, complete) = match search.run() {
         Ok(remedy) => (remedy, !search.choices.were_cut()),
@@ -138,7 +132,7 @@ impl Search<'_> {
 
     /// The first choice of values with which these changes are enough.
     fn attempt(&mut self, cures: &Cures) -> Result<Option<Choice>, Spent> {
-        let mut tried: Vec<Choice> = Vec::new();
+        let mut tried: BTreeSet<Choice> = BTreeSet::new();
         let mut common: Option<Deniers> = None;
         loop {
             let known = self.asking.seen_count();
@@ -151,7 +145,7 @@ impl Search<'_> {
                     None => deniers,
                     Some(before) => before.intersection(&deniers).cloned().collect(),
                 });
-                tried.push(choice);
+                tried.insert(choice);
             }
             // Who is in the way now may draw lines of its own.
             if self.asking.seen_count() == known {
@@ -166,13 +160,15 @@ impl Search<'_> {
     /// Who says no to these values; none when nobody does. Who said no to all that it looks at
     /// before is not asked again.
     fn deniers(&mut self, cures: &Cures, choice: &Choice) -> Result<Option<Deniers>, Spent> {
-        let again = |it: &&Refused| {
-            it.made.is_subset(cures)
-                && it.moving.intersection(cures).all(|cure| it.made.contains(cure))
-                && choice.only(&it.made, cures) == it.values
-        };
-        let known = self.refused.iter().filter(again);
-        let known: Deniers = known.map(|it| (it.denier.clone(), it.moving.clone())).collect();
+        self.asking.look()?;
+        let mut known = Deniers::new();
+        for (made, refused) in self.refused.iter().filter(|(made, _)| made.is_subset(cures)) {
+            let looks_no_further = |(_, moving): &&(Denier, Cures)| {
+                moving.intersection(cures).all(|cure| made.contains(cure))
+            };
+            let deniers = refused.get(&choice.only(made, cures)).into_iter().flatten();
+            known.extend(deniers.filter(looks_no_further).cloned());
+        }
         if !known.is_empty() {
             return Ok(Some(known));
         }
@@ -184,8 +180,8 @@ impl Search<'_> {
         for (denier, moving) in &deniers {
             let made: Cures = moving.intersection(cures).cloned().collect();
             let values = choice.only(&made, cures);
-            let (denier, moving) = (denier.clone(), moving.clone());
-            self.refused.push(Refused { denier, moving, made, values });
+            let of_these = self.refused.entry(made).or_default().entry(values).or_default();
+            of_these.insert((denier.clone(), moving.clone()));
         }
         Ok(Some(deniers.into_iter().collect()))
     }
@@ -204,6 +200,7 @@ impl Search<'_> {
             let without = choice.without(&cure);
             let supposed = self.suppose(&fewer, &without);
             if cures.len() > 1
+                && without.can_be_held(&fewer, self.case)
                 && supposed.is_some_and(|it| self.asking.allows_supposed(&it) == Ok(true))
             {
                 (cures, choice) = (fewer, without);

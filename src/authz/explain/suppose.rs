@@ -19,7 +19,7 @@ const APPROVAL_HOLDS: SignedDuration = SignedDuration::from_mins(5);
 const MANDATE_HOLDS: SignedDuration = SignedDuration::from_hours(1);
 const PROBE_HOLDS: SignedDuration = SignedDuration::from_hours(24);
 /// What was chosen for the changes that have a choice.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Choice {
     pub at: Option<Timestamp>,
     /// Ten-thousandths, by JSON pointer.

@@ -110,11 +110,12 @@ impl Telling<'_> {
 
     fn review(&self) -> Fix {
         const ROUTE: &str = "(POST /api/v1/bundles/{id}/review)";
+        const WHICH: &str = "its `reviews` tell which count, and why others do not";
         let more = self.remedy.choice.reviews;
         let detail = match more {
             0 => format!("whoever objected must take it back {ROUTE}"),
-            1 => format!("somebody else must review it first {ROUTE}, and nobody object"),
-            _ => format!("{more} others must review it first {ROUTE}, and nobody object"),
+            1 => format!("somebody else must review it first {ROUTE}, and nobody object; {WHICH}"),
+            _ => format!("{more} others must review it first {ROUTE}, and nobody object; {WHICH}"),
         };
         Fix { value: Some(json!({ "reviews": more })), ..plain(Kind::Review, detail) }
     }

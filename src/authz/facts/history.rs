@@ -15,7 +15,7 @@ use super::express::count;
 pub struct History(BTreeMap<String, Tally>);
 
 /// What was counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Tally {
     /// Calls, or different values.

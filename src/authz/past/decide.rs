@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::decide::{Answer, Question, Remembrance};
+use super::super::answer::{Answer, Question, Remembrance};
 use super::begun::Recalled;
 use super::{Asked, Begun, Who};
 use crate::Result;

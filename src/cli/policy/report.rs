@@ -38,12 +38,19 @@ pub fn shown(bundle: &Value) -> String {
         line(format!("  comparison  {}", compared(&report["comparison"])));
     }
     line(match bundle["flips"].as_i64() {
+        Some(i64::MAX) => {
+            "  replay      unknown: too many recorded decisions could not be asked again".to_owned()
+        }
         Some(flips) => format!("  replay      would turn {flips} recorded decision(s)"),
         None => "  replay      not replayed".to_owned(),
     });
     for it in all(&bundle["reviews"]) {
         let (who, said) = (text(&it["reviewer"]["name"]), text(&it["verdict"]));
-        line(format!("  {who} says {said}: {}", text(&it["reason"])));
+        let discount = match it["discount"].as_str() {
+            Some(why) => format!(" (does not count: {})", why.replace('_', " ")),
+            None => String::new(),
+        };
+        line(format!("  {who} says {said}: {}{discount}", text(&it["reason"])));
     }
     out
 }

@@ -204,6 +204,16 @@ impl Bundle {
         Some((file, file.text.find(&meta.text)?))
     }
 
+    /// Whether it brings any test of its own.
+    pub fn has_tests(&self) -> bool {
+        let tables = self.sources.tests.iter().flat_map(|it| &it.tables);
+        let rows = |it: &SourceFile| {
+            let table = it.text.parse::<toml::Table>().ok()?;
+            table.get("test")?.as_array().map(Vec::len)
+        };
+        tables.filter_map(rows).any(|count| count > 0)
+    }
+
     /// All of them, by `@id`.
     pub fn metas(&self) -> &BTreeMap<String, Meta> {
         &self.meta

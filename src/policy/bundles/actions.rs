@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::edit::Edit;
 use super::stored::{Files, State, Stored, Verdict, columns};
+use crate::authn::Caller;
 use crate::authz::facts::Particulars;
-use crate::authz::{Action, Candidates, Listing, World};
+use crate::authz::{Action, Behalf, Candidates, Listing, World};
 use crate::store::Value;
 use crate::{Error, Result};
 
@@ -114,31 +115,80 @@ on_bundle!(
     "draft_policy",
     "policy.check",
     Particulars::Admin { approval: None },
-    not_yet_active
+    not_active
 );
 on_bundle!(
     ReviewBundle { verdict: Option<Verdict>, reason: String },
     "review_policy",
     "policy.review",
     Particulars::Admin { approval: None },
-    not_yet_active
-);
-on_bundle!(
-    ActivateBundle {},
-    "activate_policy",
-    "policy.activate",
-    Particulars::Admin { approval: None },
-    not_yet_active
-);
-on_bundle!(
-    RollBackBundle {},
-    "rollback_policy",
-    "policy.rollback",
-    Particulars::Admin { approval: None },
-    was_active
+    not_active
 );
 
-/// What has decided is not changed any more.
+/// Making one bundle the active one. What its reviews weigh depends on who asks.
+macro_rules! switch {
+    ($name:ident, $action:literal, $event:literal, $check:expr) => {
+        #[derive(Debug)]
+        pub struct $name {
+            bundle: Uuid,
+            by: Option<Uuid>,
+        }
+
+        impl $name {
+            pub fn new(bundle: Uuid) -> $name {
+                $name { bundle, by: None }
+            }
+        }
+
+        impl Action for $name {
+            const NAME: &'static str = $action;
+            const EVENT: &'static str = $event;
+            type Resource = Arc<Stored>;
+
+            fn asked_by(&mut self, caller: &Caller, _: Option<&Behalf>) {
+                self.by = Some(caller.principal().id());
+            }
+
+            async fn find(&self, world: &World) -> Result<Option<Arc<Stored>>> {
+                world.bundles.find_for(self.bundle, self.by).await
+            }
+
+            fn check(&self, bundle: &Arc<Stored>, _: &World) -> Result<()> {
+                $check(bundle)
+            }
+        }
+    };
+}
+
+switch!(ActivateBundle, "activate_policy", "policy.activate", |it: &Stored| {
+    not_yet_active(it)?;
+    // What is against it already needs no other comparison.
+    if it.state == State::Checked { compared_with_active(it) } else { Ok(()) }
+});
+switch!(RollBackBundle, "rollback_policy", "policy.rollback", |it: &Stored| {
+    was_active(it)?;
+    // What undoes the last step is compared as it is done.
+    if it.replaced_ago.is_some() { Ok(()) } else { compared_with_active(it) }
+});
+
+/// What decides is not changed any more.
+fn not_active(bundle: &Stored) -> Result<()> {
+    match bundle.state {
+        State::Active => Err(Error::Conflict("the bundle is the active one already".into())),
+        State::Draft | State::Checked | State::Retired => Ok(()),
+    }
+}
+
+fn compared_with_active(bundle: &Stored) -> Result<()> {
+    if bundle.is_current { Ok(()) } else { Err(stale()) }
+}
+
+pub(super) fn stale() -> Error {
+    let why = "another bundle became active since this one was checked: check it again, and have \
+               it reviewed again";
+    Error::Conflict(why.into())
+}
+
 fn not_yet_active(bundle: &Stored) -> Result<()> {
     match bundle.state {
         State::Draft | State::Checked => Ok(()),
@@ -182,7 +232,7 @@ impl Listing for ListBundles {
         let state = self.state.map(State::as_str).unwrap_or_default();
         let after = Value::Text(self.after.map(|it| it.to_string()).unwrap_or_default());
         let items =
-            world.bundles.select(SQL, vec![state.into(), after, SCANNED_MAX.into()]).await?;
+            world.bundles.select(SQL, vec![state.into(), after, SCANNED_MAX.into()], None).await?;
         let more = items.len() as i64 == SCANNED_MAX;
         Ok(Candidates { items, more })
     }

@@ -1,7 +1,11 @@
 //! Making a bundle the one that decides: on this replica at once, on the others as they follow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::actions::stale;
+use super::gate::{Examined, compare};
+use super::report::{Compared, Invariants, Report};
 use super::stored::{State, Stored};
 use super::{ActivateBundle, Bundles, Deciding, RollBackBundle, gate, head};
 use crate::authz::{Authz, Permit, Warrant};
@@ -10,6 +14,9 @@ use crate::patience::outside;
 use crate::policy::Bundle;
 use crate::store::Statement;
 use crate::{Error, Result, metrics};
+
+/// How long the solver may take while a bundle is rolled back: whoever pulls the brake is in a hurry.
+const BRAKING_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl Bundles {
     /// Activates a checked bundle.
@@ -23,10 +30,12 @@ impl Bundles {
         authz: &Authz,
     ) -> Result<Arc<Stored>> {
         let (_, _, stored, warrant) = permit.spend();
-        self.switch(&warrant, &stored, authz).await
+        let bundle = outside(self.sound(&stored)).await?;
+        self.switch(&warrant, &stored, (bundle, activated), authz).await
     }
 
-    /// Goes back to a bundle that was active before.
+    /// Goes back to a bundle that was active before: checked against the people and grants of today,
+    /// and compared with the bundle that is active, whatever comes of that.
     ///
     /// # Errors
     /// As [`Bundles::activate`].
@@ -36,16 +45,36 @@ impl Bundles {
         authz: &Authz,
     ) -> Result<Arc<Stored>> {
         let (_, _, stored, warrant) = permit.spend();
-        self.switch(&warrant, &stored, authz).await
+        let active = self.active().await?.map(|it| it.digest.clone()).unwrap_or_default();
+        let (bundle, comparison) = outside(async {
+            let bundle = self.sound(&stored).await?;
+            let comparison = match self.deciding() {
+                // What the reviews were about.
+                Some(_) if stored.is_current => stored.report.comparison.clone(),
+                Some(it) => compare(it.bundle.clone(), bundle.clone(), BRAKING_TIME_MAX).await,
+                None => Compared::Skipped,
+            };
+            Ok::<_, Error>((bundle, comparison))
+        })
+        .await?;
+        warrant.note("widens", comparison.widens());
+        warrant.note("comparison", serde_json::to_value(&comparison).unwrap_or_default());
+        warrant.note("undoes_last", stored.replaced_ago.is_some());
+        let invariants = Invariants::found(Vec::new(), None);
+        let report = Report::of_sound(&bundle, invariants, comparison);
+        let examined = Examined { bundle: Some(bundle.clone()), report };
+        let returned = |it: &Stored, now| returned(it, &examined, &active, now);
+        self.switch(&warrant, &stored, (bundle, returned), authz).await
     }
 
+    /// `own` is what becomes of the bundle's own row at an instant.
     async fn switch(
         &self,
         warrant: &Warrant,
         stored: &Arc<Stored>,
+        (bundle, own): (Arc<Bundle>, impl FnOnce(&Stored, i64) -> Result<Statement>),
         authz: &Authz,
     ) -> Result<Arc<Stored>> {
-        let bundle = outside(self.sound(stored)).await?;
         let _turn = self.turn.lock().await;
         let head = head::read(&*self.db).await?;
         if stored.state == State::Checked
@@ -64,7 +93,7 @@ impl Bundles {
         warrant.note("digest", stored.digest.as_str());
         warrant.note("before", head.as_ref().map(|it| it.digest.clone()));
         let mut statements = switch.statements();
-        statements.push(activated(stored, now));
+        statements.push(own(stored, now)?);
         self.ledger.commit(warrant, statements).await?;
         let revision = switch.revision();
         self.decide_by(authz, Deciding { id: stored.id, revision, bundle });
@@ -98,25 +127,28 @@ impl Bundles {
     }
 }
 
-fn stale() -> Error {
-    Error::Conflict(
-        "another bundle became active since this one was checked: check it again".into(),
-    )
-}
-
 fn fault(detail: &str) -> FieldFault {
     FieldFault { pointer: "/bundle".into(), detail: detail.to_owned() }
 }
 
 /// The bundle's own row, if nothing was said or found about it since it was decided on.
-fn activated(stored: &Stored, now: i64) -> Statement {
-    Statement::new(
+fn activated(stored: &Stored, now: i64) -> Result<Statement> {
+    let update = Statement::new(
         "UPDATE bundles SET state = 'active', activated_at = $3, updated_at = $3,
                 revision = revision + 1
          WHERE id = $1 AND revision = $2",
-    )
-    .bind(stored.id)
-    .bind(stored.revision)
-    .bind(now)
-    .expect_rows(1)
+    );
+    Ok(update.bind(stored.id).bind(stored.revision).bind(now).expect_rows(1))
+}
+
+/// The same for a bundle that comes back, with what was found about it as of now.
+fn returned(stored: &Stored, examined: &Examined, against: &str, now: i64) -> Result<Statement> {
+    let update = Statement::new(
+        "UPDATE bundles SET state = 'active', activated_at = $3, updated_at = $3, report = $4,
+                checked_against = $5, widens = $6, revision = revision + 1
+         WHERE id = $1 AND revision = $2",
+    );
+    let update = update.bind(stored.id).bind(stored.revision).bind(now).bind(examined.json()?);
+    let update = update.bind(against).bind(examined.report.widens());
+    Ok(update.expect_rows(1))
 }

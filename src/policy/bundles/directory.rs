@@ -125,7 +125,8 @@ impl Bundles {
         let now = self.clock.micros();
         let id = stored.as_ref().map_or_else(|| self.clock.new_id(), |it| it.id);
         let base = before.as_ref().map(|it| it.digest.clone()).unwrap_or_default();
-        let report = Report::of_sound(Invariants::found(Vec::new(), None), Compared::Skipped);
+        let invariants = Invariants::found(Vec::new(), None);
+        let report = Report::of_sound(bundle, invariants, Compared::Skipped);
         let examined = Examined { bundle: Some(bundle.clone()), report };
         let own = match &stored {
             Some(it) => again(it, &examined, now)?,
@@ -188,10 +189,10 @@ impl Bundles {
 fn again(stored: &Stored, examined: &Examined, now: i64) -> Result<Statement> {
     let update = Statement::new(
         "UPDATE bundles
-         SET state = 'active', report = $3, tests_green = TRUE, invariants_hold = TRUE,
+         SET state = 'active', report = $3, tests_green = $5, invariants_hold = TRUE,
              activated_at = $4, updated_at = $4, taken_at = $4, revision = revision + 1
          WHERE id = $1 AND revision = $2",
     );
     let update = update.bind(stored.id).bind(stored.revision).bind(examined.json()?).bind(now);
-    Ok(update.expect_rows(1))
+    Ok(update.bind(examined.tests_green()).expect_rows(1))
 }

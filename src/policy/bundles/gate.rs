@@ -5,22 +5,20 @@ use std::time::Duration;
 
 use cedar_policy::{Entity, PolicyId, PrincipalConstraint};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::Bundles;
 use super::report::{Compared, Invariants, Looked, Report, Violated};
+use crate::Result;
 use crate::directory::Lifecycle;
 use crate::patience::outside;
 use crate::policy::bundle::Failed;
 use crate::policy::invariants::{self, Searched, Violation};
 use crate::policy::prove::{self, Comparison, Proof, ProvenInvariant};
 use crate::policy::{Bundle, Fault, Sources};
-use crate::{Error, Result};
 
 /// The policy of the root tier that says who works on policies.
 const WHO_GOVERNS: &str = "root.policy.work";
-/// How long whoever finds all checks taken should wait, in seconds.
-const TRY_AGAIN_SECONDS: u64 = 5;
-
 /// Of the grants that a bundle could not apply.
 const GRANTS_SHOWN_MAX: usize = 20;
 
@@ -37,11 +35,9 @@ impl Bundles {
     /// Checks sources in every way, and compares them with the bundle that decides now.
     ///
     /// # Errors
-    /// As many bundles as are allowed are being checked already.
-    pub(super) async fn examine(&self, sources: Sources) -> Result<Examined> {
-        let Ok(_seat) = self.checks.try_acquire() else {
-            return Err(Error::TooMany { retry_after_seconds: TRY_AGAIN_SECONDS });
-        };
+    /// As many bundles as are allowed are being checked already, or one for `by`.
+    pub(super) async fn examine(&self, sources: Sources, by: Uuid) -> Result<Examined> {
+        let _seat = self.checks.take(by)?;
         outside(async {
             let landscape = self.landscape();
             let build = move || Bundle::examine(sources, Some(&*landscape)).map(Arc::new);
@@ -53,10 +49,10 @@ impl Bundles {
             };
             let invariants = self.invariants(&bundle).await?;
             let comparison = match self.deciding() {
-                Some(active) => compare(active.bundle.clone(), bundle.clone()).await,
+                Some(it) => compare(it.bundle.clone(), bundle.clone(), PROOF_TIME_MAX).await,
                 None => Compared::Skipped,
             };
-            let report = Report::of_sound(invariants, comparison);
+            let report = Report::of_sound(&bundle, invariants, comparison);
             Ok(Examined { bundle: Some(bundle), report })
         })
         .await
@@ -107,16 +103,22 @@ impl Bundles {
 
     /// Those who can work on policies today: whom no bundle may lock out.
     fn governors(&self, bundle: &Bundle) -> Vec<Entity> {
-        let policy = bundle.policies().policy(&PolicyId::new(WHO_GOVERNS));
-        let Some(PrincipalConstraint::In(role)) = policy.map(|it| it.principal_constraint()) else {
-            return Vec::new();
-        };
+        let Some(role) = governing_role(bundle) else { return Vec::new() };
         let users = self.directory.snapshot().users();
         let living = users.iter().filter(|it| it.state == Lifecycle::Active);
         living
-            .filter(|it| it.roles.contains(role.id().unescaped()))
+            .filter(|it| it.roles.contains(&role))
             .map(|it| crate::directory::Principal::User(it.clone()).entity().clone())
             .collect()
+    }
+}
+
+/// The role of those who work on policies, as the root tier names it.
+pub(super) fn governing_role(bundle: &Bundle) -> Option<String> {
+    let policy = bundle.policies().policy(&PolicyId::new(WHO_GOVERNS))?;
+    match policy.principal_constraint() {
+        PrincipalConstraint::In(role) => Some(role.id().unescaped().to_owned()),
+        _ => None,
     }
 }
 
@@ -126,8 +128,12 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 /// What the candidate allows that the active bundle does not, and the other way round, by proof.
-async fn compare(active: Arc<Bundle>, candidate: Arc<Bundle>) -> Compared {
-    prove::compare_within(active, candidate, PROOF_TIME_MAX).await.into()
+pub(super) async fn compare(
+    active: Arc<Bundle>,
+    candidate: Arc<Bundle>,
+    time_max: Duration,
+) -> Compared {
+    prove::compare_within(active, candidate, time_max).await.into()
 }
 
 impl From<Comparison> for Compared {

@@ -10,6 +10,25 @@ use crate::policy::{Bundle, Fault};
 use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
+/// What decides now, and since when.
+#[derive(Clone, Debug)]
+pub(super) struct Reign {
+    pub digest: String,
+    /// Microseconds since the epoch.
+    pub since: Option<i64>,
+    /// Whether it has decided before, and came back.
+    pub returned: bool,
+}
+
+pub(super) async fn reign(db: &dyn Database) -> Result<Option<Reign>> {
+    let sql = "SELECT h.digest, b.activated_at, b.retired_at
+               FROM bundle_head h JOIN bundles b ON b.id = h.bundle_id WHERE h.id = 1";
+    let rows = db.query(sql, vec![]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (digest, since) = (row.text(0)?.to_owned(), row.opt_int(1)?);
+    Ok(Some(Reign { digest, since, returned: row.opt_int(2)?.is_some() }))
+}
+
 /// What the row says.
 #[derive(Clone, Debug)]
 pub(super) struct Head {

@@ -17,17 +17,21 @@ mod head;
 mod offer;
 mod report;
 mod review;
+mod seats;
 mod start;
 mod stored;
+mod weigh;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use self::alarm::Alarm;
+use self::head::Reign;
+use self::seats::Seats;
 use self::stored::columns;
 use super::Bundle;
 use crate::Result;
@@ -53,9 +57,7 @@ pub use report::{
     Compared, Found, Invariants, Looked, Report, Section, Status, Unproved, Violated,
 };
 pub use stored::{Files, Origin, Review, State, Stored, Verdict};
-
-/// How many bundles are checked at once: each takes a core, and memory for what it parses.
-const CHECKS_MAX: usize = 2;
+pub use weigh::Discount;
 
 /// The bundles there are.
 pub struct Bundles {
@@ -68,7 +70,7 @@ pub struct Bundles {
     deciding: ArcSwapOption<Deciding>,
     /// Held by whoever makes another bundle the deciding one.
     turn: Mutex<()>,
-    checks: Semaphore,
+    checks: Seats,
     alarm: Alarm,
     /// The digest of the last good content of the directory, as far as this process has read it.
     read_last: std::sync::Mutex<Option<String>>,
@@ -99,7 +101,7 @@ impl Bundles {
             grants,
             deciding: ArcSwapOption::empty(),
             turn: Mutex::default(),
-            checks: Semaphore::new(CHECKS_MAX),
+            checks: Seats::new(),
             alarm: Alarm::default(),
             read_last: std::sync::Mutex::default(),
         }
@@ -130,13 +132,18 @@ impl Bundles {
     }
 
     pub async fn find(&self, id: Uuid) -> Result<Option<Arc<Stored>>> {
+        self.find_for(id, None).await
+    }
+
+    /// The same as it is for `by`, who is to make it the active one.
+    pub(super) async fn find_for(&self, id: Uuid, by: Option<Uuid>) -> Result<Option<Arc<Stored>>> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM bundles WHERE id = $1");
-        Ok(self.select(SQL, vec![id.into()]).await?.pop())
+        Ok(self.select(SQL, vec![id.into()], by).await?.pop())
     }
 
     pub(crate) async fn with_digest(&self, digest: &str) -> Result<Option<Arc<Stored>>> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM bundles WHERE digest = $1");
-        Ok(self.select(SQL, vec![digest.into()]).await?.pop())
+        Ok(self.select(SQL, vec![digest.into()], None).await?.pop())
     }
 
     /// The files of a bundle.
@@ -144,16 +151,43 @@ impl Bundles {
         head::files_of(&*self.db, id).await
     }
 
-    async fn select(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Arc<Stored>>> {
+    async fn select(
+        &self,
+        sql: &'static str,
+        params: Vec<Value>,
+        by: Option<Uuid>,
+    ) -> Result<Vec<Arc<Stored>>> {
         let rows = self.db.query(sql, params).await?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.uuid(0)).collect::<Result<_, _>>()?;
         let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
             return Ok(Vec::new());
         };
         let mut reviews = self.reviews_between(*first, *last).await?;
-        let with_its_own =
-            |(row, id)| Stored::from_row(row, reviews.remove(id).unwrap_or_default());
-        rows.iter().zip(&ids).map(with_its_own).collect()
+        let reign = head::reign(&*self.db).await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for (row, id) in rows.iter().zip(&ids) {
+            let stored = Stored::from_row(row, reviews.remove(id).unwrap_or_default())?;
+            all.push(Arc::new(self.standing(stored, reign.as_ref(), by).await?));
+        }
+        Ok(all)
+    }
+
+    /// A bundle beside what decides now.
+    async fn standing(
+        &self,
+        mut stored: Stored,
+        reign: Option<&Reign>,
+        by: Option<Uuid>,
+    ) -> Result<Stored> {
+        let Some(reign) = reign.filter(|_| stored.state != State::Active) else {
+            return Ok(stored);
+        };
+        stored.is_current = stored.checked_against == reign.digest;
+        stored.replaced_ago = stored.replaced_by(reign, self.clock.micros());
+        if stored.reviews.is_empty() {
+            return stored.sealed();
+        }
+        self.weigh(stored, &reign.digest, by).await
     }
 
     /// The reviews of the bundles whose ids lie between these, by bundle.
@@ -162,7 +196,8 @@ impl Bundles {
         first: Uuid,
         last: Uuid,
     ) -> Result<BTreeMap<Uuid, Vec<Review>>> {
-        const SQL: &str = "SELECT bundle_id, reviewer, reviewer_name, verdict, reason, reviewed_at
+        const SQL: &str = "SELECT bundle_id, reviewer, reviewer_name, verdict, reason, reviewed_at,
+                                  against, decision_id
                            FROM bundle_reviews WHERE bundle_id >= $1 AND bundle_id <= $2
                            ORDER BY reviewed_at, reviewer";
         let mut reviews: BTreeMap<Uuid, Vec<Review>> = BTreeMap::new();

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::policy::Fault;
 use crate::policy::bundle::Step;
 use crate::policy::invariants::Searched;
 use crate::policy::prove::{Proof, ProvenInvariant};
+use crate::policy::{Bundle, Fault};
 
 /// Every step of a check and what came of it. A step that finds faults is the last one of parse,
 /// validation, lint and tests; what comes after it is skipped, and says so.
@@ -20,7 +20,7 @@ pub struct Report {
     /// By Cedar's validator, strictly.
     pub validation: Section,
     pub lint: Section,
-    /// The bundle's own tables.
+    /// The bundle's own tables; `missing` where it has none, which is not green.
     pub tests: Section,
     pub invariants: Invariants,
     /// With the bundle that was active.
@@ -35,6 +35,8 @@ pub enum Status {
     Failed,
     /// A step before it failed.
     Skipped,
+    /// There is nothing to check by: a bundle without tests.
+    Missing,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -159,13 +161,17 @@ impl Report {
     }
 
     /// Of a sound bundle.
-    pub(super) fn of_sound(invariants: Invariants, comparison: Compared) -> Report {
+    pub(super) fn of_sound(
+        bundle: &Bundle,
+        invariants: Invariants,
+        comparison: Compared,
+    ) -> Report {
         Report {
             passed: invariants.violations.is_empty(),
             parse: Section::passed(),
             validation: Section::passed(),
             lint: Section::passed(),
-            tests: Section::passed(),
+            tests: Section::of_tests(bundle),
             invariants,
             comparison,
         }
@@ -210,6 +216,11 @@ impl Looked {
 impl Section {
     fn passed() -> Section {
         Section { status: Status::Passed, faults: Vec::new() }
+    }
+
+    fn of_tests(bundle: &Bundle) -> Section {
+        let status = if bundle.has_tests() { Status::Passed } else { Status::Missing };
+        Section { status, faults: Vec::new() }
     }
 
     fn failed(faults: &[Fault]) -> Section {

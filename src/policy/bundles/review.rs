@@ -22,24 +22,27 @@ impl Bundles {
         warrant.note("digest", stored.digest.as_str());
         let touch = Statement::new(
             "UPDATE bundles SET updated_at = $3, revision = revision + 1
-             WHERE id = $1 AND revision = $2 AND state IN ('draft', 'checked')",
+             WHERE id = $1 AND revision = $2 AND state <> 'active'",
         );
         let touch = touch.bind(stored.id).bind(stored.revision).bind(now).expect_rows(1);
         let word = match action.verdict {
             Some(verdict) => Statement::new(
                 "INSERT INTO bundle_reviews (bundle_id, reviewer, reviewer_name, verdict, reason,
-                                             reviewed_at)
-                 VALUES ($1, $2, $3, $4, $5, $6)
+                                             reviewed_at, against, decision_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                  ON CONFLICT (bundle_id, reviewer) DO UPDATE
                  SET verdict = excluded.verdict, reason = excluded.reason,
-                     reviewed_at = excluded.reviewed_at",
+                     reviewed_at = excluded.reviewed_at, against = excluded.against,
+                     decision_id = excluded.decision_id",
             )
             .bind(stored.id)
             .bind(reviewer.id())
             .bind(reviewer.name())
             .bind(verdict.as_str())
             .bind(action.reason)
-            .bind(now),
+            .bind(now)
+            .bind(stored.checked_against.as_str())
+            .bind(warrant.decision()),
             None => {
                 Statement::new("DELETE FROM bundle_reviews WHERE bundle_id = $1 AND reviewer = $2")
                     .bind(stored.id)

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::head::Reign;
 use super::report::Report;
+use super::weigh::Discount;
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Resource, View};
@@ -91,6 +94,13 @@ pub struct Review {
     pub verdict: Verdict,
     pub reason: String,
     pub at: i64,
+    /// The digest of the bundle that was active when what it is about was checked; empty where that
+    /// was not kept.
+    pub against: String,
+    /// The decision that let it be given, where that was kept.
+    pub decision: Option<Uuid>,
+    /// Why it does not count, where it does not.
+    pub discount: Option<Discount>,
 }
 
 /// A bundle with all that was found and said about it, but for its files.
@@ -120,6 +130,10 @@ pub struct Stored {
     pub retired_at: Option<i64>,
     pub taken_at: Option<i64>,
     pub reviews: Vec<Review>,
+    /// How long ago the bundle that is active now took its place, which never was active before.
+    pub replaced_ago: Option<Duration>,
+    /// Whether it was checked against the bundle that is active now.
+    pub is_current: bool,
     /// Goes up by one with every change.
     pub revision: i64,
     entity: Entity,
@@ -129,7 +143,7 @@ pub struct Stored {
 pub type Files = BTreeMap<String, String>;
 
 impl Stored {
-    pub(super) fn from_row(row: &Row, reviews: Vec<Review>) -> Result<Arc<Stored>> {
+    pub(super) fn from_row(row: &Row, reviews: Vec<Review>) -> Result<Stored> {
         let (Some(state), Some(origin)) = (State::parse(row.text(2)?), Origin::parse(row.text(3)?))
         else {
             return Err(Error::internal("a bundle of an unknown state or origin"));
@@ -157,9 +171,23 @@ impl Stored {
             taken_at: row.opt_int(18)?,
             revision: row.int(19)?,
             reviews,
+            replaced_ago: None,
+            is_current: false,
             entity: Entity::with_uid(uid(Kind::Bundle, &id.to_string())),
         };
-        Ok(Arc::new(stored.in_tier(Tier::Org)?))
+        stored.sealed()
+    }
+
+    /// How long ago what decides now took the place of this one, if it did, and has not decided
+    /// before: going back to this one undoes that step and no other.
+    pub(super) fn replaced_by(&self, reign: &Reign, now: i64) -> Option<Duration> {
+        let at = self.retired_at.filter(|at| Some(*at) == reign.since && !reign.returned)?;
+        u64::try_from(now.checked_sub(at)?).ok().map(Duration::from_micros)
+    }
+
+    /// Makes the entity fit the attributes.
+    pub(super) fn sealed(self) -> Result<Stored> {
+        self.in_tier(Tier::Org)
     }
 
     /// As it stands for a change of this tier: of the root tier no bundle is a draft's base.
@@ -170,8 +198,11 @@ impl Stored {
 
     fn as_entity(&self, tier: Tier) -> Result<Entity> {
         let one = |kind, id: &str| RestrictedExpression::new_entity_uid(uid(kind, id));
-        let yes = || self.reviews.iter().filter(|it| it.verdict == Verdict::Yes);
-        let no = self.reviews.iter().filter(|it| it.verdict == Verdict::No).count();
+        let counted = |verdict| {
+            let all = self.reviews.iter();
+            all.filter(move |it| it.verdict == verdict && it.discount.is_none())
+        };
+        let (yes, no) = (|| counted(Verdict::Yes), counted(Verdict::No).count());
         let tier = match tier {
             Tier::Root => "root",
             Tier::Org => "org",
@@ -179,7 +210,7 @@ impl Stored {
         let count =
             |it: usize| RestrictedExpression::new_long(i64::try_from(it).unwrap_or(i64::MAX));
         let reviewers = yes().map(|it| one(Kind::User, &it.reviewer.to_string()));
-        let attributes = HashMap::from([
+        let mut attributes = HashMap::from([
             ("tier".to_owned(), one(Kind::BundleTier, tier)),
             ("author".to_owned(), one(Kind::User, &self.author)),
             ("state".to_owned(), one(Kind::BundleState, self.state.as_str())),
@@ -192,6 +223,10 @@ impl Stored {
             ("review_count".to_owned(), count(yes().count())),
             ("objections".to_owned(), count(no)),
         ]);
+        if let Some(ago) = self.replaced_ago {
+            let ago = RestrictedExpression::new_duration(format!("{}ms", ago.as_millis()));
+            attributes.insert("replaced_ago".to_owned(), ago);
+        }
         let uid = uid(Kind::Bundle, &self.id.to_string());
         Ok(Entity::new(uid, attributes, Default::default()).map_err(anyhow::Error::from)?)
     }
@@ -206,6 +241,9 @@ impl Review {
             verdict: verdict.ok_or(Error::internal("a review of an unknown verdict"))?,
             reason: row.text(4)?.to_owned(),
             at: row.int(5)?,
+            against: row.text(6)?.to_owned(),
+            decision: row.text(7)?.parse().ok(),
+            discount: None,
         })
     }
 }

@@ -60,8 +60,8 @@ impl Rehearsal {
         Rehearsal { db, ledger, directory, bundles, shadow, clock, turn: Semaphore::new(1) }
     }
 
-    /// Asks the bundle what was asked since. How much it opens is kept with it, where the window is
-    /// long enough and it is yet to be activated.
+    /// Asks the bundle what was asked since. How much it turns is kept with it, where the window is
+    /// long enough and it is not the active one.
     ///
     /// # Errors
     /// Another look into the past is under way; the bundle is not sound.
@@ -81,7 +81,7 @@ impl Rehearsal {
         warrant.note("opened", report.replay.opened_count());
         warrant.note("closed", report.replay.closed_count());
         warrant.note("unreplayable", report.replay.unknown_count());
-        let is_to_come = matches!(stored.state, State::Draft | State::Checked);
+        let is_to_come = stored.state != State::Active;
         let window = self.clock.now().duration_since(report.since);
         // A glance must not make a bundle look harmless.
         if is_to_come && window >= NOTED_FROM {

@@ -90,7 +90,10 @@ fn is_admitted(case: &Case, bundle: &Bundle) -> bool {
 fn fits(case: &Case, bundle: &Bundle) -> anyhow::Result<()> {
     let told = case.facts.reading(bundle.zones())?.entities()?;
     let all = || case.entities.iter().chain(&told);
-    let hold = |all: Vec<Entity>| Entities::from_entities(all, Some(bundle.schema()));
+    let hold = |all: Vec<Entity>| -> anyhow::Result<()> {
+        Entities::from_entities(all, Some(bundle.schema()))?;
+        Ok(())
+    };
     if hold(all().cloned().collect()).is_err() {
         hold(all().map(|it| as_known(it, bundle)).collect::<anyhow::Result<_>>()?)?;
     }

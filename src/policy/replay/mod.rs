@@ -143,11 +143,12 @@ impl Replay {
         self.unknown_count() * 100 > self.total * UNKNOWN_PERCENT_MAX
     }
 
-    /// How many decisions it opens, for whoever weighs that; all there could be, where nobody knows.
+    /// How many decisions it turns, either way, for whoever weighs that: a change that shuts everybody
+    /// out is one, too. All there could be, where nobody knows.
     pub fn blast_radius(&self) -> u64 {
         match self.is_unknown() {
             true => u64::MAX,
-            false => self.opened_count() as u64,
+            false => (self.opened_count() + self.closed_count()) as u64,
         }
     }
 

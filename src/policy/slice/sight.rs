@@ -94,3 +94,55 @@ fn is_constant(it: &Expr) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::uid::{Kind, uid};
+
+    fn sight(condition: &str) -> Sight {
+        let text = format!("permit (principal, action, resource) when {{ {condition} }};");
+        Sight::of(&text.parse().unwrap(), None)
+    }
+
+    #[test]
+    fn what_a_resource_has_and_is_in_is_shared_by_others() {
+        let calc = uid(Kind::Tool, "calc");
+        for condition in [
+            "true",
+            "principal.owner == context.user",
+            "resource.owner == principal",
+            "resource has server && resource.server.name like \"a*\"",
+            "resource in Gatewright::ToolSet::\"maths\"",
+            "resource in [Gatewright::ToolSet::\"maths\", Gatewright::ToolSet::\"more\"]",
+            "resource is Gatewright::Tool in Gatewright::ToolSet::\"maths\"",
+            "resource == Gatewright::Tool::\"other\"",
+            "Gatewright::Tool::\"other\" != resource",
+            "[Gatewright::Tool::\"other\"].contains(resource)",
+        ] {
+            assert!(sight(condition).takes_for_others(&calc), "{condition}");
+        }
+    }
+
+    #[test]
+    fn who_is_named_is_a_case_of_its_own() {
+        let calc = uid(Kind::Tool, "calc");
+        for condition in [
+            "resource == Gatewright::Tool::\"calc\"",
+            "[Gatewright::Tool::\"calc\"].contains(resource)",
+            "principal in resource",
+            "principal == resource",
+            "resource in context.mandate.tools",
+            "context.tools.contains(resource)",
+            "[resource].contains(principal)",
+            "{ it: resource }.it.owner == principal",
+            "(if true then resource else principal).owner == principal",
+            "resource.hasTag(\"a\")",
+            "[resource.owner, resource].contains(principal)",
+        ] {
+            assert!(!sight(condition).takes_for_others(&calc), "{condition}");
+        }
+        let named = "permit (principal, action, resource);".parse().unwrap();
+        assert!(!Sight::of(&named, Some(calc.clone())).takes_for_others(&calc));
+    }
+}

@@ -41,6 +41,34 @@ fn narrow(bundle: &Bundle, request: &Request, entities: &Entities) -> Outcome {
     ask(request, cut.about(resource, entities), entities)
 }
 
+/// What is said of another that has and is in the same, where policies are not to tell them apart.
+fn ask_about_a_twin(request: &Request, entities: &Entities) -> Option<Outcome> {
+    let (principal, resource) = (request.principal()?, request.resource()?);
+    let above: Vec<_> = entities.ancestors(principal).into_iter().flatten().cloned().collect();
+    let cuts = WORLD.bundle.narrow(principal, &above, request.action()?);
+    let (_, cut) = cuts.iter().find(|(of, _)| of == resource.type_name())?;
+    if !cut.sight().takes_for_others(resource) {
+        return None;
+    }
+    let (_, attributes, parents) = entities.get(resource)?.clone().into_inner();
+    let id = cedar_policy::EntityId::new("a twin");
+    let twin = EntityUid::from_type_name_and_id(resource.type_name().clone(), id);
+    let entity = Entity::new(twin.clone(), attributes, parents).unwrap();
+    let entities = entities.clone().add_entities([entity], None).unwrap();
+    let (action, context) = (request.action()?.clone(), request.context()?.clone());
+    let request = Request::new(principal.clone(), action, twin, context, None).unwrap();
+    Some(narrow(&WORLD.bundle, &request, &entities))
+}
+
+#[test]
+fn tools_that_are_listed_are_told_apart_by_what_they_are() {
+    let bundle = Bundle::starter().unwrap();
+    let agent = uid(Kind::Agent, "bot");
+    let cuts = bundle.narrow(&agent, &[uid(Kind::Role, "agent")], &action("discover_tool"));
+    let (_, cut) = cuts.iter().find(|(of, _)| of == Kind::Tool.type_name()).unwrap();
+    assert!(cut.sight().takes_for_others(&uid(Kind::Tool, "calc")));
+}
+
 #[test]
 fn who_asks_is_asked_about_itself_alone() {
     let bundle = Bundle::starter().unwrap();
@@ -320,6 +348,11 @@ proptest! {
         prop_assert_eq!(&sliced, &ask(&request, WORLD.bundle.policies(), &entities));
         if facts.delegation.is_none() {
             prop_assert_eq!(&sliced, &narrow(&WORLD.bundle, &request, &entities));
+            let plain = matches!(facts.particulars, Particulars::Token | Particulars::Find);
+            if plain && principal.type_name() != resource.type_name() {
+                let twin = ask_about_a_twin(&request, &entities);
+                prop_assert!(twin.is_none_or(|it| it == sliced), "{}", request);
+            }
         }
         prop_assert_eq!(&sliced.errors, &Vec::<String>::new());
     }

@@ -4,6 +4,7 @@ mod cascades;
 mod chain;
 mod mandates;
 mod narrowing;
+mod told;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Value, json};

@@ -55,6 +55,14 @@ async fn a_person_does_what_they_are_told_and_is_let_in() {
     let ask = json!({ "arguments": {} });
     let problem = it.admin.post(&invoke, &ask).await.problem(403, "denied");
     assert_eq!(kinds(&problem), ["confirm", "mfa"], "{problem}");
+    // There is none yet that could be proven.
+    let mfa = &problem["fix"][1];
+    assert_eq!(mfa["value"], json!({ "enrol": true }));
+    assert!(mfa["detail"].as_str().unwrap().contains("enrol one first"), "{mfa}");
+    let explained =
+        format!("/api/v1/decisions/{}/explain", problem["decision_id"].as_str().unwrap());
+    let explained = it.admin.get(&explained).await.expect(200);
+    assert_eq!(explained["explanation"]["fix"][1], *mfa, "{explained}");
 
     let problem = it.admin.delete(&tool).await.problem(403, "denied");
     assert_eq!(kinds(&problem), ["reauth"], "{problem}");
@@ -64,7 +72,8 @@ async fn a_person_does_what_they_are_told_and_is_let_in() {
     let stronger = enrol(&it.gate.pockets, "admin", &it.admin).await;
     let confirmed = json!({ "arguments": {}, "confirm_consequential": true });
     assert_eq!(kinds(&stronger.post(&invoke, &ask).await.problem(403, "denied")), ["confirm"]);
-    assert_eq!(kinds(&it.admin.post(&invoke, &confirmed).await.problem(403, "denied")), ["mfa"]);
+    let problem = it.admin.post(&invoke, &confirmed).await.problem(403, "denied");
+    assert_eq!((kinds(&problem), &problem["fix"][0]["value"]), (vec!["mfa"], &json!(null)));
     stronger.post(&invoke, &confirmed).await.expect(200);
     assert_eq!(it.upstream.calls(), 1);
 }

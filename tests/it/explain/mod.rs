@@ -2,6 +2,7 @@
 
 mod decisions;
 mod followed;
+mod others;
 
 use serde_json::{Value, json};
 
@@ -26,8 +27,15 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Scene {
-        let setup = policies::own(Setup::new()).with("probe.allow_private_networks", "true");
-        policies::put(setup.folder.path(), "95-own.cedar", RULES);
+        Scene::on(Setup::new(), &[("95-own.cedar", RULES)]).await
+    }
+
+    /// With these files beside the starter's.
+    async fn on(setup: Setup, files: &[(&str, &str)]) -> Scene {
+        let setup = policies::own(setup).with("probe.allow_private_networks", "true");
+        for (name, text) in files {
+            policies::put(setup.folder.path(), name, text);
+        }
         let gate = setup.start();
         let admin = gate.admin().await;
         Scene { gate, upstream: Upstream::open().await, admin }

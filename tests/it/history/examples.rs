@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{Scene, call, documented, refused};
+use crate::harness::server::WORDS;
 use crate::harness::{Caller, Gate};
 
 const DEPLOYMENT: &str = "history.tests-before-deployment";
@@ -74,10 +75,17 @@ async fn sees_three_customers(scene: &Scene, look: &str, agent: &Caller, registe
     refused(&see(agent, "dora".into()).await, CUSTOMERS);
     let problem = call(agent, look, json!({})).await.problem(422, "invalid");
     assert_eq!(problem["errors"][0]["pointer"], "/arguments/customer_id", "{problem}");
-    // Another session begins with nothing.
+    // Another token is no way around it; a person's other session begins with nothing.
     let again = scene.gate().machine(registered).await;
-    see(&again, "dora".into()).await.expect(200);
-    refused(&see(agent, "dora".into()).await, CUSTOMERS);
+    refused(&see(&again, "dora".into()).await, CUSTOMERS);
+    see(&again, "anna".into()).await.expect(200);
+    let uma = scene.gate().user("uma", "user").await;
+    for id in ["dora", "emil", "fred"] {
+        see(&uma, id.into()).await.expect(200);
+    }
+    refused(&see(&uma, "gina".into()).await, CUSTOMERS);
+    let uma = scene.gate().sign_in("uma", WORDS).await;
+    see(&uma, "gina".into()).await.expect(200);
 }
 
 async fn pays_a_thousand(scene: &Scene, pay: &str, agent: &Caller, other: &Caller) {

@@ -99,10 +99,7 @@ async fn no_decision_is_made_by_damaged_files() {
         .as_array()
         .unwrap()
     {
-        assert_eq!(
-            (it["tests_green"].clone(), it["invariants_hold"].clone()),
-            (true.into(), true.into())
-        );
+        assert_eq!(it["invariants_hold"], true, "{it}");
         valid.insert(it["digest"].as_str().unwrap().to_owned());
     }
     assert!(deciding(&admin).await.is_subset(&valid), "a decision by what nobody checked");

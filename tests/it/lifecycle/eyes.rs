@@ -15,7 +15,9 @@ async fn walk(gate: Gate) {
     assert_eq!(before["origin"], "directory");
 
     let made = people.draft(FREEZE).await;
-    assert_eq!((&made["state"], &made["tests_green"]), (&json!("checked"), &json!(true)), "{made}");
+    assert_eq!(made["state"], "checked", "{made}");
+    assert_eq!(made["tests_green"], false, "a bundle without tests is not green");
+    assert_eq!(made["report"]["tests"]["status"], "missing", "{made}");
     assert_eq!((&made["author"]["name"], &made["note"]), (&json!("dave"), &json!("as agreed")));
     assert_eq!(made["base"], before["digest"]);
     let again = draft(&people.dave, FREEZE).await.expect(200);
@@ -90,6 +92,30 @@ async fn what_was_checked_against_another_bundle_is_checked_again_first() {
     assert!(stale["detail"].as_str().unwrap().contains("check it again"), "{stale}");
     let checked = act(&people.dave, &second, "check").await.expect(200);
     assert_eq!(checked["checked_against"], first["digest"]);
+    act(&people.erin, &second, "activate").await.problem(403, "denied");
+    for it in [&people.carol, &people.frank] {
+        review(it, &second, "yes").await.expect(200);
+    }
     act(&people.erin, &second, "activate").await.expect(200);
     assert_eq!(active(&people.dave).await["id"], second["id"]);
+}
+
+#[tokio::test]
+async fn as_many_reviews_as_are_named_are_enough() {
+    let gate = setup(Setup::new()).start();
+    let people = People::on(&gate).await;
+    let drafted = people.draft(FREEZE).await;
+    let refused = act(&people.erin, &drafted, "activate").await.problem(403, "denied");
+    let fix = &refused["fix"][0];
+    assert_eq!((&fix["kind"], refused["fix"].as_array().unwrap().len()), (&json!("review"), 1));
+    let reviews = fix["value"]["reviews"].as_u64().unwrap();
+    assert_eq!(reviews, 2, "{refused}");
+    review(&people.carol, &drafted, "yes").await.expect(200);
+    let refused = act(&people.erin, &drafted, "activate").await.problem(403, "denied");
+    assert_eq!(refused["fix"][0]["value"], json!({ "reviews": 1 }), "{refused}");
+    review(&people.frank, &drafted, "no").await.expect(200);
+    let refused = act(&people.erin, &drafted, "activate").await.problem(403, "denied");
+    assert_eq!(refused["fix"][0]["value"], json!({ "reviews": 1 }), "{refused}");
+    review(&people.frank, &drafted, "yes").await.expect(200);
+    act(&people.erin, &drafted, "activate").await.expect(200);
 }

@@ -1,12 +1,15 @@
 //! Bundles on their way: drafted, checked, reviewed, activated, followed, rolled back.
 
+mod back;
 mod command;
 mod damaged;
 mod directory;
 mod edits;
 mod eyes;
+mod power;
 mod refusals;
 mod replicas;
+mod seats;
 
 use std::time::{Duration, Instant};
 

@@ -15,7 +15,7 @@ use super::*;
 use crate::audit::Ledger;
 use crate::audit::checkpoint::Signer;
 use crate::authz::Warrant;
-use crate::directory::{Directory, NewUser, Roles, User};
+use crate::directory::{Directory, Giver, NewUser, Roles, User};
 use crate::store::Sqlite;
 
 /// Two people and their second factors.
@@ -45,14 +45,19 @@ impl World {
         let alice = directory
             .insert_user(
                 &warrant(&clock),
-                directory.new_user(&alice).unwrap(),
+                directory.new_user(&alice, Giver::Host).unwrap(),
                 String::new(),
                 vec![],
             )
             .await
             .unwrap();
         let bob = directory
-            .insert_user(&warrant(&clock), directory.new_user(&bob).unwrap(), String::new(), vec![])
+            .insert_user(
+                &warrant(&clock),
+                directory.new_user(&bob, Giver::Host).unwrap(),
+                String::new(),
+                vec![],
+            )
             .await
             .unwrap();
         World { factors, clock, alice, bob, db, ledger }

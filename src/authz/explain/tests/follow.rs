@@ -266,6 +266,10 @@ fn network(case: &Case, name: &str) -> Case {
 
 fn token(case: &Case, more: BTreeSet<String>) -> Case {
     let mut case = case.clone();
+    let mandate = case.facts.delegation.as_ref().map(|it| it.mandate.as_ref());
+    let could_hold =
+        |scope: &String| mandate.is_none_or(|it| it.is_some_and(|it| it.scopes.contains(scope)));
+    let more: Vec<String> = more.into_iter().filter(could_hold).collect();
     case.facts.token_scopes.extend(more);
     case
 }

@@ -15,9 +15,10 @@ use crate::authz::case::Case;
 use crate::error::Fix;
 use crate::policy::Bundle;
 
-/// The request after all these fixes.
+/// The request after all these fixes: a mandate is given before a token stands on it.
 fn after(case: &Case, fixes: &[&Fix]) -> Case {
-    fixes.iter().fold(case.clone(), |case, fix| follow(&case, fix))
+    let (first, then): (Vec<&Fix>, _) = fixes.iter().partition(|it| it.kind == "mandate");
+    first.into_iter().chain(then).fold(case.clone(), |case, fix| follow(&case, fix))
 }
 
 /// Whether no set of at most `size` changes on a coarse grid of values is enough.

@@ -1,0 +1,41 @@
+//! The groups and roles there are to grant something to.
+
+use std::collections::BTreeSet;
+
+use crate::authz::uid::Kind;
+use crate::directory::{Principal, Snapshot};
+use crate::policy::Bundle;
+
+/// How many names are told to whoever asked for one that there is not.
+const TOLD_MAX: usize = 20;
+
+/// The names of groups, or of roles, that the schema lists, a policy speaks of, or somebody is in.
+pub fn known(kind: Kind, bundle: &Bundle, directory: &Snapshot) -> BTreeSet<String> {
+    let literals = bundle.policies().policies().flat_map(|it| it.entity_literals());
+    let named = literals.filter(|it| Kind::of(it.type_name()) == Some(kind));
+    let named = named.map(|it| it.id().unescaped().to_owned());
+    let members = Kind::User.type_name();
+    let listed = bundle.vocabulary().kind(members).into_iter().flat_map(|it| &it.parents);
+    let listed = listed.filter(|it| it.basename() == kind.name()).flat_map(|it| it.choices());
+    let users = directory.users().into_iter().map(Principal::User);
+    let held = users.chain(directory.agents().into_iter().map(Principal::Agent));
+    let held = held.flat_map(|it| match kind {
+        Kind::Role => it.roles().clone(),
+        Kind::Group => it.groups().clone(),
+        _ => BTreeSet::new(),
+    });
+    named.chain(listed.map(str::to_owned)).chain(held).collect()
+}
+
+/// What is told to whoever grants something to `name`, which is none of `known`.
+pub fn unknown(kind: Kind, name: &str, known: &BTreeSet<String>) -> String {
+    let told: Vec<String> = known.iter().take(TOLD_MAX).map(|it| format!("`{it}`")).collect();
+    let more = known.len().saturating_sub(TOLD_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let there_are = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
+    let kind = kind.name().to_lowercase();
+    format!(
+        "no policy knows a {kind} `{}`, and nobody is in it; there are: {there_are}{more}",
+        name.escape_debug()
+    )
+}
