@@ -5,6 +5,7 @@ use std::fmt;
 use miette::Diagnostic;
 use serde::Serialize;
 
+use super::bundle::Bundle;
 use super::load::SourceFile;
 
 /// How bad it is.
@@ -57,6 +58,37 @@ impl Fault {
     /// What keeps the store from saying which arguments tools take.
     pub fn of_store(problem: &str) -> Fault {
         Fault::whole("policies", format!("the tools that they name cannot be read: {problem}"))
+    }
+
+    /// An invariant that `bundle` breaks, at the policy that breaks it, if one does.
+    pub fn invariant(
+        bundle: &Bundle,
+        sentence: &str,
+        shown: &impl fmt::Display,
+        policy: Option<&str>,
+    ) -> Fault {
+        let problem = format!("{sentence}: {shown}");
+        let place = policy.and_then(|id| Some((id, bundle.place(id)?)));
+        let fault = match place {
+            Some((id, (file, offset))) => Fault::at(file, offset, problem).of_policy(id),
+            None => Fault::whole("policies", problem),
+        };
+        fault.ruled("invariants").fixed_by("no bundle may do that; narrow the policy")
+    }
+
+    /// An invariant whose search was cut off, and that was not proved.
+    pub fn unproved(sentence: &str, extent: &str, why: &str) -> Fault {
+        let problem = format!("{sentence}: {extent}, this one was cut off; not proved: {why}");
+        Fault { severity: Severity::Warning, ..Fault::whole("policies", problem) }
+            .ruled("invariants")
+    }
+
+    /// The same as a warning, where it refuses nothing.
+    pub fn only_told_if(self, tolerated: bool) -> Fault {
+        match tolerated {
+            true => Fault { severity: Severity::Warning, ..self },
+            false => self,
+        }
     }
 
     /// A fault at byte `offset` of `file`.

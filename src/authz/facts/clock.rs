@@ -94,6 +94,12 @@ impl ClockFacts {
         self.told.home
     }
 
+    /// The hour in `zone`, if it is told.
+    #[cfg(feature = "prove")]
+    pub(crate) fn in_zone(&self, zone: &str) -> Option<LocalTime> {
+        self.told.world.get(zone).copied()
+    }
+
     fn telling(told: Told) -> Result<ClockFacts> {
         let expression = record([
             ("now", instant(told.now)),

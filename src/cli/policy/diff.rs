@@ -18,6 +18,7 @@ use crate::cli::api::{Api, ApiArgs, Failure, end};
 use crate::cli::exit;
 use crate::cli::out::{complain, say};
 use crate::policy::bundles::{self, Broken, Compared};
+use crate::policy::prove::{Comparison, compare};
 use crate::policy::{Bundle, Fault, Sources};
 
 /// The bundle that decides on the server.
@@ -68,10 +69,11 @@ pub async fn run(args: Diff) -> anyhow::Result<ExitCode> {
         }
         Err(failure) => return Ok(end(Err(failure))),
     };
-    let comparison = bundles::compare(before.clone(), after.clone(), bundles::PROOF_TIME_MAX).await;
-    let found = Differences::between(&before, &after, comparison);
+    let comparison = compare(before.clone(), after.clone()).await;
+    let allowed = told(&comparison);
+    let found = Differences::between(&before, &after, comparison.into());
     match args.api.is_for_people() {
-        true => say(found.shown().trim_end()),
+        true => say((found.shown() + &allowed).trim_end()),
         false => say(&serde_json::to_string_pretty(&found)?),
     }
     Ok(ExitCode::SUCCESS)
@@ -156,8 +158,30 @@ impl Differences {
         if self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty() {
             out.push_str("no policy differs\n");
         }
-        out + &self.comparison.to_string() + "\n"
+        out
     }
+}
+
+/// What becomes of requests, with one for each kind that is decided otherwise.
+fn told(comparison: &Comparison) -> String {
+    let (widens, narrows, notes) = match comparison {
+        Comparison::Proved { widens, narrows, notes } => (widens, narrows, notes),
+        Comparison::NotProved { why } => return format!("not proved: {why}\n"),
+    };
+    let mut out = match (widens.as_slice(), narrows.as_slice()) {
+        ([], []) => "equivalent: both decide every request alike (proved)\n".to_owned(),
+        ([], _) => "opens nothing (proved)\n".to_owned(),
+        (_, []) => "closes nothing (proved)\n".to_owned(),
+        _ => String::new(),
+    };
+    for (word, examples) in [("opens", widens), ("closes", narrows)] {
+        for it in examples {
+            let shown = it.to_string().replace('\n', "\n  ");
+            out.push_str(&format!("{word}:\n  {shown}\n"));
+        }
+    }
+    out.extend(notes.iter().map(|it| format!("note: {it}\n")));
+    out
 }
 
 /// Files that differ and hold no policies.

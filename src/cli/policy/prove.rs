@@ -9,9 +9,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::folders::Folders;
+use super::sarif;
 use crate::cli::exit;
 use crate::cli::out::say;
-use crate::policy::invariants::{Violation, broken_promises, violations};
+use crate::policy::invariants::{Searched, Violation, broken_promises, search};
 use crate::policy::prove::{
     BUDGET, Comparison, Findings, Proof, ProvenInvariant, compare_within, findings, invariants,
 };
@@ -41,6 +42,8 @@ enum Output {
     Text,
     /// For programs
     Json,
+    /// SARIF 2.1.0, as code scanning takes it
+    Sarif,
 }
 
 /// Everything that was found.
@@ -50,10 +53,19 @@ struct Report {
     /// What a search found, which needs no solver.
     violations: Vec<Violation>,
     broken_promises: Vec<Violation>,
+    /// How far the search went.
+    searched: Extent,
     invariants: Vec<ProvenInvariant>,
     policies: Findings,
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<Comparison>,
+}
+
+/// How many invariants and promises were searched, and which of them not to the end.
+#[derive(Debug, Serialize)]
+struct Extent {
+    of: usize,
+    cut_off: Vec<&'static str>,
 }
 
 /// Proves what can be proved, and says what cannot.
@@ -72,22 +84,72 @@ pub async fn prove(args: &ProveArgs) -> Result<ExitCode, Vec<Fault>> {
         Some(other) => Some(compare_within(other, candidate.clone(), budget).await),
         None => None,
     };
+    let (found, promises) = (search(&candidate, &[]), broken_promises(&candidate));
     let report = Report {
         digest: candidate.digest().to_owned(),
-        violations: violations(&candidate, &[]),
-        broken_promises: broken_promises(&candidate),
+        searched: Extent::of(&found, &promises),
+        violations: found.violations,
+        broken_promises: promises.violations,
         invariants: invariants(candidate.clone(), Vec::new(), budget).await,
-        policies: findings(candidate, budget).await,
+        policies: findings(candidate.clone(), budget).await,
         comparison,
     };
     match args.output {
         Output::Json => say(&serde_json::to_string_pretty(&report).unwrap_or_default()),
         Output::Text => say(&report.text()),
+        Output::Sarif => say(&format!("{:#}", sarif::log(&report.findings(&candidate)))),
     }
     Ok(ExitCode::from(if report.is_refuted() { exit::FAILED } else { exit::DONE }))
 }
 
+impl Extent {
+    fn of(found: &Searched, promises: &Searched) -> Extent {
+        let cut_off = found.cut_off.iter().chain(&promises.cut_off).copied().collect();
+        Extent { of: found.of + promises.of, cut_off }
+    }
+}
+
 impl Report {
+    /// What is wrong, and what nobody knows, at the policies that it is about.
+    fn findings(&self, bundle: &Bundle) -> Vec<Fault> {
+        let found = self.violations.iter().chain(&self.broken_promises);
+        let shown = |it: &str| found.clone().any(|found| found.invariant == it);
+        let promises: Vec<&str> = self.promises().collect();
+        let mut all: Vec<Fault> = found
+            .clone()
+            .map(|it| {
+                let by = it.policy.as_deref();
+                let fault = Fault::invariant(bundle, it.invariant, &it.counterexample, by);
+                fault.only_told_if(promises.contains(&it.invariant))
+            })
+            .collect();
+        for it in self.invariants.iter().filter(|it| !shown(it.invariant)) {
+            all.extend(match &it.proof {
+                Proof::Proven => None,
+                Proof::Refuted { counterexample } => {
+                    let by = counterexample.by.first().map(String::as_str);
+                    let fault = Fault::invariant(bundle, it.invariant, counterexample, by);
+                    Some(fault.only_told_if(it.promise))
+                }
+                Proof::NotProved { why } => {
+                    let cut_off = self.searched.cut_off.contains(&it.invariant);
+                    cut_off.then(|| Fault::unproved(it.invariant, &self.extent(), why))
+                }
+            });
+        }
+        all
+    }
+
+    /// `searched 12 of 17 to the end`.
+    fn extent(&self) -> String {
+        let Extent { of, cut_off } = &self.searched;
+        format!("searched {} of {of} to the end", of.saturating_sub(cut_off.len()))
+    }
+
+    fn promises(&self) -> impl Iterator<Item = &'static str> {
+        self.invariants.iter().filter(|it| it.promise).map(|it| it.invariant)
+    }
+
     /// Whether an invariant is broken; a promise may be.
     fn is_refuted(&self) -> bool {
         let refuted = |it: &ProvenInvariant| matches!(it.proof, Proof::Refuted { .. });
@@ -106,6 +168,7 @@ impl Report {
                 Proof::NotProved { why } => self.searched(it, why),
             });
         }
+        lines.push(format!("SEARCHED    {}", self.extent()));
         self.policies.tell(&mut lines);
         if let Some(comparison) = &self.comparison {
             comparison.tell(&mut lines);
@@ -121,10 +184,13 @@ impl Report {
             Some(found) => {
                 format!("REFUTED     {kind}: {}\n{}", it.invariant, within(&found.counterexample))
             }
-            None => format!(
-                "NOT PROVED  {kind}: {}\n  a search found nothing against it; not proved: {why}",
-                it.invariant
-            ),
+            None => {
+                let search = match self.searched.cut_off.contains(&it.invariant) {
+                    true => "a search found nothing against it, and was cut off",
+                    false => "a search found nothing against it",
+                };
+                format!("NOT PROVED  {kind}: {}\n  {search}; not proved: {why}", it.invariant)
+            }
         }
     }
 }

@@ -30,6 +30,9 @@ pub fn shown(bundle: &Value) -> String {
             let example = text(&it["shown"]).replace('\n', "\n      ");
             line(format!("    {}\n      {example}", text(&it["invariant"])));
         }
+        for it in searched(&report[*step]["searched"]) {
+            line(format!("    {it}"));
+        }
     }
     if report.is_object() {
         line(format!("  comparison  {}", compared(&report["comparison"])));
@@ -52,6 +55,20 @@ pub fn shown(bundle: &Value) -> String {
     out
 }
 
+/// How far the invariants were looked into.
+fn searched(it: &Value) -> Vec<String> {
+    if !it.is_object() {
+        return Vec::new();
+    }
+    let (of, to_the_end) = (text(&it["of"]), text(&it["to_the_end"]));
+    let (proved, open) = (all(&it["proved"]).count(), all(&it["not_proved"]));
+    let mut lines = vec![format!("searched {to_the_end} of {of} to the end, proved {proved} more")];
+    lines.extend(
+        open.map(|it| format!("not proved: {}: {}", text(&it["invariant"]), text(&it["why"]))),
+    );
+    lines
+}
+
 /// A fault as compilers show it.
 fn told(fault: &Value) -> String {
     let mut out = text(&fault["file"]);
@@ -70,12 +87,14 @@ fn told(fault: &Value) -> String {
 fn compared(it: &Value) -> String {
     match it["status"].as_str() {
         Some("proved") => {
+            let notes: String = all(&it["notes"]).map(|it| format!("; {}", text(it))).collect();
             let (more, less) = (all(&it["widens"]).count(), all(&it["narrows"]).count());
-            match (more, less) {
+            let told = match (more, less) {
                 (0, 0) => "proved: it allows exactly what the active one allows".to_owned(),
                 (0, _) => "proved: it allows nothing that the active one does not".to_owned(),
                 _ => format!("proved: it allows more, as {more} example(s) show"),
-            }
+            };
+            told + &notes
         }
         Some("not_proved") => format!("not proved: {}", text(&it["why"])),
         _ => "not made".to_owned(),

@@ -15,6 +15,7 @@ const RULES: &[(&str, &str)] = &[
     ("annotations", "A policy is named by an @id of its own, and its @fix is one that there is."),
     ("bundle", "The files of a bundle are there, can be read, and are within bounds."),
     ("explained", "A policy has a @title that says what it grants or why it denies."),
+    ("invariants", "Nobody is locked out of the rules, and nobody raises themselves."),
     ("matches-nothing", "What a policy is about exists."),
     ("monotone", "A larger counter or a longer lifetime never turns a denial into an allow."),
     ("root-tier-only", "Who may change policies is said in the root tier."),

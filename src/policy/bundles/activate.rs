@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::actions::stale;
 use super::gate::{Examined, compare};
-use super::report::{Compared, Report};
+use super::report::{Compared, Invariants, Report};
 use super::stored::{State, Stored};
 use super::{ActivateBundle, Bundles, Deciding, RollBackBundle, gate, head};
 use crate::authz::{Authz, Permit, Warrant};
@@ -60,7 +60,8 @@ impl Bundles {
         warrant.note("widens", comparison.widens());
         warrant.note("comparison", serde_json::to_value(&comparison).unwrap_or_default());
         warrant.note("undoes_last", stored.replaced_ago.is_some());
-        let report = Report::of_sound(&bundle, Vec::new(), comparison);
+        let invariants = Invariants::found(Vec::new(), None);
+        let report = Report::of_sound(&bundle, invariants, comparison);
         let examined = Examined { bundle: Some(bundle.clone()), report };
         let returned = |it: &Stored, now| returned(it, &examined, &active, now);
         self.switch(&warrant, &stored, (bundle, returned), authz).await
@@ -148,6 +149,6 @@ fn returned(stored: &Stored, examined: &Examined, against: &str, now: i64) -> Re
          WHERE id = $1 AND revision = $2",
     );
     let update = update.bind(stored.id).bind(stored.revision).bind(now).bind(examined.json()?);
-    let update = update.bind(against).bind(examined.report.comparison.widens());
+    let update = update.bind(against).bind(examined.report.widens());
     Ok(update.expect_rows(1))
 }

@@ -6,7 +6,7 @@ use super::alarm::Place;
 use super::draft::New;
 use super::gate::{Examined, as_faults};
 use super::head::{self, Head, Switch, Taken};
-use super::report::{Compared, Found, Report};
+use super::report::{Compared, Found, Invariants, Report};
 use super::stored::{HOST, Origin, State, Stored};
 use super::{Bundles, Deciding, files};
 use crate::authz::{Authz, Warrant};
@@ -125,7 +125,8 @@ impl Bundles {
         let now = self.clock.micros();
         let id = stored.as_ref().map_or_else(|| self.clock.new_id(), |it| it.id);
         let base = before.as_ref().map(|it| it.digest.clone()).unwrap_or_default();
-        let report = Report::of_sound(bundle, Vec::new(), Compared::Skipped);
+        let invariants = Invariants::found(Vec::new(), None);
+        let report = Report::of_sound(bundle, invariants, Compared::Skipped);
         let examined = Examined { bundle: Some(bundle.clone()), report };
         let own = match &stored {
             Some(it) => again(it, &examined, now)?,

@@ -156,7 +156,7 @@ impl Bundles {
         .bind(active)
         .bind(examined.tests_green())
         .bind(examined.invariants_hold())
-        .bind(examined.report.comparison.widens())
+        .bind(examined.report.widens())
         .bind(flips)
         .bind(self.clock.micros())
         .expect_rows(1);
@@ -224,7 +224,7 @@ impl New<'_> {
         .bind(self.examined.json()?)
         .bind(self.examined.tests_green())
         .bind(self.examined.invariants_hold())
-        .bind(self.examined.report.comparison.widens())
+        .bind(self.examined.report.widens())
         .bind(self.now)
         .bind(active)
         .bind(taken)

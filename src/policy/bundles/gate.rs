@@ -8,13 +8,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Bundles;
-use super::report::{Compared, Report, Violated};
+use super::report::{Compared, Invariants, Looked, Report, Violated};
 use crate::Result;
 use crate::directory::Lifecycle;
 use crate::patience::outside;
 use crate::policy::bundle::Failed;
-use crate::policy::invariants::{self, Violation};
-use crate::policy::prove::{self, Comparison};
+use crate::policy::invariants::{self, Searched, Violation};
+use crate::policy::prove::{self, Comparison, Proof, ProvenInvariant};
 use crate::policy::{Bundle, Fault, Sources};
 
 /// The policy of the root tier that says who works on policies.
@@ -23,7 +23,7 @@ const WHO_GOVERNS: &str = "root.policy.work";
 const GRANTS_SHOWN_MAX: usize = 20;
 
 /// How long the solver may take: whoever drafted waits for it.
-pub const PROOF_TIME_MAX: Duration = Duration::from_secs(30);
+const PROOF_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What a check found, and the bundle where it is sound.
 pub(super) struct Examined {
@@ -47,27 +47,43 @@ impl Bundles {
                     return Ok(Examined { bundle: None, report: Report::ended_at(step, &faults) });
                 }
             };
-            let violations = self.violations(&bundle).await?;
+            let invariants = self.invariants(&bundle).await?;
             let comparison = match self.deciding() {
                 Some(it) => compare(it.bundle.clone(), bundle.clone(), PROOF_TIME_MAX).await,
                 None => Compared::Skipped,
             };
-            let report = Report::of_sound(&bundle, violations, comparison);
+            let report = Report::of_sound(&bundle, invariants, comparison);
             Ok(Examined { bundle: Some(bundle), report })
         })
         .await
     }
 
-    /// How the bundle would lock everybody out or let somebody raise themselves.
+    /// How the bundle would lock everybody out or let somebody raise themselves, by search.
     pub(super) async fn violations(&self, bundle: &Arc<Bundle>) -> Result<Vec<Violated>> {
+        Ok(self.searched(bundle).await?.0)
+    }
+
+    /// The same, and which of the searches ended before they had tried everything.
+    async fn searched(&self, bundle: &Arc<Bundle>) -> Result<(Vec<Violated>, Searched)> {
         let (bundle, admins) = (bundle.clone(), self.governors(bundle));
         let mut violated = self.unapplied(&bundle);
-        let search = move || {
-            let found = invariants::violations(&bundle, &admins);
-            found.iter().map(Violated::from).collect::<Vec<_>>()
-        };
-        violated.extend(apart(search).await?);
-        Ok(violated)
+        let found = apart(move || invariants::search(&bundle, &admins)).await?;
+        violated.extend(found.violations.iter().map(Violated::from));
+        Ok((violated, found))
+    }
+
+    /// The same by search, and by proof where the search was cut off.
+    async fn invariants(&self, bundle: &Arc<Bundle>) -> Result<Invariants> {
+        let (mut violated, found) = self.searched(bundle).await?;
+        let mut looked = Looked::of(&found);
+        if !found.cut_off.is_empty() {
+            let (admins, cut_off) = (self.governors(bundle), found.cut_off);
+            let proofs =
+                prove::these_invariants(bundle.clone(), admins, cut_off, PROOF_TIME_MAX).await;
+            violated.extend(proofs.iter().filter_map(refuted));
+            looked.take(&proofs);
+        }
+        Ok(Invariants::found(violated, Some(looked)))
     }
 
     /// Grants in force that the bundle has no template for: whoever has one could do nothing at all.
@@ -112,14 +128,34 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 /// What the candidate allows that the active bundle does not, and the other way round, by proof.
-pub async fn compare(active: Arc<Bundle>, candidate: Arc<Bundle>, time_max: Duration) -> Compared {
-    let all = |it: Vec<_>| it.iter().map(told).collect();
-    match prove::compare_within(active, candidate, time_max).await {
-        Comparison::Proved { widens, narrows, notes } => {
-            Compared::Proved { widens: all(widens), narrows: all(narrows), notes }
+pub(super) async fn compare(
+    active: Arc<Bundle>,
+    candidate: Arc<Bundle>,
+    time_max: Duration,
+) -> Compared {
+    prove::compare_within(active, candidate, time_max).await.into()
+}
+
+impl From<Comparison> for Compared {
+    fn from(comparison: Comparison) -> Compared {
+        let all = |it: Vec<_>| it.iter().map(told).collect();
+        match comparison {
+            Comparison::Proved { widens, narrows, notes } => {
+                Compared::Proved { widens: all(widens), narrows: all(narrows), notes }
+            }
+            Comparison::NotProved { why } => Compared::NotProved { why },
         }
-        Comparison::NotProved { why } => Compared::NotProved { why },
     }
+}
+
+fn refuted(it: &ProvenInvariant) -> Option<Violated> {
+    let Proof::Refuted { counterexample } = &it.proof else { return None };
+    Some(Violated {
+        invariant: it.invariant.to_owned(),
+        policies: counterexample.by.clone(),
+        shown: counterexample.to_string(),
+        counterexample: told(counterexample),
+    })
 }
 
 fn told(it: &impl serde::Serialize) -> Value {

@@ -52,9 +52,10 @@ pub use draft::Made;
 pub use edit::Edit;
 pub use files::{files, sources};
 pub use follow::named_in;
-pub use gate::{PROOF_TIME_MAX, compare};
 pub use offer::{Broken, Offer};
-pub use report::{Compared, Found, Report, Section, Status, Violated};
+pub use report::{
+    Compared, Found, Invariants, Looked, Report, Section, Status, Unproved, Violated,
+};
 pub use stored::{Files, Origin, Review, State, Stored, Verdict};
 pub use weigh::Discount;
 

@@ -1,12 +1,12 @@
 //! What a check found about a bundle, as the API tells it and the store keeps it.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::policy::bundle::Step;
+use crate::policy::invariants::Searched;
+use crate::policy::prove::{Proof, ProvenInvariant};
 use crate::policy::{Bundle, Fault};
 
 /// Every step of a check and what came of it. A step that finds faults is the last one of parse,
@@ -69,6 +69,31 @@ pub struct Found {
 pub struct Invariants {
     pub status: Status,
     pub violations: Vec<Violated>,
+    /// How they were looked into; none where they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searched: Option<Looked>,
+}
+
+/// How far each invariant was looked into.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "InvariantSearch")]
+pub struct Looked {
+    /// How many invariants there are.
+    pub of: usize,
+    /// How many were searched for a counter-example until everything was tried that a search tries.
+    pub to_the_end: usize,
+    /// Those whose search was cut off, and that were proved instead.
+    pub proved: Vec<String>,
+    /// Those whose search was cut off, and that were not proved: nobody knows. The bundle counts as one
+    /// that widens.
+    pub not_proved: Vec<Unproved>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "UnprovedInvariant")]
+pub struct Unproved {
+    pub invariant: String,
+    pub why: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -112,29 +137,6 @@ impl Compared {
     }
 }
 
-impl fmt::Display for Compared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Compared::Proved { widens, narrows, .. } if widens.is_empty() && narrows.is_empty() => {
-                f.write_str("proved: both allow the same")
-            }
-            Compared::Proved { widens, narrows, .. } => {
-                for (word, examples) in [("more", widens), ("less", narrows)] {
-                    for it in examples {
-                        writeln!(f, "proved: it allows {word}: {it}")?;
-                    }
-                }
-                match widens.is_empty() {
-                    true => f.write_str("proved: it allows nothing that was not allowed before"),
-                    false => f.write_str("proved: it allows more than before"),
-                }
-            }
-            Compared::NotProved { why } => write!(f, "not proved: {why}"),
-            Compared::Skipped => f.write_str("not compared"),
-        }
-    }
-}
-
 impl Report {
     /// Of a check that ended with these faults of this step.
     pub(in crate::policy) fn ended_at(step: Step, faults: &[Fault]) -> Report {
@@ -149,7 +151,11 @@ impl Report {
             validation: section(Step::Validation),
             lint: section(Step::Lint),
             tests: section(Step::Tests),
-            invariants: Invariants { status: Status::Skipped, violations: Vec::new() },
+            invariants: Invariants {
+                status: Status::Skipped,
+                violations: Vec::new(),
+                searched: None,
+            },
             comparison: Compared::Skipped,
         }
     }
@@ -157,18 +163,52 @@ impl Report {
     /// Of a sound bundle.
     pub(super) fn of_sound(
         bundle: &Bundle,
-        violations: Vec<Violated>,
+        invariants: Invariants,
         comparison: Compared,
     ) -> Report {
-        let status = if violations.is_empty() { Status::Passed } else { Status::Failed };
         Report {
-            passed: violations.is_empty(),
+            passed: invariants.violations.is_empty(),
             parse: Section::passed(),
             validation: Section::passed(),
             lint: Section::passed(),
             tests: Section::of_tests(bundle),
-            invariants: Invariants { status, violations },
+            invariants,
             comparison,
+        }
+    }
+
+    /// Whether it allows more than the active bundle, or might, or might break an invariant.
+    pub fn widens(&self) -> bool {
+        let searched = self.invariants.searched.as_ref();
+        self.comparison.widens() || searched.is_some_and(|it| !it.not_proved.is_empty())
+    }
+}
+
+impl Invariants {
+    pub(super) fn found(violations: Vec<Violated>, searched: Option<Looked>) -> Invariants {
+        let status = if violations.is_empty() { Status::Passed } else { Status::Failed };
+        Invariants { status, violations, searched }
+    }
+}
+
+impl Looked {
+    pub(super) fn of(found: &Searched) -> Looked {
+        let to_the_end = found.of.saturating_sub(found.cut_off.len());
+        Looked { of: found.of, to_the_end, ..Looked::default() }
+    }
+
+    /// What the solver says of those that were cut off.
+    pub(super) fn take(&mut self, proofs: &[ProvenInvariant]) {
+        for it in proofs {
+            let invariant = it.invariant.to_owned();
+            match &it.proof {
+                Proof::Proven => self.proved.push(invariant),
+                Proof::NotProved { why } => {
+                    self.not_proved.push(Unproved { invariant, why: why.clone() });
+                }
+                // It is told among the violations.
+                Proof::Refuted { .. } => {}
+            }
         }
     }
 }

@@ -49,17 +49,27 @@ pub struct Violation {
     pub counterexample: Counterexample,
 }
 
+/// What came of looking for broken invariants.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Searched {
+    pub violations: Vec<Violation>,
+    /// How many invariants were looked into.
+    pub of: usize,
+    /// Those of them whose search ended before it had tried everything that it tries: nobody knows.
+    pub cut_off: Vec<&'static str>,
+}
+
 /// The invariants that `candidate` is found to break. `admins` are the users who may govern, each
 /// with everything it is in: a life line holds as long as one of them keeps all of them. Where none
 /// of them is an active policy admin, life lines are those of an admin who is in no other group.
 ///
 /// Takes a second or so, on a thread of its own.
-pub fn violations(candidate: &Bundle, admins: &[Entity]) -> Vec<Violation> {
+pub fn search(candidate: &Bundle, admins: &[Entity]) -> Searched {
     found(candidate, admins, Effort::Changed)
 }
 
 /// The same, with `effort`.
-fn found(candidate: &Bundle, admins: &[Entity], effort: Effort) -> Vec<Violation> {
+fn found(candidate: &Bundle, admins: &[Entity], effort: Effort) -> Searched {
     on_a_thread(|| {
         let mut search = Search::new(candidate, effort);
         let (lines, rest): (Vec<Claim>, Vec<Claim>) = Claim::all(candidate)
@@ -74,12 +84,28 @@ fn found(candidate: &Bundle, admins: &[Entity], effort: Effort) -> Vec<Violation
 
 /// The promises that `candidate` does not keep: what most organizations rely on, and some have
 /// reasons to give up. Reported, but nothing is refused for it.
-pub fn broken_promises(candidate: &Bundle) -> Vec<Violation> {
+pub fn broken_promises(candidate: &Bundle) -> Searched {
     on_a_thread(|| {
         let mut claims = Claim::all(candidate);
         claims.retain(|it| it.holds == Holds::Promise);
         breaches(&mut Search::new(candidate, Effort::Changed), candidate, &claims)
     })
+}
+
+impl Searched {
+    fn of(claims: &[Claim]) -> Searched {
+        Searched { of: claims.len(), ..Searched::default() }
+    }
+
+    fn extend(&mut self, other: Searched) {
+        self.violations.extend(other.violations);
+        self.cut_off.extend(other.cut_off);
+        self.of += other.of;
+    }
+
+    fn cut(&mut self, claim: &Claim) {
+        self.cut_off.extend(sentence(&claim.id));
+    }
 }
 
 /// Every invariant and promise as a sentence, and whether it is a promise.
@@ -93,16 +119,22 @@ fn broken_lines(
     bundle: &Bundle,
     lines: &[Claim],
     admins: &[Entity],
-) -> Vec<Violation> {
+) -> Searched {
     let mut first = None;
     for admin in admins {
         match lines_of(search, bundle, lines, Some(admin)) {
             None => {}
-            Some(found) if found.is_empty() => return found,
+            Some(found) if found.violations.is_empty() => return found,
             Some(found) => first = first.or(Some(found)),
         }
     }
-    first.or_else(|| lines_of(search, bundle, lines, None)).unwrap_or_default()
+    let found = first.or_else(|| lines_of(search, bundle, lines, None));
+    found.unwrap_or_else(|| {
+        // Nobody was found for whom the life lines are: nothing was looked at.
+        let mut none = Searched::of(lines);
+        lines.iter().for_each(|it| none.cut(it));
+        none
+    })
 }
 
 /// The life lines that are broken for `admin`; none if it is no admin.
@@ -111,28 +143,40 @@ fn lines_of(
     bundle: &Bundle,
     lines: &[Claim],
     admin: Option<&Entity>,
-) -> Option<Vec<Violation>> {
-    let mut found = Vec::new();
+) -> Option<Searched> {
+    let mut found = Searched::of(lines);
     for claim in lines {
+        search.was_cut_off();
+        let mut broken = None;
         for env in claim.environments(bundle) {
             match search.line(claim, &env, admin) {
                 Line::Held => {}
                 Line::Unfit => return None,
                 Line::Broken(it) => {
-                    found.push(*it);
+                    broken = Some(*it);
                     break;
                 }
             }
         }
+        if search.was_cut_off() && broken.is_none() {
+            found.cut(claim);
+        }
+        found.violations.extend(broken);
     }
     Some(found)
 }
 
-fn breaches(search: &mut Search<'_>, bundle: &Bundle, claims: &[Claim]) -> Vec<Violation> {
-    let found = claims.iter().filter_map(|claim| {
-        claim.environments(bundle).iter().find_map(|env| search.breach(claim, env))
-    });
-    found.collect()
+fn breaches(search: &mut Search<'_>, bundle: &Bundle, claims: &[Claim]) -> Searched {
+    let mut found = Searched::of(claims);
+    for claim in claims {
+        search.was_cut_off();
+        let broken = claim.environments(bundle).iter().find_map(|env| search.breach(claim, env));
+        if search.was_cut_off() && broken.is_none() {
+            found.cut(claim);
+        }
+        found.violations.extend(broken);
+    }
+    found
 }
 
 /// Policies are walked by recursion: on a stack like the one they were checked on. A search that

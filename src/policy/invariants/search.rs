@@ -14,7 +14,7 @@ use super::rule::{Condition, Rule};
 use super::shape::Shapes;
 use super::sketch::Sketch;
 use super::tested::Tested;
-use super::values::{Change, Who, changes};
+use super::values::{Change, Changes, Who, changes};
 use super::{Violation, claim};
 use crate::authz::verdict::{Outcome, verdict};
 
@@ -61,6 +61,8 @@ pub(super) struct Search<'a> {
     rules: BTreeMap<String, Option<Arc<Rule>>>,
     tested: Tested,
     left: usize,
+    /// Whether something was not looked at since this was last asked.
+    cut_off: bool,
 }
 
 impl<'a> Search<'a> {
@@ -71,14 +73,21 @@ impl<'a> Search<'a> {
             rules: BTreeMap::new(),
             tested: Tested::of(bundle, effort),
             left: REQUESTS_MAX,
+            cut_off: false,
         }
+    }
+
+    /// Whether anything within the bounds was left out since this was last asked.
+    pub(super) fn was_cut_off(&mut self) -> bool {
+        std::mem::take(&mut self.cut_off)
     }
 
     /// Looks for a request within `claim` that the bundle denies.
     pub(super) fn line(&mut self, claim: &Claim, env: &RequestEnv, admin: Option<&Entity>) -> Line {
         self.left = REQUESTS_MAX;
-        let Some(rule) = claim.rule() else { return Line::Held };
-        let Some(start) = Sketch::ordinary(env, &self.shapes, self.bundle.zones()) else {
+        let start = Sketch::ordinary(env, &self.shapes, self.bundle.zones());
+        let Some((rule, start)) = claim.rule().zip(start) else {
+            self.cut_off = true;
             return Line::Held;
         };
         let (start, who) = match admin {
@@ -95,8 +104,11 @@ impl<'a> Search<'a> {
             if self.tested.has(&id) {
                 continue;
             }
-            let Some(found) = self.rule(&id) else { continue };
-            let lists = changes(&found.reads, &base, &self.shapes, Who::Fixed);
+            let Some(found) = self.rule(&id) else {
+                self.cut_off = true;
+                continue;
+            };
+            let lists = self.changes(&found.reads, &base, Who::Fixed);
             let reads = found.reads.clone();
             let mut found = None;
             self.vary(&base, &lists, 3, PER_POLICY_MAX, &mut |search, sketch| {
@@ -141,12 +153,17 @@ impl<'a> Search<'a> {
         if ids.is_empty() {
             return None;
         }
-        let rule = claim.rule()?;
-        let start = Sketch::ordinary(env, &self.shapes, self.bundle.zones())?;
+        let start = Sketch::ordinary(env, &self.shapes, self.bundle.zones());
+        let Some((rule, start)) = claim.rule().zip(start) else {
+            self.cut_off = true;
+            return None;
+        };
         // Each permit gets its share, so that none hides behind others.
         let mut total = ALL_PERMITS_MAX;
         ids.iter().find_map(|id| {
-            let permit = self.rule(id).filter(|it| it.effect == Effect::Permit)?;
+            let known = self.rule(id);
+            self.cut_off |= known.is_none();
+            let permit = known.filter(|it| it.effect == Effect::Permit)?;
             let share = total.min(REQUESTS_MAX);
             self.left = share;
             let found = self.breach_by(&permit, &rule, claim, &start);
@@ -162,8 +179,11 @@ impl<'a> Search<'a> {
         claim: &Claim,
         start: &Sketch,
     ) -> Option<Violation> {
-        let base = self.satisfied(&permit.conditions, start.clone(), Who::Anybody, &|_| true)?;
-        let lists = changes(&rule.reads.and(&permit.reads), &base, &self.shapes, Who::Anybody);
+        let base = self.satisfied(&permit.conditions, start.clone(), Who::Anybody, &|_| true);
+        // What is never permitted, or what nobody found out how to.
+        self.cut_off |= base.is_none();
+        let base = base?;
+        let lists = self.changes(&rule.reads.and(&permit.reads), &base, Who::Anybody);
         let mut breaches = Vec::new();
         self.vary(&base, &lists, 2, PER_POLICY_MAX, &mut |search, sketch| {
             if let Some(asked) = search.asked(sketch)
@@ -174,12 +194,13 @@ impl<'a> Search<'a> {
             }
             breaches.len() >= BREACHES_MAX
         });
+        self.cut_off |= breaches.len() >= BREACHES_MAX;
         let backwards = breaches.iter().take(BACKWARDS_MAX);
         let mut ways = backwards.map(|it| (it, 1)).chain(breaches.iter().map(|it| (it, 0)));
         ways.find_map(|(breach, changed_after)| {
             let stays = |it: &(Request, Entities)| changed_after > 0 || !rule.matches(it);
             let around = self.around(breach.clone(), permit, &stays)?;
-            let lists = changes(&rule.reads, &around, &self.shapes, Who::Anybody);
+            let lists = self.changes(&rule.reads, &around, Who::Anybody);
             let mut found = None;
             self.vary(&around, &lists, changed_after, PER_CONDITION_MAX, &mut |search, it| {
                 found = search.allowed(it, permit, rule, claim);
@@ -223,6 +244,7 @@ impl<'a> Search<'a> {
                 (!forbid.matches(&asked) && kept(&asked)).then_some(other)
             })?;
         }
+        self.cut_off = true;
         None
     }
 
@@ -235,6 +257,7 @@ impl<'a> Search<'a> {
         keeps: Kept<'_>,
     ) -> Option<Sketch> {
         let mut sketch = start;
+        let before = self.cut_off;
         for (at, condition) in conditions.iter().enumerate() {
             let so_far = conditions.get(..=at)?;
             if self.asked(&sketch).is_some_and(|it| condition.holds(&it)) {
@@ -245,6 +268,8 @@ impl<'a> Search<'a> {
             let better = self.better(&sketch, so_far, &condition.reads, who, keeps);
             sketch = better.or_else(|| self.better(&sketch, so_far, &all, who, keeps))?;
         }
+        // One way is enough.
+        self.cut_off = before;
         Some(sketch)
     }
 
@@ -256,7 +281,7 @@ impl<'a> Search<'a> {
         who: Who,
         keeps: Kept<'_>,
     ) -> Option<Sketch> {
-        let lists = changes(reads, sketch, &self.shapes, who);
+        let lists = self.changes(reads, sketch, who);
         let mut better = None;
         self.vary(sketch, &lists, 3, PER_CONDITION_MAX, &mut |search, it| {
             if let Some(asked) = search.asked(it)
@@ -297,9 +322,12 @@ impl<'a> Search<'a> {
         seen: &mut dyn FnMut(&mut Self, &Sketch) -> bool,
     ) -> bool {
         if count == 0 {
-            let Some(left) = limit.checked_sub(1) else { return true };
+            let Some(left) = limit.checked_sub(1).filter(|_| self.left > 0) else {
+                self.cut_off = true;
+                return true;
+            };
             *limit = left;
-            return self.left == 0 || seen(self, sketch);
+            return seen(self, sketch);
         }
         let mut rest = lists;
         while let Some((first, others)) = rest.split_first() {
@@ -313,6 +341,12 @@ impl<'a> Search<'a> {
             rest = others;
         }
         false
+    }
+
+    fn changes(&mut self, reads: &Reads, sketch: &Sketch, who: Who) -> Vec<Vec<Change>> {
+        let Changes { lists, cut_off } = changes(reads, sketch, &self.shapes, who);
+        self.cut_off |= cut_off;
+        lists
     }
 
     fn rule(&mut self, id: &str) -> Option<Arc<Rule>> {
@@ -333,7 +367,9 @@ impl<'a> Search<'a> {
     }
 
     fn asked(&mut self, sketch: &Sketch) -> Option<(Request, Entities)> {
-        self.left = self.left.checked_sub(1)?;
+        let left = self.left.checked_sub(1);
+        self.cut_off |= left.is_none();
+        self.left = left?;
         sketch.asked(self.bundle)
     }
 

@@ -3,7 +3,7 @@ use cedar_policy::{Entity, RestrictedExpression};
 use super::super::load::{SourceFile, Sources};
 use super::super::{Bundle, Fault};
 use super::search::Effort;
-use super::{Violation, broken_promises, found, violations};
+use super::{Violation, broken_promises, found, search};
 use crate::authz::uid::{Kind, uid};
 
 fn bundle(sources: Sources) -> Bundle {
@@ -53,8 +53,8 @@ fn shown(bundle: &Bundle, found: &[Violation]) -> Vec<String> {
 #[test]
 fn the_starter_bundle_keeps_every_invariant_and_promise() {
     let bundle = Bundle::starter().unwrap();
-    assert_eq!(shown(&bundle, &found(&bundle, &[], Effort::All)), Vec::<String>::new());
-    assert_eq!(shown(&bundle, &broken_promises(&bundle)), Vec::<String>::new());
+    assert_eq!(shown(&bundle, &found(&bundle, &[], Effort::All).violations), Vec::<String>::new());
+    assert_eq!(shown(&bundle, &broken_promises(&bundle).violations), Vec::<String>::new());
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn well_meant_rules_that_lock_the_last_policy_admin_out_are_found() {
         ),
     ] {
         let bundle = with(scope, conditions);
-        let found = violations(&bundle, &[]);
+        let found = search(&bundle, &[]).violations;
         let shown = shown(&bundle, &found);
         assert!(shown.iter().any(|it| it.ends_with("| ours.x")), "{scope} {conditions}: {shown:?}");
         assert!(found.iter().all(|it| !it.counterexample.allowed));
@@ -122,7 +122,11 @@ fn rules_that_leave_a_way_in_are_no_violation() {
         ),
     ] {
         let bundle = with(scope, conditions);
-        assert_eq!(shown(&bundle, &violations(&bundle, &[])), Vec::<String>::new(), "{conditions}");
+        assert_eq!(
+            shown(&bundle, &search(&bundle, &[]).violations),
+            Vec::<String>::new(),
+            "{conditions}"
+        );
     }
 }
 
@@ -133,8 +137,11 @@ fn a_life_line_holds_as_long_as_one_of_the_real_admins_keeps_it() {
         "",
     );
     let (alice, bob) = (admin("alice", &[]), admin("bob", &[]));
-    assert_eq!(shown(&bundle, &violations(&bundle, &[alice.clone(), bob])), Vec::<String>::new());
-    let found = violations(&bundle, std::slice::from_ref(&alice));
+    assert_eq!(
+        shown(&bundle, &search(&bundle, &[alice.clone(), bob]).violations),
+        Vec::<String>::new()
+    );
+    let found = search(&bundle, std::slice::from_ref(&alice)).violations;
     assert!(found.len() >= 4, "{found:?}");
     assert!(found.iter().all(|it| it.policy.as_deref() == Some("ours.x")));
     let text = found[0].counterexample.to_string();
@@ -147,10 +154,10 @@ fn a_life_line_holds_as_long_as_one_of_the_real_admins_keeps_it() {
     );
     let inside = admin("carol", &["council"]);
     assert_eq!(
-        shown(&council, &violations(&council, &[alice.clone(), inside])),
+        shown(&council, &search(&council, &[alice.clone(), inside]).violations),
         Vec::<String>::new()
     );
-    assert!(!violations(&council, &[alice]).is_empty());
+    assert!(!search(&council, &[alice]).violations.is_empty());
 }
 
 #[test]
@@ -159,7 +166,7 @@ fn the_lock_out_is_shown_as_a_request_that_reads() {
         "forbid (principal, action in :::Action::\"govern\", resource)",
         "when { context.clock.local.weekday == :::Weekday::\"sat\" }",
     );
-    let found = violations(&bundle, &[admin("alice", &[])]);
+    let found = search(&bundle, &[admin("alice", &[])]).violations;
     let counterexample = &found[0].counterexample;
     assert_eq!(counterexample.facts["context.clock.local.weekday"], "Gatewright::Weekday::\"sat\"");
     let json = serde_json::to_value(&found[0]).unwrap();
@@ -190,7 +197,7 @@ fn policies_that_let_somebody_raise_themselves_are_found() {
         ),
     ] {
         let bundle = with(scope, conditions);
-        let found = violations(&bundle, &[]);
+        let found = search(&bundle, &[]).violations;
         let shown = shown(&bundle, &found);
         assert!(
             shown.iter().any(|it| it.contains(part) && it.ends_with("| ours.x")),
@@ -199,7 +206,7 @@ fn policies_that_let_somebody_raise_themselves_are_found() {
         assert!(found.iter().all(|it| it.counterexample.allowed));
     }
     let bundle = edited("  resource.parties.contains(principal) ||\n", "");
-    let shown = shown(&bundle, &violations(&bundle, &[]));
+    let shown = shown(&bundle, &search(&bundle, &[]).violations);
     assert_eq!(
         shown,
         ["Nobody decides an approval that is asked for on their own side | approval.decide"]
@@ -234,7 +241,48 @@ fn promises_that_are_given_up_are_reported_and_are_no_violation() {
         sources.policies.push(SourceFile::new("policies", "90-ours.cedar", "@id(\"ours.pay\") @title(\"Pay\") \
             permit (principal in Gatewright::Group::\"payers\", action in Gatewright::Action::\"use\", resource is Gatewright::Tool);"));
         let bundle = bundle(sources);
-        let shown = shown(&bundle, &broken_promises(&bundle));
+        let shown = shown(&bundle, &broken_promises(&bundle).violations);
         assert!(shown.iter().any(|it| it.contains(part)), "{from}: {shown:?}");
     }
+}
+
+#[test]
+fn a_search_that_ends_before_it_has_tried_everything_says_so() {
+    let starter = search(&Bundle::starter().unwrap(), &[]);
+    assert!(starter.of > 10 && starter.cut_off.is_empty(), "{:?}", starter.cut_off);
+
+    let many: Vec<String> =
+        (0..10).map(|it| format!("context.net.ip != ip(\"192.0.2.{it}\")")).collect();
+    let conditions = format!(
+        "when {{ {} && context.session.age < duration(\"9h\") && context.session.aal > 1 && \
+         context.risk != :::RiskLevel::\"high\" && context.clock.local.time > duration(\"7h\") && \
+         context.clock.local.weekday != :::Weekday::\"sun\" && principal != resource.author }}",
+        many.join(" && ")
+    );
+    let bundle = with(
+        "forbid (principal, action in :::Action::\"govern\", resource is :::Bundle)",
+        &conditions,
+    );
+    let found = search(&bundle, &[]);
+    assert!(!found.cut_off.is_empty() || !found.violations.is_empty());
+    let wide = with(
+        "permit (principal is :::User, action == :::Action::\"act_for\", resource is :::User)",
+        &format!(
+            "when {{ context has delegation && context.delegation has mandate && \
+             context.delegation.mandate.user == context.delegation.user && \
+             context.delegation.mandate.agent == context.delegation.agent && \
+             !context.delegation.mandate.revoked && \
+             context.delegation.mandate.not_before <= context.clock.now && \
+             context.clock.now < context.delegation.mandate.expires_at && {} }}",
+            many.join(" && ")
+        ),
+    );
+    let found = search(&wide, &[]);
+    assert_eq!(found.of, starter.of);
+    assert!(
+        found.cut_off.iter().any(|it| it.contains("without a mandate")),
+        "{:?} {:?}",
+        found.cut_off,
+        found.violations
+    );
 }

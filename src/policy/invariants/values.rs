@@ -1,5 +1,6 @@
 //! What a fact could be: every literal that it is compared with, its neighbours, and another.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
@@ -31,14 +32,17 @@ impl Change {
     }
 }
 
-/// For each fact of `reads`, what it could become in `sketch`: every list is one fact's. The
-/// principal itself stays who it is where `who` says so.
-pub(super) fn changes(
-    reads: &Reads,
-    sketch: &Sketch,
-    shapes: &Shapes,
-    who: Who,
-) -> Vec<Vec<Change>> {
+/// What a request could become.
+pub(super) struct Changes {
+    /// Each is one fact's.
+    pub(super) lists: Vec<Vec<Change>>,
+    /// Whether there are values that are not among them.
+    pub(super) cut_off: bool,
+}
+
+/// For each fact of `reads`, what it could become in `sketch`. The principal itself stays who it
+/// is where `who` says so.
+pub(super) fn changes(reads: &Reads, sketch: &Sketch, shapes: &Shapes, who: Who) -> Changes {
     let peers = reads.facts.iter().filter_map(|it| match it {
         Fact::At(path) => sketch.get(path),
         _ => None,
@@ -46,7 +50,7 @@ pub(super) fn changes(
     let mut known: BTreeSet<Value> = reads.literals.clone();
     known.extend(peers);
     known.insert(Value::Entity(sketch.principal.clone()));
-    let pool = Pool { known, sketch, shapes };
+    let pool = Pool { known, sketch, shapes, cut_off: Cell::new(false) };
     let mut all = Vec::new();
     for fact in &reads.facts {
         let changes = match fact {
@@ -66,7 +70,7 @@ pub(super) fn changes(
             all.push(changes);
         }
     }
-    all
+    Changes { lists: all, cut_off: pool.cut_off.get() }
 }
 
 /// Whether the search may make somebody else, or somebody in other groups, of the principal.
@@ -80,9 +84,14 @@ struct Pool<'a> {
     known: BTreeSet<Value>,
     sketch: &'a Sketch,
     shapes: &'a Shapes,
+    cut_off: Cell<bool>,
 }
 
 impl Pool<'_> {
+    fn bounded(&self, count: usize, most: usize) {
+        self.cut_off.set(self.cut_off.get() || count > most);
+    }
+
     fn toggle(&self, path: &Path, group: &EntityUid, who: Who) -> Vec<Change> {
         if path.root == Root::Principal && who == Who::Fixed {
             return Vec::new();
@@ -109,6 +118,7 @@ impl Pool<'_> {
         } else if optional {
             values.insert(0, None);
         }
+        self.bounded(values.len(), VALUES_MAX);
         values.truncate(VALUES_MAX);
         values.dedup();
         values.into_iter().map(|it| Change::Set(path.clone(), it)).collect()
@@ -203,6 +213,7 @@ impl Pool<'_> {
                 .collect(),
             other => self.of_type(other).into_iter().collect(),
         };
+        self.bounded(members.len(), MEMBERS_MAX);
         let members = members.get(..MEMBERS_MAX).unwrap_or(&members);
         let mut sets: BTreeSet<Value> =
             self.like(|it| matches!(it, Value::Set(_))).into_iter().collect();

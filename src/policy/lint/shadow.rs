@@ -4,7 +4,7 @@
 //! recognized; `gatewright policy prove` knows better, and takes longer.
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr};
-use cedar_policy::{Effect, PrincipalConstraint, ResourceConstraint};
+use cedar_policy::{Effect, EntityTypeName, EntityUid, PrincipalConstraint, ResourceConstraint};
 
 use super::super::meta::Tier;
 use super::super::slice::{Ends, Scope};
@@ -76,8 +76,8 @@ impl Permit<'_> {
     /// Whether this one allows whatever the other allows.
     fn covers(&self, other: &Permit<'_>, subject: &Subject<'_>) -> bool {
         self.conditions.iter().all(|it| other.conditions.contains(it))
-            && covers_principal(&self.ends.principal, &other.ends.principal)
-            && covers_resource(&self.ends.resource, &other.ends.resource)
+            && End::from(&self.ends.principal).covers(&End::from(&other.ends.principal))
+            && End::from(&self.ends.resource).covers(&End::from(&other.ends.resource))
             && covers_actions(&self.written.scope, &other.written.scope, subject)
     }
 }
@@ -87,28 +87,51 @@ fn covers_actions(wide: &Scope, narrow: &Scope, subject: &Subject<'_>) -> bool {
     narrow.all(|it| wide.admits_action(it, subject.actions))
 }
 
-fn covers_principal(wide: &PrincipalConstraint, narrow: &PrincipalConstraint) -> bool {
-    use PrincipalConstraint::{Any, Eq, In, Is, IsIn};
-    match (wide, narrow) {
-        (Any, _) => true,
-        (Is(wide), Is(it) | IsIn(it, _)) => wide == it,
-        (Is(wide), Eq(it)) => wide == it.type_name(),
-        (In(wide), In(it) | IsIn(_, it) | Eq(it)) => wide == it,
-        (IsIn(of, wide), IsIn(other, it)) => of == other && wide == it,
-        (Eq(wide), Eq(it)) => wide == it,
-        _ => false,
+/// What a scope says of the principal or of the resource.
+enum End {
+    Any,
+    Is(EntityTypeName),
+    In(EntityUid),
+    IsIn(EntityTypeName, EntityUid),
+    Eq(EntityUid),
+}
+
+impl From<&PrincipalConstraint> for End {
+    fn from(constraint: &PrincipalConstraint) -> End {
+        match constraint.clone() {
+            PrincipalConstraint::Any => End::Any,
+            PrincipalConstraint::Is(name) => End::Is(name),
+            PrincipalConstraint::In(it) => End::In(it),
+            PrincipalConstraint::IsIn(name, it) => End::IsIn(name, it),
+            PrincipalConstraint::Eq(it) => End::Eq(it),
+        }
     }
 }
 
-fn covers_resource(wide: &ResourceConstraint, narrow: &ResourceConstraint) -> bool {
-    use ResourceConstraint::{Any, Eq, In, Is, IsIn};
-    match (wide, narrow) {
-        (Any, _) => true,
-        (Is(wide), Is(it) | IsIn(it, _)) => wide == it,
-        (Is(wide), Eq(it)) => wide == it.type_name(),
-        (In(wide), In(it) | IsIn(_, it) | Eq(it)) => wide == it,
-        (IsIn(of, wide), IsIn(other, it)) => of == other && wide == it,
-        (Eq(wide), Eq(it)) => wide == it,
-        _ => false,
+impl From<&ResourceConstraint> for End {
+    fn from(constraint: &ResourceConstraint) -> End {
+        match constraint.clone() {
+            ResourceConstraint::Any => End::Any,
+            ResourceConstraint::Is(name) => End::Is(name),
+            ResourceConstraint::In(it) => End::In(it),
+            ResourceConstraint::IsIn(name, it) => End::IsIn(name, it),
+            ResourceConstraint::Eq(it) => End::Eq(it),
+        }
+    }
+}
+
+impl End {
+    /// Whether everything that is in `narrow` is in this.
+    fn covers(&self, narrow: &End) -> bool {
+        use End::{Any, Eq, In, Is, IsIn};
+        match (self, narrow) {
+            (Any, _) => true,
+            (Is(wide), Is(it) | IsIn(it, _)) => wide == it,
+            (Is(wide), Eq(it)) => wide == it.type_name(),
+            (In(wide), In(it) | IsIn(_, it) | Eq(it)) => wide == it,
+            (IsIn(of, wide), IsIn(other, it)) => of == other && wide == it,
+            (Eq(wide), Eq(it)) => wide == it,
+            _ => false,
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What Cedar itself says to a request that the solver found.
 
+use std::collections::BTreeSet;
+
 use cedar_policy::{Context, Entities, EntityUid, Request, RequestEnv};
 use cedar_policy_symcc::Env;
 use serde_json::Value;
@@ -9,7 +11,6 @@ use super::super::invariants::{Counterexample, Elsewhere, Reads};
 use super::super::links::Link;
 use super::grants;
 use super::ground::{Ground, asked_under};
-use super::moment::at_moments;
 
 /// Which of two bundles allows what is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +20,8 @@ pub(super) enum Allows {
 }
 
 impl Ground<'_> {
-    /// A request like `found` that both bundles decide as `allows` says, by Cedar. It takes grants
-    /// only where it is not found without, and shows what `reads` name.
+    /// What both bundles say to `found`, if they decide it as `allows` says, by Cedar. It takes grants
+    /// only where it is not so without, and shows what `reads` name.
     pub(super) fn confirmed(
         &self,
         found: &Env,
@@ -28,32 +29,33 @@ impl Ground<'_> {
         allows: Allows,
         reads: &Reads,
     ) -> Option<Counterexample> {
-        let (yes, no) = match allows {
-            Allows::Candidate => (self.candidate, self.active),
-            Allows::Active => (self.active, self.candidate),
-        };
-        // Shown as the candidate is asked, so that it can be asked again.
-        let (shown, other) = match asked_under(self.candidate, env) {
-            Some(_) => (self.candidate, self.active),
-            None => (self.active, self.candidate),
-        };
-        let granted = grants::for_request([self.active, self.candidate], env, &found.request);
-        let zones: Vec<String> = yes.zones().iter().chain(no.zones()).cloned().collect();
-        for grants in [&[][..], granted.as_slice()] {
-            for moment in at_moments(found, &zones) {
-                let here = decided(shown, env, &moment, reads, grants)?;
-                let there = match asked_under(other, env) {
-                    Some(_) => Some(decided(other, env, &moment, reads, grants)?),
-                    None => None,
-                };
-                let there_allowed = there.as_ref().is_some_and(|it| it.allowed);
-                let shows_yes = std::ptr::eq(shown, yes);
-                if here.allowed == shows_yes && there_allowed != shows_yes {
-                    return Some(here.beside(there.map(Elsewhere::from)));
-                }
+        let bundles = [self.active, self.candidate];
+        let ways = grants::ways(bundles, env, &found.request);
+        ways.iter().find_map(|grants| {
+            let [active, candidate] = bundles.map(|it| decided(it, env, found, reads, grants));
+            let allowed = |it: &Option<Counterexample>| it.as_ref().is_some_and(|it| it.allowed);
+            let said = (allowed(&active), allowed(&candidate));
+            let failed = |it: &Bundle, said: &Option<Counterexample>| {
+                said.is_none() && asked_under(it, env).is_some()
+            };
+            if failed(self.active, &active)
+                || failed(self.candidate, &candidate)
+                || said != (allows == Allows::Active, allows == Allows::Candidate)
+            {
+                return None;
             }
-        }
-        None
+            // Shown as the candidate is asked, so that it can be asked again.
+            match (candidate, active) {
+                (Some(here), there) => Some(here.beside(there.map(Elsewhere::from))),
+                (None, there) => there,
+            }
+        })
+    }
+
+    /// The zones that either reads.
+    pub(super) fn zones(&self) -> Vec<String> {
+        let all = self.active.zones().iter().chain(self.candidate.zones());
+        all.cloned().collect::<BTreeSet<String>>().into_iter().collect()
     }
 }
 

@@ -3,28 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cedar_policy::{Entities, Entity, EntityUid, PolicySet, PrincipalConstraint, RequestEnv};
+use cedar_policy::{
+    Entities, Entity, EntityUid, Policy, PolicySet, PrincipalConstraint, RequestEnv,
+};
 use cedar_policy_symcc::Env;
 
 use super::super::bundle::Bundle;
 use super::super::invariants::{Claim, Counterexample, Holds, Rule, kind};
 use super::super::links::Link;
-use super::grants::{all_granted, for_request};
-use super::moment::at_moments;
+use super::grants::{all_granted, ways};
+use super::moment::settled;
 use super::session::{Question, Session, compiled_set};
-use super::{Proof, ProvenInvariant};
+use super::{Proof, ProvenInvariant, Wanted};
 use crate::authz::uid::{Kind, uid};
 
 pub(super) fn invariants(
     bundle: &Bundle,
     admins: &[Entity],
+    wanted: &Wanted,
     budget: Duration,
 ) -> Result<Vec<ProvenInvariant>, String> {
     let mut session = Session::begin(budget)?;
-    let (lines, rest): (Vec<Claim>, Vec<Claim>) =
+    let is_wanted = |it: &Claim| it.known_sentence().is_some_and(|it| wanted.has(it));
+    let (mut lines, rest): (Vec<Claim>, Vec<Claim>) =
         Claim::all(bundle).into_iter().partition(|it| it.holds == Holds::Always);
+    // One admin keeps all of the life lines, so either all are asked about or none.
+    if !lines.iter().any(is_wanted) {
+        lines.clear();
+    }
     let mut proven = life_lines(&mut session, bundle, &lines, admins);
-    proven.extend(rest.iter().filter_map(|it| told(it, claim(&mut session, bundle, it))));
+    proven.retain(|it| wanted.has(it.invariant));
+    let rest = rest.iter().filter(|it| is_wanted(it));
+    proven.extend(rest.filter_map(|it| told(it, claim(&mut session, bundle, it))));
     Ok(proven)
 }
 
@@ -121,30 +131,35 @@ fn refuted(
     let allowed = granted.as_ref().filter(|_| claim.holds != Holds::Always).unwrap_or(slice);
     let (bundles, claimed) =
         (compiled_set(allowed, env, schema)?, compiled_set(&alone, env, schema)?);
-    let found = session.ask(match claim.holds {
-        Holds::Always => Question::Implies(&claimed, &bundles),
-        Holds::Only | Holds::Promise => Question::Implies(&bundles, &claimed),
-    })?;
-    found.map(|it| confirmed(bundle, claim, env, &it)).transpose()
+    let (less, more) = match claim.holds {
+        Holds::Always => ((&alone, &claimed), &bundles),
+        Holds::Only | Holds::Promise => ((allowed, &bundles), &claimed),
+    };
+    let Some(found) = session.ask(Question::Implies(less.1, more))? else { return Ok(None) };
+    let mut ask = |only: &Policy| {
+        let mut set = less.0.clone();
+        set.add(only.clone()).map_err(|it| it.to_string())?;
+        session.ask(Question::Implies(&compiled_set(&set, env, schema)?, more))
+    };
+    let rule = Rule::of(&claim.policy).ok_or("an invariant cannot be taken apart")?;
+    let confirm = |it: &Env| confirmed(bundle, claim, &rule, env, it);
+    let shown = settled(&found, bundle.zones(), &mut ask, &confirm);
+    shown.map(Some).ok_or_else(|| "Cedar does not confirm what the solver says".to_owned())
 }
 
 /// What Cedar itself says to a request that the solver found.
 fn confirmed(
     bundle: &Bundle,
     claim: &Claim,
+    rule: &Rule,
     env: &RequestEnv,
     found: &Env,
-) -> Result<Counterexample, String> {
-    let doubt = || "Cedar does not confirm what the solver says".to_owned();
-    let rule = Rule::of(&claim.policy).ok_or_else(doubt)?;
-    let grants = match claim.holds {
-        Holds::Always => Vec::new(),
-        Holds::Only | Holds::Promise => for_request([bundle, bundle], env, &found.request),
+) -> Option<Counterexample> {
+    let ways = match claim.holds {
+        Holds::Always => vec![Vec::new()],
+        Holds::Only | Holds::Promise => ways([bundle, bundle], env, &found.request),
     };
-    let mut ways = [&[][..], grants.as_slice()].into_iter().flat_map(|grants| {
-        at_moments(found, bundle.zones()).into_iter().map(move |it| (it, grants))
-    });
-    ways.find_map(|(it, grants)| shown(bundle, claim, &rule, it, grants)).ok_or_else(doubt)
+    ways.iter().find_map(|grants| shown(bundle, claim, rule, found, grants))
 }
 
 /// `found` with what the bundle says to it, if the claim is untrue of it.
@@ -152,14 +167,14 @@ fn shown(
     bundle: &Bundle,
     claim: &Claim,
     rule: &Rule,
-    found: Env,
+    found: &Env,
     grants: &[Link],
 ) -> Option<Counterexample> {
     let action = found.request.action()?.clone();
     let known = found.entities.iter().filter(|it| it.uid().type_name() != action.type_name());
     let actions = bundle.action_entities(&action).iter();
     let entities = Entities::from_entities(known.chain(actions).cloned(), None).ok()?;
-    let asked = (found.request, entities);
+    let asked = (found.request.clone(), entities);
     let shown = Counterexample::granted(bundle, &asked.0, &asked.1, &rule.reads, grants)?;
     let confirmed = match claim.holds {
         Holds::Always => !shown.allowed && rule.matches(&asked),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cedar_policy::{Effect, Policy, PolicySet, RequestEnv};
-use cedar_policy_symcc::CompiledPolicySet;
+use cedar_policy_symcc::{CompiledPolicySet, Env};
 
 use super::super::bundle::Bundle;
 use super::super::invariants::{Counterexample, kind, reads_of};
@@ -13,6 +13,7 @@ use super::Comparison;
 use super::asked::Allows;
 use super::grants::all_granted;
 use super::ground::{self, Ground, asked_under};
+use super::moment::settled;
 use super::session::{Question, Session, compiled, compiled_set};
 
 pub(super) fn compare(
@@ -72,10 +73,16 @@ fn kinds<'a>(ground: &'a Ground<'a>) -> Result<Vec<Kind<'a>>, String> {
     Ok(all.into_values().collect())
 }
 
-/// The decisions of both, as the solver takes them.
+/// Policies, also as the solver takes them.
+struct Compiled {
+    set: PolicySet,
+    compiled: CompiledPolicySet,
+}
+
+/// The policies of both bundles.
 struct Both {
-    active: CompiledPolicySet,
-    candidate: CompiledPolicySet,
+    active: Compiled,
+    candidate: Compiled,
 }
 
 impl Kind<'_> {
@@ -104,12 +111,10 @@ impl Kind<'_> {
         let mut compared = Compared::default();
         for both in ways {
             if compared.widens.is_none() {
-                let found = session.ask(Question::Implies(&both.candidate, &both.active))?;
-                compared.widens = self.confirmed(found, Allows::Candidate)?;
+                compared.widens = self.found(session, both, Allows::Candidate)?;
             }
             if compared.narrows.is_none() {
-                let found = session.ask(Question::Implies(&both.active, &both.candidate))?;
-                compared.narrows = self.confirmed(found, Allows::Active)?;
+                compared.narrows = self.found(session, both, Allows::Active)?;
             }
         }
         if compared.widens.is_none() && self.is_no_longer_typed() {
@@ -133,7 +138,7 @@ impl Kind<'_> {
     /// Calls that did not fit their types were refused, and nobody knows what becomes of them, unless
     /// the candidate allows none at all.
     fn allows_nothing(&self, session: &mut Session, both: &Both) -> Result<(), String> {
-        match session.ask(Question::AlwaysDenies(&both.candidate))? {
+        match session.ask(Question::AlwaysDenies(&both.candidate.compiled))? {
             None => Ok(()),
             Some(_) => Err(format!(
                 "calls of `{}` whose arguments its types cannot hold were refused, and would be \
@@ -144,7 +149,10 @@ impl Kind<'_> {
     }
 
     fn compiled(&self, active: &PolicySet, candidate: &PolicySet) -> Result<Both, String> {
-        let compiled = |set: &PolicySet| compiled_set(set, &self.env, &self.ground.schema);
+        let compiled = |set: &PolicySet| -> Result<Compiled, String> {
+            let compiled = compiled_set(set, &self.env, &self.ground.schema)?;
+            Ok(Compiled { set: set.clone(), compiled })
+        };
         Ok(Both { active: compiled(active)?, candidate: compiled(candidate)? })
     }
 
@@ -156,15 +164,29 @@ impl Kind<'_> {
         active.zip(candidate).map(|(a, c)| self.compiled(&a, &c)).transpose()
     }
 
-    /// What Cedar itself says to a request that the solver found.
-    fn confirmed(
+    /// A request that only one of the bundles allows, by the solver and by Cedar itself.
+    fn found(
         &self,
-        found: Option<cedar_policy_symcc::Env>,
+        session: &mut Session,
+        both: &Both,
         allows: Allows,
     ) -> Result<Option<Counterexample>, String> {
-        let Some(found) = found else { return Ok(None) };
-        let changed = self.changed();
-        let shown = self.ground.confirmed(&found, &self.env, allows, &reads_of(changed.iter()));
+        let (more, less) = match allows {
+            Allows::Candidate => (&both.candidate, &both.active),
+            Allows::Active => (&both.active, &both.candidate),
+        };
+        let Some(found) = session.ask(Question::Implies(&more.compiled, &less.compiled))? else {
+            return Ok(None);
+        };
+        let reads = reads_of(self.changed().iter());
+        let confirm = |it: &Env| self.ground.confirmed(it, &self.env, allows, &reads);
+        let mut ask = |only: &Policy| {
+            let mut set = more.set.clone();
+            set.add(only.clone()).map_err(|it| it.to_string())?;
+            let more = compiled_set(&set, &self.env, &self.ground.schema)?;
+            session.ask(Question::Implies(&more, &less.compiled))
+        };
+        let shown = settled(&found, &self.ground.zones(), &mut ask, &confirm);
         let doubt =
             || format!("Cedar does not confirm what the solver says of {}", kind(&self.env));
         shown.map(Some).ok_or_else(doubt)

@@ -73,8 +73,9 @@ fn to_anybody(template: &Template) -> Result<Policy, String> {
     Policy::from_json(Some(id), json).map_err(|it| it.to_string())
 }
 
-/// The grants that `request` could take, of all templates that could permit it.
-pub(super) fn for_request(bundles: [&Bundle; 2], env: &RequestEnv, request: &Request) -> Vec<Link> {
+/// The grants that could be in force for `request`: none, each of those that could permit it, and all
+/// of them.
+pub(super) fn ways(bundles: [&Bundle; 2], env: &RequestEnv, request: &Request) -> Vec<Vec<Link>> {
     let slot = |template: &Template, slot: SlotId, of: Option<&EntityUid>| {
         let asked = template.slots().any(|it| *it == slot);
         of.filter(|_| asked).map(|it| Reference(it.clone()))
@@ -85,5 +86,9 @@ pub(super) fn for_request(bundles: [&Bundle; 2], env: &RequestEnv, request: &Req
         principal: slot(template, SlotId::principal(), request.principal()),
         resource: slot(template, SlotId::resource(), request.resource()),
     };
-    templates(bundles, env).map(link).collect()
+    let all: Vec<Link> = templates(bundles, env).map(link).collect();
+    let each = all.iter().cloned().map(|it| vec![it]);
+    let mut ways: Vec<Vec<Link>> = [Vec::new()].into_iter().chain(each).collect();
+    ways.push(all);
+    ways
 }

@@ -120,15 +120,50 @@ pub async fn compare_within(
 }
 
 /// Whether `candidate` keeps each invariant and promise. `admins` as for
-/// [`violations`](super::invariants::violations).
+/// [`search`](super::invariants::search).
 pub async fn invariants(
     candidate: Arc<Bundle>,
     admins: Vec<Entity>,
     budget: Duration,
 ) -> Vec<ProvenInvariant> {
-    let about = candidate.clone();
-    let work = move |budget| built::invariants(&candidate, &admins, budget);
-    apart(work, budget).await.unwrap_or_else(|why| unproven(&about, &why))
+    proven(candidate, admins, Wanted::All, budget).await
+}
+
+/// The same for those whose sentences are `wanted`.
+pub async fn these_invariants(
+    candidate: Arc<Bundle>,
+    admins: Vec<Entity>,
+    wanted: Vec<&'static str>,
+    budget: Duration,
+) -> Vec<ProvenInvariant> {
+    proven(candidate, admins, Wanted::These(wanted), budget).await
+}
+
+async fn proven(
+    candidate: Arc<Bundle>,
+    admins: Vec<Entity>,
+    wanted: Wanted,
+    budget: Duration,
+) -> Vec<ProvenInvariant> {
+    let (about, of) = (candidate.clone(), wanted.clone());
+    let work = move |budget| built::invariants(&candidate, &admins, &wanted, budget);
+    apart(work, budget).await.unwrap_or_else(|why| unproven(&about, &of, &why))
+}
+
+/// Which invariants are asked about.
+#[derive(Clone, Debug)]
+enum Wanted {
+    All,
+    These(Vec<&'static str>),
+}
+
+impl Wanted {
+    fn has(&self, sentence: &str) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::These(them) => them.contains(&sentence),
+        }
+    }
 }
 
 /// Policies of `candidate` that never apply, that others make superfluous, and forbids that fail.
@@ -152,9 +187,9 @@ pub async fn equivalent(candidate: Arc<Bundle>, a: String, b: String, budget: Du
     apart(work, budget).await.unwrap_or_else(|why| Proof::NotProved { why })
 }
 
-/// Every invariant and promise, unproven.
-fn unproven(bundle: &Bundle, why: &str) -> Vec<ProvenInvariant> {
-    let all = super::invariants::sentences(bundle).into_iter();
+/// Every invariant and promise that is wanted, unproven.
+fn unproven(bundle: &Bundle, wanted: &Wanted, why: &str) -> Vec<ProvenInvariant> {
+    let all = super::invariants::sentences(bundle).into_iter().filter(|(it, _)| wanted.has(it));
     let not_proved = || Proof::NotProved { why: why.to_owned() };
     all.map(|(invariant, promise)| ProvenInvariant { invariant, promise, proof: not_proved() })
         .collect()
@@ -195,7 +230,7 @@ mod built {
     use cedar_policy::Entity;
 
     use super::super::bundle::Bundle;
-    use super::{Comparison, Findings, Proof, ProvenInvariant};
+    use super::{Comparison, Findings, Proof, ProvenInvariant, Wanted};
 
     fn absent<T>() -> Result<T, String> {
         Err("built without `prove`".to_owned())
@@ -208,6 +243,7 @@ mod built {
     pub(super) fn invariants(
         _: &Bundle,
         _: &[Entity],
+        _: &Wanted,
         _: Duration,
     ) -> Result<Vec<ProvenInvariant>, String> {
         absent()

@@ -1,14 +1,16 @@
 //! A clock that could be: the solver takes the instant, the day of the week and every zone's time for
 //! facts of their own, which they are not.
 
-use cedar_policy::{Context, Entities, EvalResult, Request, eval_expression};
+use cedar_policy::{
+    Context, Entities, Entity, EvalResult, Policy, PolicyId, Request, eval_expression,
+};
 use cedar_policy_symcc::Env;
 use jiff::civil::{Date, Time, date, time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::authz::facts::ClockFacts;
-use crate::authz::uid::Kind;
+use crate::authz::facts::{ClockFacts, LocalTime};
+use crate::authz::uid::{Kind, NAMESPACE};
 
 const CLOCK: &str = "context.clock";
 /// A Monday.
@@ -25,22 +27,65 @@ const BEHIND_MAX_MS: i64 = 12 * 60 * MINUTE_MS;
 /// An instant, and the home zone.
 type Moment = (Timestamp, TimeZone);
 
-/// `found` at moments that there are, and last as the solver says it. `zones` are those that policies
-/// read.
-pub(super) fn at_moments(found: &Env, zones: &[String]) -> Vec<Env> {
-    let mut moments = vec![at(MONDAY, NOON, &TimeZone::UTC)];
-    moments.push(told(found, &format!("{CLOCK}.local"), &TimeZone::UTC));
-    moments.push(at_its_instant(found));
+/// What `confirm` makes of `found` at a moment that there is, or else of what `ask` finds where the
+/// clock is held to such a moment by a policy that forbids all others, or else of `found` as it is.
+/// `zones` are those that policies read.
+pub(super) fn settled<T>(
+    found: &Env,
+    zones: &[String],
+    ask: &mut dyn FnMut(&Policy) -> Result<Option<Env>, String>,
+    confirm: &dyn Fn(&Env) -> Option<T>,
+) -> Option<T> {
+    let clocks = clocks(found, zones);
+    let at_once = clocks.iter().filter_map(|it| with_clock(found, it));
+    if let Some(it) = at_once.into_iter().find_map(|it| confirm(&it)) {
+        return Some(it);
+    }
+    let held = clocks.iter().find_map(|clock| {
+        // What is refuted stays so, whatever becomes of the search for a better example.
+        let other = ask(&only_at(clock, zones)?).ok().flatten()?;
+        confirm(&with_clock(&other, clock)?)
+    });
+    held.or_else(|| confirm(found))
+}
+
+/// Moments like the one that the solver says.
+fn clocks(found: &Env, zones: &[String]) -> Vec<ClockFacts> {
+    let mut moments = vec![
+        at(MONDAY, NOON, &TimeZone::UTC),
+        told(found, &format!("{CLOCK}.local"), &TimeZone::UTC),
+        at_its_instant(found),
+    ];
     for zone in zones {
         let shown = format!("{CLOCK}.world.getTag({zone:?})");
         let moment = TimeZone::get(zone).ok().and_then(|it| told(found, &shown, &it));
         moments.push(moment.map(|(now, _)| (now, TimeZone::UTC)));
     }
-    let clocks = moments.into_iter().flatten();
-    let clocks = clocks.filter_map(|(now, home)| ClockFacts::at(now, &home, zones).ok());
-    let mut all: Vec<Env> = clocks.filter_map(|it| with_clock(found, &it)).collect();
-    all.push(found.clone());
-    all
+    let moments = moments.into_iter().flatten();
+    moments.filter_map(|(now, home)| ClockFacts::at(now, &home, zones).ok()).collect()
+}
+
+/// A policy that forbids whatever is not asked at this moment.
+fn only_at(clock: &ClockFacts, zones: &[String]) -> Option<Policy> {
+    let shows = |place: &str, it: LocalTime| {
+        let (day, ms) = (it.weekday.as_str(), it.time_ms);
+        format!(
+            "{place}.weekday == {NAMESPACE}::Weekday::\"{day}\" && {place}.time == duration(\"{ms}ms\")"
+        )
+    };
+    let now = clock.now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
+    let mut conditions = vec![
+        format!("{CLOCK}.now == datetime(\"{now}\")"),
+        shows(&format!("{CLOCK}.local"), clock.home()),
+    ];
+    for zone in zones {
+        let world = format!("{CLOCK}.world");
+        conditions.push(format!("{world}.hasTag({zone:?})"));
+        conditions.push(shows(&format!("{world}.getTag({zone:?})"), clock.in_zone(zone)?));
+    }
+    let text =
+        format!("forbid (principal, action, resource) unless {{ {} }};", conditions.join(" && "));
+    Policy::parse(Some(PolicyId::new("only at this moment")), text).ok()
 }
 
 fn at(day: Date, time: Time, zone: &TimeZone) -> Option<Moment> {
@@ -80,7 +125,7 @@ fn hour(found: &Env, place: &str) -> Option<(i64, i64)> {
         _ => return None,
     };
     let ms = long(found, &format!("{place}.time.toMilliseconds()"))?;
-    Some((i64::try_from(day).ok()?, ms)).filter(|(_, ms)| (0..DAY_MS).contains(ms))
+    Some((i64::try_from(day).ok()?, ms.clamp(0, DAY_MS - 1)))
 }
 
 fn long(found: &Env, text: &str) -> Option<i64> {
@@ -107,8 +152,7 @@ fn with_clock(found: &Env, clock: &ClockFacts) -> Option<Env> {
     let (principal, action) = (request.principal()?.clone(), request.action()?.clone());
     let request =
         Request::new(principal, action, request.resource()?.clone(), context, None).ok()?;
-    let is_clock =
-        |it: &&cedar_policy::Entity| Kind::of(it.uid().type_name()) == Some(Kind::WorldClock);
+    let is_clock = |it: &&Entity| Kind::of(it.uid().type_name()) == Some(Kind::WorldClock);
     let others = entities.iter().filter(|it| !is_clock(it)).cloned();
     let entities = Entities::from_entities(others.chain([clock.world_clock()]), None).ok()?;
     Some(Env { request, entities })

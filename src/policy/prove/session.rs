@@ -62,6 +62,7 @@ impl Session {
             None => CedarSymCompiler::new(solver::start(path)?).map_err(|it| said(&it))?,
         };
         let answer = runtime.block_on(timeout_at(*until, put(&mut working, question)));
+
         match answer {
             Ok(Ok(answer)) => {
                 *compiler = Some(working);

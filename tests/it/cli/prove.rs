@@ -1,4 +1,4 @@
-//! `gatewright policy prove`: with the solver, and without it.
+//! `gatewright policy prove` and `diff`: with the solver, and without it.
 
 use std::fs;
 
@@ -6,6 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::offline::policies;
+use super::policies::is_sarif;
 use super::{Ran, gatewright};
 
 const FREEZE: &str = r#"
@@ -37,6 +38,7 @@ fn without_a_solver_it_says_so_and_the_search_still_finds_a_lock_out() {
                     1.0.3 or later (`apt-get install -y cvc5`)";
     assert!(said.contains(unproven), "{said}");
     assert!(said.contains("NOT PROVED  which policies never apply"), "{said}");
+    assert!(said.contains("SEARCHED    searched 2") && said.contains(" to the end"), "{said}");
 
     let frozen = with(FREEZE);
     let against = plain.path().join("policies");
@@ -76,4 +78,69 @@ fn what_makes_no_sense_is_refused() {
     without_solver(&plain, &["--against-schema-dir", "x"]).expect(2);
     let said = without_solver(&plain, &["--against", "nowhere"]).expect(1).err;
     assert!(said.contains("nowhere"), "{said}");
+}
+
+/// The types of one tool, kept beside the schema.
+const PAY: &str = r#"
+namespace Gatewright {
+  action "call:pay" in ["call"] appliesTo {
+    principal: [User, Agent], resource: [Tool], context: { input: Gatewright::Input::pay::Input }
+  };
+}
+namespace Gatewright::Input::pay { type Input = { amount: decimal }; }
+"#;
+
+const LIMIT: &str = r#"
+@id("ours.limit")
+@title("At most 500 at once")
+forbid (principal, action == Gatewright::Action::"call:pay", resource)
+unless { context.input.amount.lessThanOrEqual(decimal("500.0")) };
+"#;
+
+#[test]
+fn the_first_rule_about_arguments_is_told_as_what_it_closes() {
+    let (plain, limited) = (with("// nothing of ours\n"), with(LIMIT));
+    fs::write(limited.path().join("schemas/tools.cedarschema"), PAY).unwrap();
+    let of = |it: &TempDir| it.path().to_str().unwrap().to_owned();
+    let diff = |before: &TempDir, after: &TempDir, words: &[&str]| {
+        let (before, after) = (of(before), of(after));
+        let mut command = gatewright(plain.path(), &["policy", "diff", &before, &after]);
+        Ran::from(command.args(words).output().unwrap()).expect(0).out
+    };
+    let said = diff(&plain, &limited, &[]);
+    for part in [
+        "added    ours.limit\n",
+        "opens nothing (proved)\n",
+        "closes:\n  ",
+        "asks to Action::\"call:pay\"\n",
+        "context.clock.local.weekday = ",
+        "context.input.amount = ",
+        "is denied by ours.limit\n",
+        "by the other policies, Action::\"invoke\" is allowed by ",
+        "note: calls of `pay` were asked as all calls are",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains('{'), "{said}");
+    let told: Value = serde_json::from_str(&diff(&limited, &plain, &["--output", "json"])).unwrap();
+    assert_eq!(told["comparison"]["status"], "proved");
+    let opened = &told["comparison"]["widens"][0];
+    assert_eq!(opened["action"], "Gatewright::Action::\"invoke\"");
+    assert_eq!(
+        (&opened["allowed"], &opened["elsewhere"]["allowed"]),
+        (&true.into(), &false.into())
+    );
+}
+
+#[test]
+fn findings_are_told_to_code_scanning_too() {
+    let frozen = with(FREEZE);
+    let said = without_solver(&frozen, &["--output", "sarif"]).expect(1).out;
+    let log: Value = serde_json::from_str(&said).unwrap();
+    is_sarif(&log);
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let frozen = results.iter().find(|it| it["properties"]["policy"] == "ours.freeze").unwrap();
+    assert_eq!((&frozen["ruleId"], &frozen["level"]), (&"invariants".into(), &"error".into()));
+    let region = &frozen["locations"][0]["physicalLocation"]["region"];
+    assert_eq!(region["startLine"], 2);
 }

@@ -47,6 +47,7 @@ async fn a_bundle_goes_its_way_by_commands() {
     let (code, out, err) = run(&gate, Some(&people.dave), &push);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("is checked") && out.contains("invariants  passed"), "{out}");
+    assert!(out.contains("    searched ") && out.contains(" to the end"), "{out}");
     let (code, out, _) =
         run(&gate, Some(&people.dave), &[&push[..], &["--output", "json"]].concat());
     let made: Value = serde_json::from_str(&out).unwrap();
@@ -98,6 +99,8 @@ async fn two_bundles_are_compared_on_disk_and_with_the_one_that_decides() {
     let found: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &found["changed"][0]["policy"]), (0, &json!("own.freeze")));
     assert!(found["comparison"]["status"].is_string(), "{found}");
+    let (code, out, _) = run(&gate, None, &["diff", &old, &old]);
+    assert!(code == 0 && out.contains("no policy differs\nequivalent: "), "{out}");
 
     let admin = gate.admin().await;
     let (code, out, err) = run(&gate, Some(&admin), &["diff", "active", &old]);
