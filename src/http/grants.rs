@@ -12,6 +12,7 @@ use warp::reply::Response;
 
 use super::call::Call;
 use super::list::{created, no_content, page, tagged, time};
+use crate::authn::federation::Provider;
 use crate::authz::uid::{Kind, Reference, uid};
 use crate::authz::{Permit, Visible};
 use crate::grants::{CreateGrant, Grant, GrantRequest, ListGrants, RevokeGrant, ShowGrant, names};
@@ -104,7 +105,12 @@ fn principal(app: &App, text: &str) -> Result<EntityUid> {
             user.map(|it| it.id.to_string())
         }
         Kind::Group | Kind::Role => {
-            let there_are = names::known(kind, &app.authz.bundle(), &known);
+            let mut there_are = names::known(kind, &app.authz.bundle(), &known);
+            if kind == Kind::Group {
+                // Whoever signs in first may be in one that is empty yet.
+                let to_come = app.federation.providers().iter().flat_map(Provider::source_of);
+                there_are.extend(to_come.cloned());
+            }
             if !there_are.contains(name) {
                 let detail = names::unknown(kind, name, &there_are);
                 return Err(Error::field("/principal", detail));

@@ -92,10 +92,15 @@ impl Provider {
         self.creates_users
     }
 
+    /// The groups that its claims make people members of.
+    pub fn source_of(&self) -> impl Iterator<Item = &String> {
+        self.groups.values()
+    }
+
     /// The groups of somebody who is in `of` and whose claims now say `claimed`: this provider
     /// gives and takes those that it is the source of, and leaves the others.
     pub fn regrouped(&self, of: &Groups, claimed: &Groups) -> Groups {
-        let source_of: BTreeSet<&String> = self.groups.values().collect();
+        let source_of: BTreeSet<&String> = self.source_of().collect();
         let others = of.iter().filter(|it| !source_of.contains(it));
         others.chain(claimed).cloned().collect()
     }

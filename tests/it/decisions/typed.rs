@@ -74,10 +74,10 @@ async fn a_limit_on_an_argument_holds_for_calls_as_they_are_made() {
     allowed.expect(200);
     call(json!(500.0), "EUR").await.expect(200);
     let refused = call(json!(500.0001), "EUR").await;
-    denied(&refused, &["own.pay.limit"], &[]);
+    denied(&refused, &["own.pay.limit"], &["argument"]);
     denied(&call(json!(1), "USD").await, &["own.pay.limit"], &[]);
     let unfit = call(json!(1.00005), "EUR").await;
-    denied(&unfit, &[], &[]);
+    denied(&unfit, &[], &["argument"]);
     let detail = unfit.json()["detail"].as_str().unwrap().to_owned();
     assert!(
         detail.contains("`/arguments/amount` is 1.00005") && detail.contains("4 digits"),
@@ -143,7 +143,8 @@ async fn a_tool_becomes_nothing_that_its_rules_do_not_fit() {
     patch(&admin, &made, &change).await.expect(200);
     let (_, agent) = gate.agent("payer", "agent").await;
     let body = json!({ "arguments": { "amount": 501, "currency": "EUR", "to": "x" } });
-    denied(&agent.post(&path(&made, "/invoke"), &body).await, &["own.pay.limit"], &[]);
+    let refused = agent.post(&path(&made, "/invoke"), &body).await;
+    denied(&refused, &["own.pay.limit"], &["argument"]);
 
     // Once it is gone the rule stays, and whatever comes in its place must fit it.
     let proof = json!({ "password": PASSWORD });
@@ -160,7 +161,8 @@ async fn a_tool_becomes_nothing_that_its_rules_do_not_fit() {
     let admin = gate.admin().await;
     let found = admin.get("/api/v1/tools?q=pay").await.expect(200);
     let again = gate.agent("other", "agent").await.1;
-    denied(&again.post(&path(&found["items"][0], "/invoke"), &body).await, &["own.pay.limit"], &[]);
+    let refused = again.post(&path(&found["items"][0], "/invoke"), &body).await;
+    denied(&refused, &["own.pay.limit"], &["argument"]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Company, ENTRANCE, user};
 use crate::harness::browser::query;
 use crate::harness::client::Client;
-use crate::harness::{Browser, Caller, PASSWORD};
+use crate::harness::{Browser, Caller, PASSWORD, samples};
 
 #[tokio::test]
 async fn a_person_signs_in_by_a_provider_and_is_the_same_user_ever_after() {
@@ -13,6 +13,9 @@ async fn a_person_signs_in_by_a_provider_and_is_the_same_user_ever_after() {
     let admin = company.admin.clone();
     let claims = json!({ "preferred_username": "alice", "groups": ["eng-all", "unknown"] });
     company.provider.seats("alice-1", &claims);
+    // A group that nobody is in yet can be granted something, for the provider may bring some.
+    let grant = samples::grant("Group:engineers", "ToolSet:calculators");
+    admin.post("/api/v1/grants", &grant).await.expect(201);
     let mut browser = Browser::at(&company.gate);
     let page = browser.get("/oauth/sign-in").await;
     assert!(page.text.contains("The Company") && page.text.contains(ENTRANCE), "{}", page.text);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{FREEZE, People, act, draft, path, review, setup};
 use crate::approvals::registered;
+use crate::harness::address::by_address;
 use crate::harness::server::WORDS;
 use crate::harness::{Answer, Caller, Gate, Setup};
 
@@ -98,7 +99,9 @@ async fn nobody_reviews_by_the_hands_of_people_they_made() {
 
 #[tokio::test]
 async fn a_role_counts_as_the_giver_s_for_a_month_and_the_host_s_at_once() {
-    let mut gate = setup(Setup::new()).start();
+    // Tokens outlive the restart: they are for this address, whatever the port.
+    let mut gate = setup(Setup::new()).with("public_url", "http://gate.example").start();
+    by_address(&mut gate);
     let people = People::on(&gate).await;
     let uma = registered(&gate, "uma", "user").await;
     let role = format!("/api/v1/users/{}/roles/policy_admin", uma.id().await);
@@ -118,6 +121,7 @@ async fn a_role_counts_as_the_giver_s_for_a_month_and_the_host_s_at_once() {
     assert_eq!(db.execute(sql, []).unwrap(), 1);
     drop(db);
     gate.restart();
+    by_address(&mut gate);
     let erin = Caller::new(&gate.url, people.erin.token.as_deref());
     assert_eq!(weighed(&erin, &made).await, [of("uma", Value::Null), of("gwen", Value::Null)]);
     act(&erin, &made, "activate").await.expect(200);

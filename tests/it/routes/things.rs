@@ -41,7 +41,7 @@ impl Things {
         let mandate = samples::mandate("reckoner", "calculators", &["evaluate"]);
         let mandate = uma.post(&path, &mandate).await.expect(201);
         let approval = waiting(gate, &admin).await;
-        let grant = samples::grant("Group:favoured", "Tool:calc");
+        let grant = samples::grant("Group:breakglass", "Tool:calc");
         let grant = admin.post("/api/v1/grants", &grant).await.expect(201);
         let bundles = admin.get("/api/v1/bundles").await.expect(200);
         let things = Things {
