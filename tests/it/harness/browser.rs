@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use reqwest::header;
 
-use super::caller::{Answer, send};
+use super::caller::{Answer, client, send};
 use super::factor::Pockets;
 use super::server::{ADMIN, Gate, PASSWORD};
 
@@ -27,13 +27,8 @@ pub struct Form {
 impl Browser {
     pub fn at(gate: &Gate) -> Browser {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
         Browser {
-            http,
+            http: client(),
             pockets: gate.pockets.clone(),
             url: gate.url.clone(),
             cookies: BTreeMap::new(),

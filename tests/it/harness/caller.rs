@@ -54,13 +54,7 @@ impl Answer {
 impl Caller {
     pub fn new(url: &str, token: Option<&str>) -> Caller {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            // Servers end connections that were idle for 8 seconds: none is used close to that.
-            .pool_idle_timeout(Duration::from_secs(4))
-            .build()
-            .unwrap();
+        let http = client();
         Caller { http, url: url.to_owned(), token: token.map(str::to_owned) }
     }
 
@@ -120,4 +114,15 @@ pub async fn send(request: RequestBuilder) -> Answer {
     let answer = request.send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
     Answer { status, headers, text: answer.text().await.unwrap() }
+}
+
+/// A client that follows nothing by itself.
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        // Servers end connections that were idle for 8 seconds: none is used close to that.
+        .pool_idle_timeout(Duration::from_secs(4))
+        .build()
+        .unwrap()
 }
