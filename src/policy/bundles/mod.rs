@@ -9,6 +9,7 @@ mod activate;
 mod alarm;
 mod directory;
 mod draft;
+mod earlier;
 mod edit;
 mod files;
 mod follow;
@@ -30,6 +31,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use self::alarm::Alarm;
+use self::earlier::Earlier;
 use self::head::Reign;
 use self::seats::Seats;
 use self::stored::columns;
@@ -68,6 +70,7 @@ pub struct Bundles {
     registry: Arc<Registry>,
     grants: Arc<Grants>,
     deciding: ArcSwapOption<Deciding>,
+    earlier: Earlier,
     /// Held by whoever makes another bundle the deciding one.
     turn: Mutex<()>,
     checks: Seats,
@@ -100,6 +103,7 @@ impl Bundles {
             registry,
             grants,
             deciding: ArcSwapOption::empty(),
+            earlier: Earlier::new(),
             turn: Mutex::default(),
             checks: Seats::new(),
             alarm: Alarm::default(),
