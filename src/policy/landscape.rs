@@ -34,7 +34,7 @@ pub trait Landscape: Send + Sync {
 }
 
 /// The candidate that `word` is likely a misspelling of.
-pub(super) fn meant<'a>(
+pub fn meant<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
