@@ -87,7 +87,9 @@ async fn nothing_by(api: &Api, word: &str, meant_as: &Value) -> Result<String, F
     let mut names = Vec::new();
     for (path, field) in lists {
         match api.list(path, "").await {
-            Ok(all) => names.extend(all.iter().filter_map(|it| it[field].as_str().map(str::to_owned))),
+            Ok(all) => {
+                names.extend(all.iter().filter_map(|it| it[field].as_str().map(str::to_owned)))
+            }
             Err(Failure::Refused { status: 403 | 404, .. }) => {}
             Err(other) => return Err(other),
         }

@@ -42,7 +42,11 @@ async fn act(args: ShadowArgs) -> Result<(), Failure> {
             let percent = args.sample_percent;
             api.act(&format!("/api/v1/bundles/{id}/shadow?sample_percent={percent}")).await?;
             let told = json!({ "bundle": id, "sample_percent": percent });
-            done(&api, &told, &format!("bundle {id} is the shadow now, of {percent} % of decisions"));
+            done(
+                &api,
+                &told,
+                &format!("bundle {id} is the shadow now, of {percent} % of decisions"),
+            );
         }
         None if args.off => {
             api.delete(PATH).await?;

@@ -61,10 +61,8 @@ fn rising<'a>(expression: &'a Expr, against: bool, fact: &str, bad: &mut dyn FnM
         }
         Expr::BinaryOp { op, left, right } if grows(right, fact) && !mentions(left, fact) => {
             let bound = if against { upper(*op) } else { lower(*op) };
-            let harmless = !against
-                && upper(*op)
-                && is(right, fact)
-                && left.to_string() == SHORTEST_TTL;
+            let harmless =
+                !against && upper(*op) && is(right, fact) && left.to_string() == SHORTEST_TTL;
             if !bound && !harmless {
                 bad(expression);
             }

@@ -209,7 +209,8 @@ fn the_schema_is_exported_for_editors_and_for_the_repository() {
     let core = run(folder.path(), &["policy", "schema"]).expect(0).out;
     assert!(core.contains("entity Tool") && core.contains("closed vocabularies"), "{core}");
     let ran = run(folder.path(), &["policy", "schema", "--tools-only", "-o", "none"]).expect(0);
-    let hint = "only those are that a policy names as `action == Gatewright::Action::\"call:NAME\"`";
+    let hint =
+        "only those are that a policy names as `action == Gatewright::Action::\"call:NAME\"`";
     assert!(ran.out.contains("0 tool(s) typed") && ran.err.contains(hint), "{}", ran.err);
     put(
         &folder,
