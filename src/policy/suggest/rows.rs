@@ -95,7 +95,7 @@ impl Evidence<'_> {
             .collect();
         let why = match self.used.is_empty() {
             true => "nothing was used, so there is no decision to make a row from",
-            false => "no recorded decision can be turned into one that it refuses",
+            false => "what a row can be made from is refused without it, too, or cannot be decided",
         };
         let ids = ids(self.agent, self.used).into_iter();
         ids.filter(|it| !held.contains(&**it))
@@ -103,16 +103,13 @@ impl Evidence<'_> {
             .collect()
     }
 
-    /// A tool that was not used, refused: best where it is the suggestion alone that refuses it.
+    /// A tool that was not used, refused by the suggestion alone.
     fn beyond(&self) -> Option<(Case, Row)> {
-        let unused = self.uses.iter().filter_map(|(used, case)| {
+        self.uses.iter().find_map(|(used, case)| {
             let case = self.unused(&without_arguments(case))?;
             let row = self.refused(&case, &[], "only", &used.action)?;
             Some((case, row))
-        });
-        let mut unused: Vec<(Case, Row)> = unused.collect();
-        let best = unused.iter().position(|(case, _)| self.allows(self.active, case));
-        (!unused.is_empty()).then(|| unused.swap_remove(best.unwrap_or_default()))
+        })
     }
 
     /// What goes beyond the scopes and the life that were asked for.
@@ -152,6 +149,10 @@ impl Evidence<'_> {
     ) -> Option<Row> {
         let outcome = case.decide(self.candidate).ok()?;
         let id = format!("{}{policy}", prefix(self.agent));
+        // Where the active bundle refuses it as well, nobody would miss the policy.
+        if !self.allows(self.active, case) {
+            return None;
+        }
         if outcome.allow || !outcome.errors.is_empty() || !outcome.reasons.contains(&id) {
             return None;
         }

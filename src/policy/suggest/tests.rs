@@ -149,7 +149,12 @@ fn held(own: &str, asked: &[Asked]) -> (String, Vec<WithoutRow>) {
     assert_eq!(faults, Vec::<String>::new(), "{table_text}");
     let unnoticed = table.unnoticed(&bundle).unwrap();
     let ours = ids(&agent, &used);
-    assert!(ours.iter().all(|it| !unnoticed.contains(it)), "{unnoticed:?}");
+    assert!(
+        ours.iter().all(|it| {
+            unnoticed.contains(it) == without.iter().any(|told| told.what == format!("`{it}`"))
+        }),
+        "{unnoticed:?}"
+    );
     (table_text, without)
 }
 
@@ -157,14 +162,15 @@ fn held(own: &str, asked: &[Asked]) -> (String, Vec<WithoutRow>) {
 fn the_rows_hold_and_notice_every_policy() {
     let (table, without) = held("", &[Asked::default()]);
     assert_eq!((table.matches("[[test]]").count(), without), (4, Vec::new()), "{table}");
-    // Nothing but this tool is allowed to it: another is refused either way.
+    // Nothing but this tool is allowed to it: another is refused without `only`, too.
     let own = format!(
         "@id(\"own.this\") @title(\"This tool, and no other\")
          permit (principal is Gatewright::Agent, action == Gatewright::Action::\"request_credential\",
                  resource == Gatewright::Tool::\"{CALC}\");\n"
     );
     let (table, without) = held(&own, &[Asked { risk: "high", ..Asked::default() }]);
-    assert_eq!((table.matches("[[test]]").count(), without), (4, Vec::new()), "{table}");
+    assert_eq!((table.matches("[[test]]").count(), without.len()), (3, 1), "{table}");
+    assert_eq!(without[0].what, "`suggest.robot.only`");
     let two = [Asked::default(), Asked { tool: OTHER, ..Asked::default() }];
     let (table, without) = held("", &two);
     assert_eq!((table.matches("[[test]]").count(), without), (7, Vec::new()), "{table}");

@@ -42,13 +42,6 @@ async fn until(mut look: impl AsyncFnMut() -> bool) {
 #[tokio::test]
 async fn a_draft_is_asked_what_was_asked_and_known_by_what_it_opens() {
     let it = Scene::new().await;
-    let told = |words: &[&str]| {
-        let mut command = it.gate.command(&[&["policy", "shadow"], words].concat());
-        command.env("GATEWRIGHT_URL", &it.gate.url);
-        command.env("GATEWRIGHT_TOKEN", it.admin.token.as_deref().unwrap());
-        ran(command, 0).0
-    };
-    assert_eq!(told(&[]), "no bundle is shadowed\n");
     let limit = draft(&it.admin, "policies/90-own.cedar", LIMIT).await;
     let replay = |bundle: &str, query: &str| format!("{BUNDLES}/{bundle}/replay{query}");
 
@@ -104,6 +97,13 @@ async fn a_shadow_changes_no_answer_and_counts_each_that_it_would_have_changed()
     let it = Scene::new().await;
     let nothing = it.admin.get(SHADOW).await.expect(200);
     assert_eq!((&nothing["bundle"], &nothing["counts"]["same"]), (&Value::Null, &json!(0)));
+    let told = |words: &[&str]| {
+        let mut command = it.gate.command(&[&["policy", "shadow"], words].concat());
+        command.env("GATEWRIGHT_URL", &it.gate.url);
+        command.env("GATEWRIGHT_TOKEN", it.admin.token.as_deref().unwrap());
+        ran(command, 0).0
+    };
+    assert_eq!(told(&[]), "no bundle is shadowed\n");
     let limit = draft(&it.admin, "policies/90-own.cedar", LIMIT).await;
     let cast = format!("{BUNDLES}/{limit}/shadow");
     it.robot.act(&cast).await.problem(404, "not_found");
