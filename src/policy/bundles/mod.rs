@@ -179,9 +179,17 @@ impl Bundles {
         reign: Option<&Reign>,
         by: Option<Uuid>,
     ) -> Result<Stored> {
-        let Some(reign) = reign.filter(|_| stored.state != State::Active) else {
-            return Ok(stored);
-        };
+        let Some(reign) = reign else { return Ok(stored) };
+        stored.beside = Some(reign.digest.clone());
+        if stored.state == State::Active {
+            // What was said when it took the other's place; it replaces nothing any more.
+            let replaced = stored.checked_against.clone();
+            return if stored.reviews.is_empty() {
+                Ok(stored)
+            } else {
+                self.weigh(stored, &replaced, by).await
+            };
+        }
         stored.is_current = stored.checked_against == reign.digest;
         stored.replaced_ago = stored.replaced_by(reign, self.clock.micros());
         if stored.reviews.is_empty() {
