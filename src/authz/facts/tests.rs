@@ -110,6 +110,10 @@ fn told(shape: Shape) -> Particulars {
         Shape::Token => Particulars::Token,
         Shape::Admin => Particulars::Admin { approval },
         Shape::Role => Particulars::Role { role: "auditor".to_owned(), approval },
+        Shape::Grant => {
+            let granting = Granting { role: Some("auditor".to_owned()), ..Granting::of_use() };
+            Particulars::Grant { granting, approval }
+        }
         Shape::Find => Particulars::Find,
         Shape::Credential => {
             let ask = Ask { scopes: ["read".to_owned()].into(), ttl_seconds: 900 };

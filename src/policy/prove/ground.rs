@@ -113,6 +113,17 @@ fn same_templates(active: &Bundle, candidate: &Bundle) -> Result<(), String> {
     let mut templates = active.metas().iter().filter(|(_, it)| it.template);
     match templates.find(|(id, it)| text(candidate, id).as_ref() != Some(&it.text)) {
         Some((id, _)) => Err(format!("the template `{id}`, on which grants stand, is another one")),
+        None => no_new_permits(active, candidate),
+    }
+}
+
+/// Nobody knows what will be granted on a template that nothing could be granted on before.
+fn no_new_permits(active: &Bundle, candidate: &Bundle) -> Result<(), String> {
+    let known = active.permitting();
+    match candidate.permitting().iter().find(|it| !known.contains(*it)) {
+        Some(id) => Err(format!(
+            "the template `{id}` is new, and grants on it permit more than there is today"
+        )),
         None => Ok(()),
     }
 }

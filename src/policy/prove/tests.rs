@@ -341,3 +341,19 @@ async fn a_refutation_tells_the_whole_clock_and_one_that_could_be() {
     }
     assert!(refuted >= 4, "{refuted}");
 }
+
+#[tokio::test]
+async fn a_new_template_that_permits_counts_as_more_and_one_that_forbids_does_not() {
+    let with = |text: &str| edited(&[], text);
+    let active = with("");
+    let scope =
+        "(principal in ?principal, action == Gatewright::Action::\"view_audit\", resource);";
+    let more = with(&format!("@id(\"grant.audit\") @title(\"Audit\") permit {scope}"));
+    let Comparison::NotProved { why } = compare(active.clone(), more).await else {
+        panic!("proved")
+    };
+    assert!(why.contains("`grant.audit` is new"), "{why}");
+    let less = with(&format!("@id(\"block.audit\") @title(\"No audit\") forbid {scope}"));
+    let (widens, narrows) = proved(compare(active, less).await);
+    assert!(widens.is_empty() && narrows.is_empty());
+}

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use super::fixtures::World;
 use crate::authz::facts::{
-    Age, Amount, Approval, Ask, Call, ClockFacts, Delegation, Facts, History, NetFacts,
+    Age, Amount, Approval, Ask, Call, ClockFacts, Delegation, Facts, Granting, History, NetFacts,
     Particulars, Risk, SessionFacts, Shape, Tally, Usage,
 };
 use crate::policy::Bundle;
@@ -29,7 +29,7 @@ use crate::policy::Bundle;
 const EXAMPLE: &str = "2026-03-14T09:00[Europe/Berlin]";
 
 /// Told to some actions only.
-const OF_SOME: [&str; 11] = [
+const OF_SOME: [&str; 12] = [
     "token",
     "role",
     "ask",
@@ -41,6 +41,7 @@ const OF_SOME: [&str; 11] = [
     "call",
     "arguments",
     "tool_owner",
+    "granting",
 ];
 
 /// What a row tells.
@@ -75,6 +76,7 @@ struct Written {
     ttl_seconds: u64,
     usage: Usage,
     tool_owner: Option<String>,
+    granting: Option<Granting>,
     approval: Option<Approval>,
     delegation: Option<Delegation>,
     call: Option<Call>,
@@ -133,6 +135,10 @@ impl Written {
                 Some(role) => Particulars::Role { role, approval },
                 None => bail!("the action is about a `role`, and none is given"),
             },
+            Shape::Grant => {
+                let granting = self.granting.unwrap_or_else(Granting::of_use);
+                Particulars::Grant { granting, approval }
+            }
             Shape::Find => Particulars::Find,
             Shape::Credential => {
                 let ask = Ask { scopes: self.ask, ttl_seconds: self.ttl_seconds };
@@ -284,9 +290,10 @@ fn is_told(key: &str, shape: Shape) -> bool {
         "role" => shape == Shape::Role,
         "ask" | "ttl_seconds" => shape == Shape::Credential,
         "usage" | "history" => uses,
-        "approval" => uses || matches!(shape, Shape::Admin | Shape::Role),
+        "approval" => uses || matches!(shape, Shape::Admin | Shape::Role | Shape::Grant),
         "call" | "arguments" => shape == Shape::Call,
         "tool_owner" => shape == Shape::Query,
+        "granting" => shape == Shape::Grant,
         _ => true,
     }
 }
