@@ -41,7 +41,7 @@ pub use self::fault::{Fault, Severity};
 pub use self::format::formatted;
 pub use self::forms::{Form, Unfit};
 pub use self::history::{Count, Counted, Declared, Ending, Fact, Per, Untold};
-pub use self::landscape::{KnownTool, Landscape};
+pub use self::landscape::{KnownTool, Landscape, meant};
 pub use self::links::{Link, Ungrantable};
 pub use self::load::{SourceFile, Sources, Tests};
 pub use self::meta::{Fix, Meta, Tier};

@@ -1,3 +1,6 @@
+mod additions;
+mod links;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -220,6 +223,14 @@ async fn what_the_past_allows_is_compared_as_if_it_could_be_anything() {
     assert!(widens.is_empty() && !narrows.is_empty(), "{widens:?}");
     let (widens, narrows) = proved(compare(two.clone(), plain).await);
     assert!(!widens.is_empty() && narrows.is_empty(), "{narrows:?}");
+    // What was denied is told as it was decided, though the candidate knows no such fact.
+    let told = |it: &&String| it.contains("denied by ours.past");
+    for it in widens.iter().filter(told) {
+        assert!(
+            it.contains("context.history.tests_passed = ") && !it.contains("passed = (absent)")
+        );
+    }
+    assert!(widens.iter().any(|it| told(&it)), "{widens:?}");
     let paid = "context.history.paid.greaterThan(decimal(\"100.0\"))";
     let paid = remembering(PAID, &only_after(paid));
     let (widens, narrows) = proved(compare(two.clone(), paid).await);
