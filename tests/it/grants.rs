@@ -214,7 +214,7 @@ async fn a_publisher_does_not_use_up_what_one_principal_may_have() {
     gate.agent("rogue", "agent").await;
     let mut made = 0;
     for number in 0..51 {
-        let name = format!("sums-{number}");
+        let name = format!("sums_{number}");
         publisher.post("/api/v1/tools", &samples::calculate(&name)).await.expect(201);
         let (to, about) = ("Agent:rogue", format!("Tool:{name}"));
         let answer = grant(&publisher, WORKING, to, &about).await;
