@@ -10,6 +10,7 @@ use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 use uuid::Uuid;
 
 use crate::audit::Entry;
+use crate::authn::Caller;
 use crate::authz::case::{Case, Unreplayable};
 use crate::authz::explain::{Explanation, STACK_BYTES, explain};
 use crate::authz::facts::Particulars;
@@ -120,8 +121,14 @@ impl App {
     /// where it is not, and takes it apart as far as `sight` goes.
     ///
     /// # Errors
-    /// The bundle cannot be asked such a thing any more.
-    pub async fn explain(&self, told: &Told, case: Case, sight: Sight) -> Result<Explained> {
+    /// The bundle cannot be asked such a thing any more; too many are being explained.
+    pub async fn explain(
+        &self,
+        caller: &Caller,
+        told: &Told,
+        (case, sight): (Case, Sight),
+    ) -> Result<Explained> {
+        let seat = self.authz.explaining(caller).await?;
         let recorded = told.entry.bundle.as_deref().and_then(|it| self.authz.bundle_of(it));
         let bundle = recorded.unwrap_or_else(|| self.authz.bundle());
         let reach = self.authz.reach(self.cost_of(&case));
@@ -131,6 +138,7 @@ impl App {
         let work = move || {
             // Whoever asked may be gone by now.
             let _ = answer.send(explain(&case, &of, &reach, &sight));
+            drop(seat);
         };
         std::thread::Builder::new()
             .name("explain".into())

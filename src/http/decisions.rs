@@ -139,7 +139,7 @@ pub async fn explain(app: Arc<App>, permit: Permit<ExplainDecision>) -> Result<R
     let answer = match told.case() {
         Ok(case) => {
             let sight = app.authz.sight(permit.caller(), told, Some(&case))?;
-            answer(&app, told, Ok(app.explain(told, case, sight).await?))
+            answer(&app, told, Ok(app.explain(permit.caller(), told, (case, sight)).await?))
         }
         Err(why) => answer(&app, told, Err(why.to_string())),
     };
