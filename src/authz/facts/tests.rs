@@ -158,7 +158,7 @@ fn the_facts_of_every_action_fit_the_schema() {
             shapes.push(shape);
         }
     }
-    assert_eq!(shapes.len(), 8, "some shape has no action: {shapes:?}");
+    assert_eq!(shapes.len(), 9, "some shape has no action: {shapes:?}");
 }
 
 #[test]
