@@ -40,6 +40,7 @@ use crate::net::places::Places;
 use crate::policy::Bundle;
 use crate::policy::bundles::{self, Broken, Bundles, Offer};
 use crate::policy::rehearsal::{self, Rehearsal};
+use crate::queries::page::Pages;
 use crate::registry::{History, Registry};
 use crate::secrets::Secrets;
 use crate::settings::{Actions, Settings};
@@ -79,6 +80,8 @@ pub struct App {
     pub sign_in_limits: SignInLimits,
     pub proxies: Proxies,
     pub places: Arc<Places>,
+    /// Of searches.
+    pub pages: Pages,
     pub rater: Rater,
     pub figures: PrometheusHandle,
     /// Whether figures have a listener of their own.
@@ -147,6 +150,7 @@ impl App {
         let gateway = Arc::new(Gateway::new(settings, parts)?);
         let token_life = Duration::from_secs(settings.auth.access_token_ttl_seconds.into());
         let stores = (db.clone(), ledger.clone());
+        let pages = Pages::new(&access_key);
         let past = Arc::new(Past::start(stores, &access_key, token_life, clock.clone()));
         let authz = Authz::new(
             bundle,
@@ -191,6 +195,7 @@ impl App {
             rater: rater(settings, db.clone(), clock.clone(), places.clone()),
             audit: Audit::new(db, signer),
             places,
+            pages,
             figures: metrics::install()?,
             figures_elsewhere: settings.metrics.listen.is_some(),
             clock,

@@ -123,10 +123,15 @@ impl Answer {
 
     /// Whether a counter took part in the denial.
     pub fn is_quota_refusal(&self) -> bool {
-        self.outcome
-            .reasons
-            .iter()
-            .filter_map(|id| self.bundle.meta(id))
-            .any(|it| it.fix == Some(Fix::Wait))
+        self.outcome.reasons.iter().any(|id| self.is_quota(id))
+    }
+
+    /// Whether nothing but counters did.
+    pub fn is_quota_alone(&self) -> bool {
+        self.is_quota_refusal() && self.outcome.reasons.iter().all(|id| self.is_quota(id))
+    }
+
+    fn is_quota(&self, id: &str) -> bool {
+        self.bundle.meta(id).is_some_and(|it| it.fix == Some(Fix::Wait))
     }
 }

@@ -230,7 +230,7 @@ impl Decider {
     /// What could be for a request that costs this much, in millionths of a US dollar.
     pub fn reach(&self, cost_micros: u64) -> Reach {
         let home = self.surroundings.home.clone();
-        Reach { home, networks: self.networks.clone(), cost_micros }
+        Reach { home, networks: self.networks.clone(), cost_micros, clock: self.clock.clone() }
     }
 
     /// What is known of an address.

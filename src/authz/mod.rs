@@ -21,6 +21,7 @@ mod refusals;
 mod remembered;
 pub mod residual;
 mod scope;
+mod searches;
 mod surroundings;
 pub mod uid;
 pub(crate) mod uses;
@@ -39,6 +40,7 @@ use self::explain::Reach;
 use self::past::{Begun, Past};
 use self::quota::Quota;
 pub use self::scope::ScopeResource;
+use self::searches::Searches;
 use crate::audit::Ledger;
 use crate::authn::Caller;
 use crate::clock::Clock;
@@ -53,6 +55,7 @@ pub use landscape::Survey;
 pub(crate) use permit::Record;
 pub use permit::{Permit, Visible, Warrant};
 pub(crate) use remembered::Told;
+pub use searches::Seat;
 pub use surroundings::Surroundings;
 pub use world::World;
 
@@ -65,6 +68,7 @@ pub struct Authz {
     clock: Clock,
     world: World,
     shadow: Arc<Shadow>,
+    searches: Searches,
 }
 
 impl Authz {
@@ -89,6 +93,7 @@ impl Authz {
             clock,
             world,
             shadow: Arc::default(),
+            searches: Searches::new(),
         }
     }
 

@@ -1,17 +1,20 @@
 //! Saying no: written down, explained as far as the caller may know, and hidden where it may not.
 
+use std::sync::Arc;
+
 use cedar_policy::EntityUid;
 
-use super::Authz;
 use super::action::{Action, Resource, TheRegistry};
 use super::answer::{Answer, Question};
 use super::behalf::Party;
-use super::explain::{self, Pace};
+use super::case::Case;
+use super::explain::{self, Cured};
 use super::uid::Kind;
+use super::{Authz, Seat};
 use crate::audit::{Decision, Entry, Outcome, Target};
 use crate::authn::Caller;
 use crate::error::{Denial, Fix};
-use crate::policy;
+use crate::policy::{self, Bundle};
 use crate::{Error, Result, metrics};
 
 impl Authz {
@@ -33,25 +36,52 @@ impl Authz {
         if self.is_hidden(party, question.action, question.resource) {
             return Error::NotFound;
         }
-        let mut fixes = self.fixes(party, question, &answer);
+        let case = answer.case(party, question);
+        let asked = (case, answer.bundle.clone());
+        let cured = self.cured(party.caller, asked, question.cost_micros).await;
+        let is_sought = cured.as_ref().is_some_and(|it| it.complete);
+        let mut fixes = cured.map(|it| it.fixes).unwrap_or_default();
         self.tell_of_enrolment(&party.caller.principal().uid(), &mut fixes).await;
         let detail = answer.detail();
-        let quota = answer.is_quota_refusal() && fixes.len() == 1;
+        let waits = match fixes.is_empty() && !is_sought {
+            // Nobody found out whether something else is missing, and it is said by those who denied.
+            true => answer.is_quota_alone(),
+            false => fixes.len() == 1,
+        };
+        let quota = answer.is_quota_refusal() && waits;
         let reasons = answer.outcome.reasons;
         let denial = Box::new(Denial { decision_id, reasons, detail, fixes });
         if quota { Error::QuotaExceeded(denial) } else { Error::Denied(denial) }
     }
 
-    /// What would turn it into an allow.
-    pub(super) fn fixes(
+    /// What would turn a denial into an allow, of something that costs this much: millionths of a
+    /// US dollar. Nothing, too, where too many ask that at once.
+    pub async fn fixes(
         &self,
-        party: Party<'_>,
-        question: &Question<'_>,
-        answer: &Answer,
+        caller: &Caller,
+        asked: (Case, Arc<Bundle>),
+        cost_micros: u64,
     ) -> Vec<Fix> {
-        let case = answer.case(party, question);
-        let reach = self.reach(question.cost_micros);
-        explain::cure(&case, &answer.bundle, &reach, Pace::Denial).fixes
+        let cured = self.cured(caller, asked, cost_micros).await;
+        cured.map(|it| it.fixes).unwrap_or_default()
+    }
+
+    async fn cured(
+        &self,
+        caller: &Caller,
+        asked: (Case, Arc<Bundle>),
+        cost_micros: u64,
+    ) -> Option<Cured> {
+        let reach = self.reach(cost_micros);
+        self.searches.cure(caller.principal().id(), asked, reach).await
+    }
+
+    /// A place to explain a decision in.
+    ///
+    /// # Errors
+    /// Too many are being explained.
+    pub async fn explaining(&self, caller: &Caller) -> Result<Seat> {
+        self.searches.explaining(caller.principal().id()).await
     }
 
     /// Nobody proves a second factor that was never enrolled: what somebody without one has to do

@@ -10,6 +10,7 @@ use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 use uuid::Uuid;
 
 use crate::audit::Entry;
+use crate::authn::Caller;
 use crate::authz::case::{Case, Unaskable, Unreplayable};
 use crate::authz::explain::{Explanation, Reach, STACK_BYTES, explain};
 use crate::authz::facts::Particulars;
@@ -123,8 +124,14 @@ impl App {
     /// one where it has not, and takes it apart as far as `sight` goes.
     ///
     /// # Errors
-    /// The store does not answer.
-    pub async fn explain(&self, told: &Told, case: Case, sight: Sight) -> Result<Explained> {
+    /// The store does not answer; too many are being explained.
+    pub async fn explain(
+        &self,
+        caller: &Caller,
+        told: &Told,
+        (case, sight): (Case, Sight),
+    ) -> Result<Explained> {
+        let seat = self.authz.explaining(caller).await?;
         let active = self.authz.bundle();
         let (bundle, standing) = match self.decider_of(&told.entry).await? {
             Some(it) if it.digest() == active.digest() => (active, Standing::Active),
@@ -133,7 +140,7 @@ impl App {
         };
         let reach = self.authz.reach(self.cost_of(&case));
         let principal = case.principal.clone();
-        Ok(match explained(case, bundle.clone(), reach, sight).await? {
+        Ok(match explained((case, bundle.clone()), reach, sight, seat).await? {
             Ok(mut it) => {
                 self.authz.tell_of_enrolment(&principal, &mut it.fix).await;
                 let notes = standing.note(&bundle).into_iter().collect();
@@ -202,15 +209,16 @@ impl Standing {
 
 /// Explains on a thread of its own, which has the stack for it.
 async fn explained(
-    case: Case,
-    bundle: Arc<Bundle>,
+    (case, bundle): (Case, Arc<Bundle>),
     reach: Reach,
     sight: Sight,
+    seat: impl Send + 'static,
 ) -> Result<Result<Explanation, Unaskable>> {
     let (answer, explained) = tokio::sync::oneshot::channel();
     let work = move || {
         // Whoever asked may be gone by now.
         let _ = answer.send(explain(&case, &bundle, &reach, &sight));
+        drop(seat);
     };
     std::thread::Builder::new()
         .name("explain".into())

@@ -143,7 +143,7 @@ pub async fn explain(app: Arc<App>, permit: Permit<ExplainDecision>) -> Result<R
     let case = told.case();
     let sight = app.authz.sight(permit.caller(), told, case.as_ref().ok())?;
     let explained = match case {
-        Ok(case) => app.explain(told, case, sight.clone()).await?,
+        Ok(case) => app.explain(permit.caller(), told, (case, sight.clone())).await?,
         Err(why) => Explained {
             explanation: None,
             bundle: app.authz.bundle(),

@@ -76,7 +76,7 @@ impl Inquiry<'_> {
         if !outcome.allow && !trust.properties && matches!(thing, Thing::Declared(..)) {
             return Ok(unknown_resource().ignoring(ignored));
         }
-        Ok(self.answered(&case, outcome, told)?.ignoring(ignored))
+        Ok(self.answered(&case, outcome, told).await?.ignoring(ignored))
     }
 }
 

@@ -8,7 +8,7 @@ use super::names::Thing;
 use super::particulars::{Particular, Telling};
 use crate::Result;
 use crate::authz::case::Case;
-use crate::authz::explain::{self, Fact, Hanging, Pace};
+use crate::authz::explain::{self, Fact, Hanging};
 use crate::authz::facts::Facts;
 use crate::authz::verdict::Outcome;
 use crate::authz::{Action as _, Resource, UseKind};
@@ -80,7 +80,7 @@ impl Inquiry<'_> {
     ///
     /// # Errors
     /// What deciding needs is down.
-    pub(super) fn answered(
+    pub(super) async fn answered(
         &self,
         case: &Case,
         mut outcome: Outcome,
@@ -106,8 +106,8 @@ impl Inquiry<'_> {
             Told { reason, code, policies: outcome.reasons, conditions, ..Told::default() };
         let cured = !outcome.allow && outcome.errors.is_empty() && !is_undecided;
         if cured && self.has_turn(&self.cures) {
-            let reach = self.authz.reach(telling.cost_micros);
-            told.fix = explain::cure(case, self.bundle(), &reach, Pace::Denial).fixes;
+            let asked = (case.clone(), self.bundle().clone());
+            told.fix = self.authz.fixes(self.caller, asked, telling.cost_micros).await;
         }
         Ok(Decision { decision: outcome.allow, context: Box::new(told) })
     }

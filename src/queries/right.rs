@@ -149,7 +149,10 @@ impl Inquiry<'_> {
     }
 
     /// Whether the caller reads policies as they are written.
-    pub(super) fn inspects(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// What deciding needs is down.
+    pub fn inspects(&self) -> Result<bool> {
         self.count(1);
         let it = About::decision();
         self.authz.would_allow(self.caller, INSPECT, &it, &Particulars::Token)

@@ -23,7 +23,8 @@ pub struct Found<T> {
     pub results: Vec<T>,
     /// Those for whom it hangs on arguments that nobody said.
     pub conditional: Vec<Conditional<T>>,
-    /// The place of the last one that was looked at, where there may be more behind it.
+    /// The place of the last one that was looked at, where there may be more behind it: not for
+    /// whoever asks, who may not know of it.
     pub next: Option<String>,
     /// What was sent and did not count, as JSON pointers.
     pub ignored: Vec<String>,

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use cedar_policy::{
     ActionConstraint, Effect, Entities, EntityUid, Policy, PolicySet, PrincipalConstraint, Request,
@@ -15,11 +15,6 @@ use super::{Pace, Reach};
 use crate::authz::case::{Case, Unaskable};
 use crate::policy::{Bundle, Reads};
 
-/// So many evaluations are everybody's. What takes more is looked for by one caller at a time: a
-/// denial costs nobody a quota.
-const QUICK_MAX: usize = 32;
-static SEARCHING: Mutex<()> = Mutex::new(());
-
 /// What every search asks with.
 pub struct Asking<'a> {
     pub bundle: &'a Bundle,
@@ -28,7 +23,8 @@ pub struct Asking<'a> {
     pace: Pace,
     asked: Cell<usize>,
     looks: Cell<usize>,
-    turn: RefCell<Option<MutexGuard<'static, ()>>>,
+    budget: usize,
+    began: Instant,
     /// Policies that stood in the way at some point: their literals are worth trying.
     seen: RefCell<BTreeSet<String>>,
     /// For each principal, the permits that are about such requests and look at something that can
@@ -63,6 +59,7 @@ pub enum Denier {
 
 impl<'a> Asking<'a> {
     pub fn new(bundle: &'a Bundle, reach: &'a Reach, possible: Possible, pace: Pace) -> Self {
+        let budget = pace.budget(possible.leaves);
         Asking {
             bundle,
             reach,
@@ -70,7 +67,8 @@ impl<'a> Asking<'a> {
             pace,
             asked: Cell::new(0),
             looks: Cell::new(0),
-            turn: RefCell::default(),
+            budget,
+            began: reach.clock.monotonic(),
             seen: RefCell::default(),
             permits: RefCell::default(),
         }
@@ -160,20 +158,20 @@ impl<'a> Asking<'a> {
     pub fn look(&self) -> Result<(), Spent> {
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
-        if looks > self.pace.looks() { Err(Spent) } else { Ok(()) }
+        if looks > self.pace.looks() { Err(Spent) } else { self.in_time() }
+    }
+
+    /// Whether there is time to go on.
+    pub fn in_time(&self) -> Result<(), Spent> {
+        if self.began.elapsed() >= self.pace.time() { Err(Spent) } else { Ok(()) }
     }
 
     fn spend(&self) -> Result<(), Spent> {
         let asked = self.asked.get() + 1;
-        if asked > self.pace.budget() {
+        if asked > self.budget {
             return Err(Spent);
         }
-        if asked == QUICK_MAX {
-            *self.turn.borrow_mut() = Some(match self.pace {
-                Pace::Denial => SEARCHING.try_lock().map_err(|_| Spent)?,
-                Pace::Explanation => SEARCHING.lock().unwrap_or_else(PoisonError::into_inner),
-            });
-        }
+        self.in_time()?;
         self.asked.set(asked);
         Ok(())
     }

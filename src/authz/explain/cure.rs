@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Reach;
+use serde_json::Value;
+
 use super::number::Number;
 use super::numbers::numbers;
 use super::past::{self, Sums};
+use super::{Pace, Reach};
 use crate::authz::case::Case;
 use crate::authz::facts::Particulars;
 use crate::authz::uid::Kind;
@@ -89,14 +91,28 @@ pub struct Possible {
     /// The numbers among the arguments that could be others.
     pub numbers: BTreeMap<String, Number>,
     sums: Sums,
+    /// How many arguments the call has, in all its objects and arrays.
+    pub leaves: usize,
+    /// False where other arguments could help, and are not tried.
+    pub is_whole: bool,
 }
 
 impl Possible {
-    /// What the policies about `case`, which read `slice`, leave open.
-    pub fn of(case: &Case, bundle: &Bundle, reach: &Reach, slice: &[&Reads]) -> Possible {
+    /// What the policies about `case`, which read `slice`, leave open, as far as `pace` goes.
+    pub fn of(
+        case: &Case,
+        bundle: &Bundle,
+        reach: &Reach,
+        (slice, pace): (&[&Reads], Pace),
+    ) -> Possible {
         let sums = past::sums(case, bundle);
-        let numbers = numbers(case, bundle, slice, &sums);
-        let mut possible = Possible { cures: Cures::new(), numbers, sums };
+        let leaves = leaves_of(case);
+        let is_whole = pace.tries_arguments(leaves);
+        let numbers = match is_whole {
+            true => numbers(case, bundle, slice, &sums),
+            false => BTreeMap::new(),
+        };
+        let mut possible = Possible { cures: Cures::new(), numbers, sums, leaves, is_whole };
         let mut cures = possible_of(case, reach);
         cures.extend(past::growing(case, bundle).into_iter().map(Cure::Before));
         cures.extend(possible.numbers.keys().cloned().map(Cure::Argument));
@@ -128,6 +144,21 @@ impl Possible {
             }
             plain => MOVES.iter().any(|(path, cure)| cure == plain && reads.reads(path)),
         }
+    }
+}
+
+/// How many arguments a call is made with, those in objects and arrays each by itself.
+fn leaves_of(case: &Case) -> usize {
+    fn leaves(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => items.iter().map(leaves).sum(),
+            Value::Object(members) => members.values().map(leaves).sum(),
+            _ => 1,
+        }
+    }
+    match &case.facts.particulars {
+        Particulars::Call { call, .. } => leaves(&call.arguments),
+        _ => 0,
     }
 }
 

@@ -26,11 +26,13 @@ mod told;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::case::Case;
 use super::facts::NetFacts;
+use crate::clock::Clock;
 use crate::error::Fix;
 use crate::policy::{Bundle, Fix as Kind, Meta, Reads};
 
@@ -42,6 +44,17 @@ pub use self::told::enrolling;
 /// Explaining takes expressions apart, as checking does, and needs a stack like it.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 
+/// What is not optimized takes that many times as long, and is given it: what is found must not
+/// hang on how it was built.
+pub const SLOWER: u32 = if cfg!(debug_assertions) { 20 } else { 1 };
+
+/// Evaluations of a denial, times the arguments that each of them is shown.
+const SHOWN_MAX: usize = 40_000;
+/// Even of the largest calls it is asked so often: what their policies hint at is found by then.
+const EVALUATIONS_MIN: usize = 8;
+/// A call of more arguments than these is no typing error in one of them.
+const LEAVES_MAX: usize = 64;
+
 /// What could be, beside what was: the same for every decision in one place.
 #[derive(Clone, Debug)]
 pub struct Reach {
@@ -51,6 +64,8 @@ pub struct Reach {
     pub networks: Arc<[Network]>,
     /// What the request costs by itself: millionths of a US dollar.
     pub cost_micros: u64,
+    /// How long a search takes is measured by it.
+    pub clock: Clock,
 }
 
 /// A network by name.
@@ -64,7 +79,7 @@ pub struct Network {
 /// How much a search may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// On the way of an answer: what takes long is looked for by one caller at a time.
+    /// On the way of an answer: the larger the call, the less is looked for.
     Denial,
     /// Somebody asked for it.
     Explanation,
@@ -86,16 +101,31 @@ pub struct Cured {
 impl Reach {
     /// Where nothing is known but the zone.
     pub fn at_home(home: TimeZone) -> Reach {
-        Reach { home, networks: Arc::new([]), cost_micros: 0 }
+        Reach { home, networks: Arc::new([]), cost_micros: 0, clock: Clock::system() }
     }
 }
 
 impl Pace {
-    fn budget(self) -> usize {
+    /// How many evaluations it takes at most, for a call of so many arguments.
+    fn budget(self, leaves: usize) -> usize {
         match self {
-            Pace::Denial => 150,
+            Pace::Denial => (SHOWN_MAX / leaves.max(1)).clamp(EVALUATIONS_MIN, 150),
             Pace::Explanation => 300,
         }
+    }
+
+    /// How long it takes at most, but for the evaluation that is under way then.
+    fn time(self) -> Duration {
+        let time = match self {
+            Pace::Denial => Duration::from_millis(250),
+            Pace::Explanation => Duration::from_secs(10),
+        };
+        time * SLOWER
+    }
+
+    /// Whether other arguments are tried for a call of so many.
+    fn tries_arguments(self, leaves: usize) -> bool {
+        self == Pace::Explanation || leaves <= LEAVES_MAX
     }
 
     /// How many combinations are looked at.

@@ -61,7 +61,7 @@ struct Search<'a> {
 
 /// Looks for the smallest change after which `bundle` allows `case`.
 pub fn search(case: &Case, bundle: &Bundle, reach: &Reach, pace: Pace) -> Found {
-    let possible = Possible::of(case, bundle, reach, &read_by(case, bundle));
+    let possible = Possible::of(case, bundle, reach, (&read_by(case, bundle), pace));
     let mut search = Search {
         case,
         asking: Asking::new(bundle, reach, possible, pace),
@@ -70,7 +70,7 @@ pub fn search(case: &Case, bundle: &Bundle, reach: &Reach, pace: Pace) -> Found 
         refused: BTreeMap::new(),
     };
     let (remedy, complete) = match search.run() {
-        Ok(remedy) => (remedy, !search.choices.were_cut()),
+        Ok(remedy) => (remedy, !search.choices.were_cut() && search.asking.possible.is_whole),
         Err(Spent) => (None, false),
     };
     Found { remedy, complete, asked: search.asking.asked() }
@@ -89,6 +89,7 @@ impl Search<'_> {
         let largest = TOGETHER_MAX.min(self.asking.possible.cures.len());
         for size in 1..=largest {
             for cures in self.sets(size, &hints) {
+                self.asking.in_time()?;
                 if self.is_hopeless(&cures) {
                     continue;
                 }

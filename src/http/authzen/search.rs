@@ -14,7 +14,7 @@ use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::Warrant;
 use crate::queries::model::{Asked, Named, Properties, Sought, Verb};
-use crate::queries::page::{PageAsked, PageTold, Place, Query};
+use crate::queries::page::{PageAsked, PageTold, Pages, Place, Query};
 use crate::queries::{Conditional, Found, Inquiry};
 use crate::{App, Result};
 
@@ -66,8 +66,10 @@ pub struct SearchAnswer<T> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "{T}SearchContext")]
 struct SearchTold<T> {
-    /// How many decisions the page took.
-    decisions: usize,
+    /// How many decisions the page took, for whoever reads policies: it tells of those that were
+    /// looked at and are not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decisions: Option<usize>,
     /// For whom it hangs on the arguments of the call, which nobody said: no results, for the answer
     /// is no as it stands.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -93,7 +95,7 @@ async fn find_subjects(
     body: &SubjectSearchBody,
     said: Value,
 ) -> Result<Response> {
-    let (query, place) = place("subject", caller, said, &body.page)?;
+    let (query, place) = place(&app.pages, ("subject", caller), said, &body.page)?;
     let inquiry = inquiry(app, caller);
     let right = inquiry.right_to_search(&body.resource);
     let permit = app.authz.authorize(caller.clone(), right).await?;
@@ -123,7 +125,7 @@ async fn find_resources(
     (asked, page): (&Asked, &PageAsked),
     said: Value,
 ) -> Result<Response> {
-    let (query, place) = place("resource", caller, said, page)?;
+    let (query, place) = place(&app.pages, ("resource", caller), said, page)?;
     let inquiry = inquiry(app, caller);
     let question = inquiry.question(asked);
     let permit = app.authz.authorize(caller.clone(), question.right()).await?;
@@ -149,7 +151,7 @@ async fn find_actions(
     (asked, page): (&Asked, &PageAsked),
     said: Value,
 ) -> Result<Response> {
-    let (query, place) = place("action", caller, said, page)?;
+    let (query, place) = place(&app.pages, ("action", caller), said, page)?;
     let inquiry = inquiry(app, caller);
     let question = inquiry.question(asked);
     let permit = app.authz.authorize(caller.clone(), question.right()).await?;
@@ -161,13 +163,18 @@ async fn find_actions(
     told(app, (permit.warrant(), shown), &inquiry, (found, &place, &query)).await
 }
 
-fn place(of: &str, caller: &Caller, mut said: Value, page: &PageAsked) -> Result<(Query, Place)> {
+fn place(
+    pages: &Pages,
+    (of, caller): (&str, &Caller),
+    mut said: Value,
+    page: &PageAsked,
+) -> Result<(Query, Place)> {
     if let Value::Object(it) = &mut said {
         it.insert("search".to_owned(), of.into());
         it.insert("by".to_owned(), caller.principal().id().to_string().into());
     }
     let query = Query::new(&said);
-    let place = Place::read(page, &query)?;
+    let place = pages.read(page, &query)?;
     Ok((query, place))
 }
 
@@ -180,13 +187,15 @@ async fn told<T: Serialize>(
     let count = found.results.len();
     warrant.note("asked", shown);
     warrant.note("answered", count);
-    warrant.note("decisions", inquiry.decisions());
+    let decisions = inquiry.decisions();
+    warrant.note("decisions", decisions);
+    let is_told = inquiry.inspects()?;
     settle(app, warrant, Outcome::Success).await?;
-    let next_token = found.next.map(|it| place.token_after(&it, query)).unwrap_or_default();
+    let next = found.next.map(|it| app.pages.token_after(place, &it, query)).transpose()?;
     let answer = SearchAnswer {
-        page: PageTold { next_token, count },
+        page: PageTold { next_token: next.unwrap_or_default(), count },
         context: SearchTold {
-            decisions: inquiry.decisions(),
+            decisions: is_told.then_some(decisions),
             conditional: found.conditional,
             ignored: found.ignored,
         },

@@ -94,7 +94,7 @@ impl Prepared {
         let entities = world.population.slice([principal, resource], &row.change)?;
         let help = row.fix.clone().map(|fix| {
             let networks = world.networks();
-            let reach = Reach { home, networks, cost_micros: 0 };
+            let reach = Reach { networks, ..Reach::at_home(home) };
             let case = Case {
                 principal: principal.clone(),
                 action: verb.clone(),

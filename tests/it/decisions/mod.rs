@@ -2,6 +2,7 @@
 
 mod bundles;
 mod countries;
+mod effort;
 mod hours;
 mod lifetimes;
 mod networks;

@@ -17,6 +17,7 @@ use crate::authz::facts::{
     Usage,
 };
 use crate::authz::uid::{Kind, action, uid};
+use crate::clock::Clock;
 use crate::policy::{Bundle, SourceFile, Sources};
 
 /// Rules of an organization's own, most of them without a word about what would help.
@@ -77,6 +78,7 @@ pub fn reach() -> Reach {
         home: home(),
         networks: Arc::new([zone("blocked", "203.0.113.1"), zone("vpn", "10.1.2.3")]),
         cost_micros: 20_000,
+        clock: Clock::system(),
     }
 }
 

@@ -30,7 +30,7 @@ async fn a_schema_may_say_more_than_before_and_nothing_else() {
     assert_eq!(why, "the schema says something else of `Gatewright::Floor`");
     // A type that has one attribute more is another type.
     let attribute = "probe_valid_until?: datetime,";
-    let wider = declaring(attribute, &format!("{attribute} owner?: String,"));
+    let wider = declaring(attribute, &format!("{attribute} nickname?: String,"));
     let why = not_proved(compare(plain, wider).await);
     assert!(why.starts_with("the schema says something else of `Gatewright::"), "{why}");
 }
