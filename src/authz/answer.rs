@@ -91,9 +91,7 @@ impl Answer {
                 .into();
         }
         if let Some(unfit) = &self.told.unfit {
-            return format!(
-                "{unfit}; the policies that look at this call were checked with other arguments"
-            );
+            return unfit.told();
         }
         let titles: Vec<&str> = self
             .outcome

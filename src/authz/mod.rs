@@ -102,11 +102,6 @@ impl Authz {
         self.decider.bundle()
     }
 
-    /// The bundle of this digest, where it is at hand.
-    pub fn bundle_of(&self, digest: &str) -> Option<Arc<Bundle>> {
-        Some(self.bundle()).filter(|it| it.digest() == digest)
-    }
-
     /// What could be, for a request that costs this much: millionths of a US dollar.
     pub fn reach(&self, cost_micros: u64) -> Reach {
         self.decider.reach(cost_micros)

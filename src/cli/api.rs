@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
 
+use std::env::VarError;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -48,6 +49,15 @@ pub struct Api {
     client: Client,
     output: Output,
 }
+
+/// Nobody says who asks.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "nobody is signed in: give an access token or an API key, in the variable GATEWRIGHT_TOKEN or as \
+     --token-file FILE; POST /api/v1/auth/login answers with a token, and `gatewright key create` \
+     makes keys"
+)]
+struct NotSignedIn;
 
 /// Why a command did not do what it is for.
 #[derive(Debug)]
@@ -191,6 +201,7 @@ pub fn end(ended: Result<(), Failure>) -> ExitCode {
             let sent = error.downcast_ref::<reqwest::Error>();
             match sent.is_some_and(|it| it.is_connect() || it.is_timeout()) {
                 true => exit::UNREACHABLE,
+                false if error.is::<NotSignedIn>() => exit::UNAUTHENTICATED,
                 false => exit::FAILED,
             }
         }
@@ -225,10 +236,15 @@ fn token(file: Option<&Path>) -> anyhow::Result<SecretString> {
     let given = match file {
         Some(path) => std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the token file `{}`", path.display()))?,
-        None => std::env::var("GATEWRIGHT_TOKEN")
-            .context("give an access token or an API key: --token-file, or GATEWRIGHT_TOKEN")?,
+        None => match std::env::var("GATEWRIGHT_TOKEN") {
+            Err(VarError::NotPresent) => return Err(NotSignedIn.into()),
+            given => given.context("GATEWRIGHT_TOKEN holds no token")?,
+        },
     };
     let token = given.trim();
+    if token.is_empty() {
+        return Err(NotSignedIn.into());
+    }
     // Anything else would be no header, and the complaint about it might show it.
     anyhow::ensure!(token.bytes().all(|it| it.is_ascii_graphic()), "what is given is no token");
     Ok(token.into())

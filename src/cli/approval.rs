@@ -1,5 +1,7 @@
 //! `gatewright approval …`: calls that wait for a person.
 
+#![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -9,6 +11,8 @@ use uuid::Uuid;
 use super::api::{Api, ApiArgs, Failure, end};
 
 const PATH: &str = "/api/v1/approvals";
+/// Fields that hold a user's id.
+const USERS: [&str; 2] = ["on_behalf_of", "decided_by"];
 const COLUMNS: &[&str] = &["id", "state", "tool", "requested_by", "risk_level", "expires_at"];
 
 #[derive(Debug, Args)]
@@ -75,7 +79,7 @@ async fn act(ApprovalArgs { command, api }: ApprovalArgs) -> Result<(), Failure>
                 false => api.show_all(&all, COLUMNS),
             }
         }
-        ApprovalCommand::Show { id } => api.show(&api.get(&format!("{PATH}/{id}")).await?),
+        ApprovalCommand::Show { id } => show(&api, api.get(&format!("{PATH}/{id}")).await?).await?,
         ApprovalCommand::Approve { id, reason } => decide(&api, id, "approve", reason).await?,
         ApprovalCommand::Deny { id, reason } => decide(&api, id, "deny", reason).await?,
     }
@@ -84,8 +88,46 @@ async fn act(ApprovalArgs { command, api }: ApprovalArgs) -> Result<(), Failure>
 
 async fn decide(api: &Api, id: Uuid, verb: &str, reason: Option<String>) -> Result<(), Failure> {
     let path = format!("{PATH}/{id}/{verb}");
-    api.show(&api.post(&path, &json!({ "reason": reason })).await?);
+    show(api, api.post(&path, &json!({ "reason": reason })).await?).await
+}
+
+/// One approval: for people with names and titles, and for programs as it is.
+async fn show(api: &Api, approval: Value) -> Result<(), Failure> {
+    if !api.is_for_people() {
+        api.show(&approval);
+        return Ok(());
+    }
+    let mut told = named(approval);
+    for field in USERS {
+        if let Some(id) = told[field].as_str() {
+            told[field] = username(api, id).await?.into();
+        }
+    }
+    if let Some(all) = told["policies"].as_array() {
+        let policies: Vec<String> = all.iter().map(policy).collect();
+        told["policies"] = policies.join("; ").into();
+    }
+    api.show(&told);
     Ok(())
+}
+
+/// A user's name, with the id; or the id, for whoever may not see it.
+async fn username(api: &Api, id: &str) -> Result<String, Failure> {
+    match api.get(&format!("/api/v1/users/{id}")).await {
+        Ok(user) => {
+            Ok(user["username"].as_str().map_or_else(|| id.to_owned(), |it| format!("{it} ({id})")))
+        }
+        Err(Failure::Refused { status: 403 | 404, .. }) => Ok(id.to_owned()),
+        Err(other) => Err(other),
+    }
+}
+
+fn policy(it: &Value) -> String {
+    let id = it["id"].as_str().unwrap_or_default();
+    match it["title"].as_str() {
+        Some(title) => format!("{id} ({title})"),
+        None => id.to_owned(),
+    }
 }
 
 /// With names in the place of what has one.

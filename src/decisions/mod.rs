@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use crate::audit::Entry;
 use crate::authn::Caller;
-use crate::authz::case::{Case, Unreplayable};
-use crate::authz::explain::{Explanation, STACK_BYTES, explain};
+use crate::authz::case::{Case, Unaskable, Unreplayable};
+use crate::authz::explain::{Explanation, Reach, STACK_BYTES, explain};
 use crate::authz::facts::Particulars;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Resource, View};
 use crate::directory::Snapshot;
+use crate::patience::outside;
 use crate::policy::Bundle;
 use crate::store::{Database, Value};
 use crate::{App, Error, Result};
@@ -38,9 +39,11 @@ pub struct Told {
 
 /// An explanation, and what it stands on.
 pub struct Explained {
-    pub explanation: Explanation,
-    /// The digest of the bundle that was asked again.
-    pub bundle: String,
+    /// None where the decision cannot be made again; the notes say why.
+    pub explanation: Option<Explanation>,
+    /// The bundle that was asked again: the one that decided where it is at hand.
+    pub bundle: Arc<Bundle>,
+    pub notes: Vec<String>,
 }
 
 impl Decisions {
@@ -117,11 +120,11 @@ impl Resource for Told {
 }
 
 impl App {
-    /// Makes a decision again, by the bundle that made it where that is at hand and by the active one
-    /// where it is not, and takes it apart as far as `sight` goes.
+    /// Makes a decision again, by the bundle that made it where the store has that and by the active
+    /// one where it has not, and takes it apart as far as `sight` goes.
     ///
     /// # Errors
-    /// The bundle cannot be asked such a thing any more; too many are being explained.
+    /// The store does not answer; too many are being explained.
     pub async fn explain(
         &self,
         caller: &Caller,
@@ -129,28 +132,33 @@ impl App {
         (case, sight): (Case, Sight),
     ) -> Result<Explained> {
         let seat = self.authz.explaining(caller).await?;
-        let recorded = told.entry.bundle.as_deref().and_then(|it| self.authz.bundle_of(it));
-        let bundle = recorded.unwrap_or_else(|| self.authz.bundle());
+        let active = self.authz.bundle();
+        let (bundle, standing) = match self.decider_of(&told.entry).await? {
+            Some(it) if it.digest() == active.digest() => (active, Standing::Active),
+            Some(it) => (it, Standing::Earlier),
+            None => (active, Standing::Another),
+        };
         let reach = self.authz.reach(self.cost_of(&case));
         let principal = case.principal.clone();
-        let (answer, explained) = tokio::sync::oneshot::channel();
-        let of: Arc<Bundle> = bundle.clone();
-        let work = move || {
-            // Whoever asked may be gone by now.
-            let _ = answer.send(explain(&case, &of, &reach, &sight));
-            drop(seat);
-        };
-        std::thread::Builder::new()
-            .name("explain".into())
-            .stack_size(STACK_BYTES)
-            .spawn(work)
-            .map_err(anyhow::Error::from)?;
-        let explained = explained.await.map_err(|_| Error::internal("an explanation stopped"))?;
-        let unaskable =
-            |it| Error::Conflict(format!("the policies cannot be asked this: {it}").into());
-        let mut explanation = explained.map_err(unaskable)?;
-        self.authz.tell_of_enrolment(&principal, &mut explanation.fix).await;
-        Ok(Explained { explanation, bundle: bundle.digest().to_owned() })
+        Ok(match explained((case, bundle.clone()), reach, sight, seat).await? {
+            Ok(mut it) => {
+                self.authz.tell_of_enrolment(&principal, &mut it.fix).await;
+                let notes = standing.note(&bundle).into_iter().collect();
+                Explained { explanation: Some(it), bundle, notes }
+            }
+            Err(why) => {
+                let notes = vec![standing.unasked(&why)];
+                Explained { explanation: None, bundle, notes }
+            }
+        })
+    }
+
+    /// The bundle that made a decision, where the store has it.
+    async fn decider_of(&self, entry: &Entry) -> Result<Option<Arc<Bundle>>> {
+        match &entry.bundle {
+            Some(digest) => outside(self.bundles.of_digest(digest)).await,
+            None => Ok(None),
+        }
     }
 
     /// What the tool that a decision was about costs by now, in millionths of a US dollar.
@@ -159,4 +167,63 @@ impl App {
         let tool = id.and_then(|id| self.registry.catalogue().tool(id).cloned());
         tool.map_or(0, |it| it.definition.cost_per_call.unsigned_abs())
     }
+}
+
+/// What the bundle that is asked again is to the decision.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// It made it, and decides still.
+    Active,
+    /// It made it, and decides no more.
+    Earlier,
+    /// It is the active one; that which made the decision is not at hand.
+    Another,
+}
+
+impl Standing {
+    fn note(self, bundle: &Bundle) -> Option<String> {
+        match self {
+            Standing::Active => None,
+            Standing::Earlier => Some(format!(
+                "another bundle decides by now: this is how the one that decided, `{}`, decides",
+                bundle.digest()
+            )),
+            Standing::Another => Some(
+                "the bundle that decided is not at hand: this is how another one decides, the active one"
+                    .into(),
+            ),
+        }
+    }
+
+    fn unasked(self, why: &Unaskable) -> String {
+        match self {
+            Standing::Active | Standing::Earlier => {
+                format!("the decision cannot be made again: {why}")
+            }
+            Standing::Another => format!(
+                "the bundle that decided is not at hand, and the active one cannot be asked: {why}"
+            ),
+        }
+    }
+}
+
+/// Explains on a thread of its own, which has the stack for it.
+async fn explained(
+    (case, bundle): (Case, Arc<Bundle>),
+    reach: Reach,
+    sight: Sight,
+    seat: impl Send + 'static,
+) -> Result<Result<Explanation, Unaskable>> {
+    let (answer, explained) = tokio::sync::oneshot::channel();
+    let work = move || {
+        // Whoever asked may be gone by now.
+        let _ = answer.send(explain(&case, &bundle, &reach, &sight));
+        drop(seat);
+    };
+    std::thread::Builder::new()
+        .name("explain".into())
+        .stack_size(STACK_BYTES)
+        .spawn(work)
+        .map_err(anyhow::Error::from)?;
+    explained.await.map_err(|_| Error::internal("an explanation stopped"))
 }

@@ -122,7 +122,8 @@ impl Directory {
 
     /// Somebody who is registered once [`Directory::insert_user`] says so, and by whom.
     pub fn new_user(&self, new: &NewUser, by: Giver) -> Result<User> {
-        User::new(self.clock.new_id(), new, Gift { by, at: self.clock.micros() })
+        let gift = self.snapshot().gift(by, self.clock.micros());
+        User::new(self.clock.new_id(), new, &gift)
     }
 
     /// Also for the first administrator, whom nobody can register.
@@ -177,7 +178,7 @@ impl Directory {
         let (caller, GrantUserRole(change), user, warrant) = permit.spend();
         change.insist(user.revision)?;
         warrant.note("role", change.role.as_str());
-        let gift = Gift { by: Giver::of(caller.principal()), at: self.clock.micros() };
+        let gift = self.snapshot().gift(Giver::of(caller.principal()), self.clock.micros());
         self.change_user(&warrant, &user, |it| {
             // Who has it already has it from whom they have it.
             if !it.roles.contains(&change.role) {
@@ -193,7 +194,6 @@ impl Directory {
         change.insist(user.revision)?;
         warrant.note("role", change.role.as_str());
         self.change_user(&warrant, &user, |it| {
-            it.provenance.taken(&change.role);
             change.take_from(&mut it.roles);
         })
         .await
@@ -256,7 +256,7 @@ impl Directory {
 }
 
 impl User {
-    fn new(id: Uuid, new: &NewUser, gift: Gift) -> Result<User> {
+    fn new(id: Uuid, new: &NewUser, gift: &Gift) -> Result<User> {
         User {
             id,
             username: new.username.clone(),

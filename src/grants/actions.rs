@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{Entity, EntityUid};
+use cedar_policy::EntityUid;
 use uuid::Uuid;
 
 use super::shown::{ShownGrant, VIEW};
-use super::{Grant, Grants};
+use super::{Alike, Grant, Grants, Proposed};
 use crate::Result;
-use crate::audit::Target;
+use crate::authn::Caller;
 use crate::authz::facts::Particulars;
-use crate::authz::uid::{Kind, uid};
-use crate::authz::{Action, Candidates, Listing, Permit, Resource, View, World};
-use crate::registry::Tool;
+use crate::authz::{Action, Behalf, Candidates, Listing, Permit, Resource, World};
+use crate::policy::Bundle;
 
 /// What somebody wants to grant, in their words.
 #[derive(Debug)]
@@ -24,77 +23,39 @@ pub struct GrantRequest {
     pub resource: String,
 }
 
-/// What a grant is about: a tool, or all tools of a tag.
-#[derive(Clone, Debug)]
-pub enum Granted {
-    Tool(Arc<Tool>),
-    Set(String),
-}
-
-impl Granted {
-    fn named(text: &str, world: &World) -> Option<Granted> {
-        let catalogue = world.registry.catalogue();
-        match text.split_once(':')? {
-            ("Tool", name) => {
-                let by_id = name.parse().ok().and_then(|id: Uuid| catalogue.tool(id));
-                by_id.or_else(|| catalogue.named(name)).cloned().map(Granted::Tool)
-            }
-            ("ToolSet", tag) if !tag.is_empty() => Some(Granted::Set(tag.to_owned())),
-            _ => None,
-        }
-    }
-}
-
-impl Resource for Granted {
-    fn uid(&self) -> EntityUid {
-        match self {
-            Granted::Tool(tool) => tool.uid(),
-            Granted::Set(tag) => uid(Kind::ToolSet, tag),
-        }
-    }
-
-    fn entity(&self) -> Option<&Entity> {
-        match self {
-            Granted::Tool(tool) => tool.entity(),
-            Granted::Set(_) => None,
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Granted::Tool(tool) => tool.name(),
-            Granted::Set(tag) => tag,
-        }
-    }
-
-    fn target(&self) -> Target {
-        match self {
-            Granted::Tool(tool) => tool.target(),
-            Granted::Set(tag) => {
-                Target { kind: "ToolSet".into(), id: tag.clone(), name: tag.clone() }
-            }
-        }
-    }
-
-    fn view(&self) -> Option<View> {
-        match self {
-            Granted::Tool(tool) => tool.view(),
-            Granted::Set(_) => None,
-        }
-    }
-}
-
 /// Making a grant.
 #[derive(Debug)]
-pub struct CreateGrant(pub GrantRequest);
+pub struct CreateGrant {
+    request: GrantRequest,
+    /// Who asks.
+    by: Option<Uuid>,
+}
+
+impl CreateGrant {
+    pub fn new(request: GrantRequest) -> CreateGrant {
+        CreateGrant { request, by: None }
+    }
+
+    pub fn request(&self) -> &GrantRequest {
+        &self.request
+    }
+}
 
 impl Action for CreateGrant {
     const NAME: &'static str = "grant_tool";
     const EVENT: &'static str = "grant.create";
-    type Resource = Granted;
+    type Resource = Proposed;
 
-    async fn find(&self, world: &World) -> Result<Option<Granted>> {
-        Ok(Granted::named(&self.0.resource, world))
+    fn asked_by(&mut self, caller: &Caller, _: Option<&Behalf>) {
+        self.by = Some(caller.principal().id());
+    }
+
+    async fn find(&self, world: &World) -> Result<Option<Proposed>> {
+        Ok(Proposed::of(&self.request, self.by, world))
+    }
+
+    fn particulars(&self, proposed: &Proposed) -> Particulars {
+        Particulars::Grant { granting: proposed.granting().clone(), approval: None }
     }
 }
 
@@ -159,18 +120,21 @@ impl Listing for ListGrants {
 }
 
 impl Grants {
-    /// Makes the grant that was decided on, in force at once. `principal` is who it is for.
+    /// Makes the grant that was decided on, in force at once. `principal` is who it is for, and
+    /// `bundle` tells which grants permit and which forbid.
     pub async fn create(
         &self,
         permit: Permit<CreateGrant>,
         principal: EntityUid,
+        bundle: &Bundle,
     ) -> Result<Arc<Grant>> {
-        let (caller, CreateGrant(request), granted, warrant) = permit.spend();
+        let (caller, CreateGrant { request, .. }, proposed, warrant) = permit.spend();
         let (id, now) = (self.clock.new_id(), self.clock.micros());
-        let slots = (principal, granted.uid());
+        let slots = (principal, proposed.uid());
         let grant =
             Arc::new(Grant::new(id, &request.template, slots, caller.principal().id(), now));
-        self.snapshot().admits(&grant)?;
+        let alike = Alike::to(&request.template, bundle.permitting());
+        self.snapshot().admits(&grant, &alike)?;
         warrant.note("grant", id.to_string());
         warrant.note("template", request.template);
         warrant.note("principal", grant.principal().to_string());

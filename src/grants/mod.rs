@@ -4,8 +4,10 @@
 mod actions;
 mod grant;
 pub mod names;
+mod proposed;
 mod shown;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,14 +25,16 @@ use crate::{Error, Result};
 
 pub use self::actions::{CreateGrant, GrantRequest, ListGrants, RevokeGrant, ShowGrant};
 pub use self::grant::Grant;
+pub use self::proposed::Proposed;
 pub use self::shown::ShownGrant;
 
 /// How long a replica may not know what another granted or took back.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How many grants one principal, group or role may have: every decision of theirs looks at them all.
+/// How many grants that permit one principal, group or role may have, and how many that forbid: every
+/// decision of theirs looks at them all.
 pub const OF_PRINCIPAL_MAX: usize = 200;
-/// How many grants there may be.
+/// How many grants that permit there may be, and how many that forbid.
 pub const MAX: usize = 10_000;
 
 /// All grants in force.
@@ -51,6 +55,25 @@ pub type Shared = Arc<ArcSwap<Snapshot>>;
 pub struct Snapshot {
     by_id: OrdMap<Uuid, Arc<Grant>>,
     by_principal: HashMap<EntityUid, Arc<[Arc<Link>]>>,
+}
+
+/// Grants that do the same as another: permit, or forbid. What uses up the room of those that permit
+/// leaves room to block, and the other way round.
+pub(crate) struct Alike {
+    permitting: BTreeSet<String>,
+    permit: bool,
+}
+
+impl Alike {
+    /// Those that do what `template` does, by the templates that permit. One that nobody knows might
+    /// forbid.
+    pub(crate) fn to(template: &str, permitting: BTreeSet<String>) -> Alike {
+        Alike { permit: permitting.contains(template), permitting }
+    }
+
+    fn has(&self, link: &Link) -> bool {
+        self.permitting.contains(&link.template) == self.permit
+    }
 }
 
 impl Grants {
@@ -129,21 +152,23 @@ impl Snapshot {
         uids.filter_map(|it| self.by_principal.get(it)).flat_map(|it| it.iter().cloned()).collect()
     }
 
-    /// Whether there is room for one more, and it is not there yet.
-    fn admits(&self, grant: &Grant) -> Result<()> {
+    /// Whether there is room for one more beside those that are `alike`, and it is not there yet.
+    fn admits(&self, grant: &Grant, alike: &Alike) -> Result<()> {
         if self.has(&grant.link) {
             return Err(Error::Conflict("the same is granted already".into()));
         }
-        let theirs = self.by_principal.get(grant.principal()).map_or(0, |it| it.len());
+        let links = self.by_principal.get(grant.principal());
+        let theirs = links.map_or(0, |it| it.iter().filter(|it| alike.has(it)).count());
+        let what = if alike.permit { "grants" } else { "blocks" };
         if theirs >= OF_PRINCIPAL_MAX {
             let detail = format!(
-                "has {theirs} grants, and may have no more than {OF_PRINCIPAL_MAX}: take some back, \
+                "has {theirs} {what}, and may have no more than {OF_PRINCIPAL_MAX}: take some back, \
                  or grant a set of tools"
             );
             return Err(Error::field("/principal", detail));
         }
-        if self.by_id.len() >= MAX {
-            let why = format!("there are {MAX} grants, and may be no more: take some back first");
+        if self.all().filter(|it| alike.has(&it.link)).count() >= MAX {
+            let why = format!("there are {MAX} {what}, and may be no more: take some back first");
             return Err(Error::Conflict(why.into()));
         }
         Ok(())

@@ -16,6 +16,7 @@ use crate::audit::{Actor, Decision, Entry};
 use crate::authz::Permit;
 use crate::authz::explain::{Explanation, Sight};
 use crate::decisions::{ExplainDecision, Explained, ShowDecision, Told};
+use crate::policy::Bundle;
 use crate::{App, Error, Result};
 
 /// A decision as it was recorded.
@@ -71,7 +72,7 @@ pub struct Party {
 #[derive(Serialize, JsonSchema)]
 pub struct PolicyThatDecided {
     id: String,
-    /// Missing where the policy is not in force any more.
+    /// Missing where no bundle at hand has the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
 }
@@ -93,6 +94,9 @@ pub struct ExplainAnswer {
     explanation: Option<Explanation>,
     /// The policies that were recorded.
     policies: Vec<PolicyThatDecided>,
+    /// What the policies were told, where there is no explanation that tells of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facts: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     notes: Vec<String>,
@@ -118,7 +122,7 @@ pub async fn get(app: Arc<App>, permit: Permit<ShowDecision>) -> Result<Response
         actor: actor(&entry.actor),
         target: target(told, &sight),
         on_behalf_of: text(entry, "on_behalf_of"),
-        policies: policies(&app, entry),
+        policies: policies(&app.authz.bundle(), entry),
         bundle: entry.bundle.clone(),
         facts: facts(entry, &sight)?,
         asked: everything(entry, &sight)?,
@@ -136,13 +140,17 @@ pub fn parse_explain(call: &Call) -> Result<ExplainDecision> {
 
 pub async fn explain(app: Arc<App>, permit: Permit<ExplainDecision>) -> Result<Response> {
     let told = permit.resource();
-    let answer = match told.case() {
-        Ok(case) => {
-            let sight = app.authz.sight(permit.caller(), told, Some(&case))?;
-            answer(&app, told, Ok(app.explain(permit.caller(), told, (case, sight)).await?))
-        }
-        Err(why) => answer(&app, told, Err(why.to_string())),
+    let case = told.case();
+    let sight = app.authz.sight(permit.caller(), told, case.as_ref().ok())?;
+    let explained = match case {
+        Ok(case) => app.explain(permit.caller(), told, (case, sight.clone())).await?,
+        Err(why) => Explained {
+            explanation: None,
+            bundle: app.authz.bundle(),
+            notes: vec![format!("the decision cannot be made again: {why}")],
+        },
     };
+    let answer = answer(told, explained, &sight)?;
     if !permit.action().as_text {
         return Ok(json(&answer).into_response());
     }
@@ -158,29 +166,25 @@ fn wants_text(accept: &str) -> bool {
     kinds().any(|it| it == "text/plain") && !kinds().any(|it| it == "application/json")
 }
 
-fn answer(app: &App, told: &Told, explained: Result<Explained, String>) -> ExplainAnswer {
+fn answer(told: &Told, explained: Explained, sight: &Sight) -> Result<ExplainAnswer> {
     let entry = &*told.entry;
-    let mut notes = Vec::new();
-    match &explained {
-        Ok(it) if Some(&it.bundle) != entry.bundle.as_ref() => notes.push(
-            "the bundle that decided is not at hand: this is how another one decides, the active one"
-                .into(),
-        ),
-        Ok(_) => {}
-        Err(why) => notes.push(format!("the decision cannot be made again: {why}")),
-    }
-    let explained = explained.ok();
-    ExplainAnswer {
+    let Explained { explanation, bundle, notes } = explained;
+    let facts = match &explanation {
+        Some(_) => None,
+        None => facts(entry, sight)?,
+    };
+    Ok(ExplainAnswer {
         id: entry.id,
         created_at: entry.at,
         event: entry.event.clone(),
         recorded: said(entry.decision),
         bundle: entry.bundle.clone(),
-        explained_by: explained.as_ref().map(|it| it.bundle.clone()),
-        explanation: explained.map(|it| it.explanation),
-        policies: policies(app, entry),
+        explained_by: explanation.as_ref().map(|_| bundle.digest().to_owned()),
+        policies: policies(&bundle, entry),
+        explanation,
+        facts,
         notes,
-    }
+    })
 }
 
 impl ExplainAnswer {
@@ -193,6 +197,9 @@ impl ExplainAnswer {
                 for it in &self.policies {
                     let title = it.title.as_deref().unwrap_or("is not in force any more");
                     text.push_str(&format!("  {}: {title}\n", it.id));
+                }
+                if let Some(facts) = &self.facts {
+                    text.push_str(&format!("facts: {facts}\n"));
                 }
             }
         }
@@ -223,8 +230,7 @@ fn target(told: &Told, sight: &Sight) -> Party {
     }
 }
 
-fn policies(app: &App, entry: &Entry) -> Vec<PolicyThatDecided> {
-    let bundle = app.authz.bundle();
+fn policies(bundle: &Bundle, entry: &Entry) -> Vec<PolicyThatDecided> {
     let links = entry.asked.iter().flat_map(|it| &it.links);
     let templates: Vec<_> = links.map(|it| (it.id.clone(), it.template.clone())).collect();
     let named = |id: &String| {

@@ -13,7 +13,7 @@ use warp::reply::Response;
 use super::call::Call;
 use super::list::{created, no_content, page, tagged, time};
 use crate::authn::federation::Provider;
-use crate::authz::uid::{Kind, Reference, uid};
+use crate::authz::uid::{Kind, Reference};
 use crate::authz::{Permit, Visible};
 use crate::grants::{CreateGrant, Grant, GrantRequest, ListGrants, RevokeGrant, ShowGrant, names};
 use crate::{App, Error, Result};
@@ -47,17 +47,15 @@ pub struct GrantView {
 
 pub fn parse_create(call: &Call) -> Result<CreateGrant> {
     let GrantBody { template, principal, resource } = call.json()?;
-    Ok(CreateGrant(GrantRequest { template, principal, resource }))
+    Ok(CreateGrant::new(GrantRequest { template, principal, resource }))
 }
 
 pub async fn create(app: Arc<App>, permit: Permit<CreateGrant>) -> Result<Response> {
-    let request = &permit.action().0;
-    if !app.authz.bundle().meta(&request.template).is_some_and(|it| it.template) {
-        let problem = format!("the active policies have no template `{}`", request.template);
-        return Err(Error::field("/template", problem));
+    if let Some(why) = permit.resource().unfit() {
+        return Err(Error::field("/template", why.to_string()));
     }
-    let principal = principal(&app, &request.principal)?;
-    let grant = app.grants.create(permit, principal).await?;
+    let principal = principal(&app, &permit.action().request().principal)?;
+    let grant = app.grants.create(permit, principal, &app.authz.bundle()).await?;
     Ok(created(show(&app, &grant), &format!("/api/v1/grants/{}", grant.id)))
 }
 
@@ -92,34 +90,21 @@ pub async fn revoke(app: Arc<App>, permit: Permit<RevokeGrant>) -> Result<Respon
 /// Whom a grant is for, by what people write.
 fn principal(app: &App, text: &str) -> Result<EntityUid> {
     let known = app.directory.snapshot();
-    let (word, name) = text.split_once(':').ok_or_else(nobody)?;
-    let id = name.parse::<Uuid>().ok();
-    let kind = Kind::named(word).ok_or_else(nobody)?;
-    let found = match kind {
-        Kind::Agent => {
-            let agent = id.and_then(|it| known.agent(it)).or_else(|| known.agent_named(name));
-            agent.map(|it| it.id.to_string())
+    let found = names::meant(text, &known).ok_or_else(nobody)?;
+    let kind = Kind::of(found.type_name()).ok_or_else(nobody)?;
+    if matches!(kind, Kind::Group | Kind::Role) {
+        let mut there_are = names::known(kind, &app.authz.bundle(), &known);
+        if kind == Kind::Group {
+            // Whoever signs in first may be in one that is empty yet.
+            let to_come = app.federation.providers().iter().flat_map(Provider::source_of);
+            there_are.extend(to_come.cloned());
         }
-        Kind::User => {
-            let user = id.and_then(|it| known.user(it)).or_else(|| known.user_named(name));
-            user.map(|it| it.id.to_string())
+        let name = found.id().unescaped();
+        if !there_are.contains(name) {
+            return Err(Error::field("/principal", names::unknown(kind, name, &there_are)));
         }
-        Kind::Group | Kind::Role => {
-            let mut there_are = names::known(kind, &app.authz.bundle(), &known);
-            if kind == Kind::Group {
-                // Whoever signs in first may be in one that is empty yet.
-                let to_come = app.federation.providers().iter().flat_map(Provider::source_of);
-                there_are.extend(to_come.cloned());
-            }
-            if !there_are.contains(name) {
-                let detail = names::unknown(kind, name, &there_are);
-                return Err(Error::field("/principal", detail));
-            }
-            Some(name.to_owned())
-        }
-        _ => None,
-    };
-    Ok(uid(kind, &found.ok_or_else(nobody)?))
+    }
+    Ok(found)
 }
 
 fn nobody() -> Error {

@@ -33,10 +33,12 @@ pub fn formatted(file: &SourceFile) -> Result<String, Vec<Fault>> {
             let next = policies_str_to_pretty(&text, &config).map_err(|it| {
                 vec![Fault::whole(&file.path, format!("cannot be formatted: {it}"))]
             })?;
+            // Before comments that no policy follows, the formatter leaves a line empty.
+            let next = next.trim_start_matches('\n');
             if next == text {
                 return Ok(text);
             }
-            text = next;
+            text = next.to_owned();
         }
         Err(vec![Fault::whole(&file.path, "the formatter comes to no end with it")])
     })

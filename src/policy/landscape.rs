@@ -34,10 +34,7 @@ pub trait Landscape: Send + Sync {
 }
 
 /// The candidate that `word` is likely a misspelling of.
-pub(super) fn meant<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// As alike as two words are that differ by a slip or two.
     const ALIKE_MIN: f64 = 0.75;
     let alike = |it: &str| strsim::jaro_winkler(&it.to_lowercase(), &word.to_lowercase());

@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use cedar_policy::{EntityUid, PolicyId, PolicySet, SlotId, Template};
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, SlotId, Template, pst};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -112,6 +112,44 @@ impl Link {
         }
         Ok(slots)
     }
+}
+
+/// `policy` as one that needs no template: a link with its slots filled, by its own id.
+///
+/// # Errors
+/// Why a link cannot be written so, as people read it.
+pub(super) fn unlinked(policy: &Policy) -> Result<Policy, String> {
+    if policy.is_static() {
+        return Ok(policy.clone());
+    }
+    let fault = |why: &dyn std::fmt::Display| {
+        format!("the link `{}` cannot be written as a policy: {why}", policy.id())
+    };
+    let filled = match policy.to_pst().map_err(|it| fault(&it))? {
+        pst::Policy::Static(it) => it,
+        pst::Policy::Linked(it) => it.into_static_policy().map_err(|it| fault(&it))?,
+    };
+    Policy::from_pst(pst::Policy::Static(filled)).map_err(|it| fault(&it))
+}
+
+/// `chosen` as a set of their own, links still links of their templates, which `all` has. None where
+/// it has not.
+pub(super) fn set_of<'a>(
+    chosen: impl IntoIterator<Item = &'a Policy>,
+    all: &PolicySet,
+) -> Option<PolicySet> {
+    let mut set = PolicySet::new();
+    for policy in chosen {
+        let (Some(template), Some(slots)) = (policy.template_id(), policy.template_links()) else {
+            set.add(policy.clone()).ok()?;
+            continue;
+        };
+        if set.template(template).is_none() {
+            set.add_template(all.template(template)?.clone()).ok()?;
+        }
+        set.link(template.clone(), policy.id().clone(), slots).ok()?;
+    }
+    Some(set)
 }
 
 /// A grant that this bundle cannot say: it may be one that forbids, so nothing is decided without it.

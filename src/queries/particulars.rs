@@ -9,7 +9,7 @@ use super::circumstances::words;
 use super::inquiry::Inquiry;
 use super::model::{Decision, Properties, Verb};
 use super::names::Thing;
-use crate::authz::facts::{Particulars, Shape};
+use crate::authz::facts::{Granting, Particulars, Shape};
 use crate::authz::{Action as _, Use};
 use crate::credentials::{RequestCredential, ToolRef, Ttl};
 use crate::gateway::InvokeTool;
@@ -91,6 +91,10 @@ impl Inquiry<'_> {
             (Some(Shape::Admin), _) => Ok(Particular::plain(Particulars::Admin { approval: None })),
             (Some(Shape::Query), _) => {
                 Ok(Particular::plain(Particulars::Query { tool_owner: None }))
+            }
+            (Some(Shape::Grant), _) => {
+                let granting = Granting::of_use();
+                Ok(Particular::plain(Particulars::Grant { granting, approval: None }))
             }
             (Some(Shape::Role), _) => role(given),
             (Some(Shape::Credential), Thing::Tool(tool)) => {

@@ -7,7 +7,7 @@ use gatewright::policy::Bundle;
 use serde_json::{Value, json};
 
 use crate::harness::traffic::{agent_at_work, events, lives};
-use crate::harness::{Answer, Caller, Gate, samples};
+use crate::harness::{Answer, Caller, Gate, Setup, policies, samples};
 
 const WORKING: &str = "grant.agent-tool";
 
@@ -141,13 +141,14 @@ async fn only_groups_and_roles_that_there_are_get_grants_and_not_without_end() {
     let admin = gate.admin().await;
     risky(&admin).await;
     for (principal, kind, there_is) in
-        [("Role:agnet", "role", "`agent`"), ("Group:nightshift", "group", "`breakglass`")]
+        [("Role:agnet", "role", "`agent`"), ("Group:nightshift", "group", "nobody is in it")]
     {
         let refused = grant(&admin, WORKING, principal, "Tool:risky").await.problem(422, "invalid");
         let fault = &refused["errors"][0];
         assert_eq!(fault["pointer"], "/principal");
         let detail = fault["detail"].as_str().unwrap();
         assert!(detail.contains(kind) && detail.contains(there_is), "{detail}");
+        assert!(!detail.contains("breakglass") && !detail.contains("bootstrap"), "{detail}");
     }
     grant(&admin, WORKING, "Group:breakglass", "Tool:risky").await.expect(201);
     for number in 0..gatewright::grants::OF_PRINCIPAL_MAX {
@@ -156,6 +157,79 @@ async fn only_groups_and_roles_that_there_are_get_grants_and_not_without_end() {
     let refused = grant(&admin, WORKING, "Role:llm", "Tool:risky").await.problem(422, "invalid");
     assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("200 grants"), "{refused}");
     grant(&admin, WORKING, "Role:agent", "Tool:risky").await.expect(201);
+    // What may be used to the last is no way to keep anybody from being blocked.
+    grant(&admin, "block.agent-tool", "Role:llm", "Tool:risky").await.expect(201);
+}
+
+/// Templates that fill one slot, and ones that go beyond uses of tools.
+const ODD: &str = r#"
+@id("block.everything") @title("Block: these do nothing at all")
+forbid (principal in ?principal, action, resource);
+@id("block.tool") @title("Block: nobody uses this")
+forbid (principal, action in Gatewright::Action::"use", resource in ?resource);
+@id("grant.care") @title("Grant: these look after this tool")
+permit (principal in ?principal, action in Gatewright::Action::"manage", resource in ?resource);
+@id("block.all") @title("Block: these do nothing with this tool")
+forbid (principal in ?principal, action, resource in ?resource);
+"#;
+
+#[tokio::test]
+async fn a_template_is_granted_by_its_form_and_by_what_it_is_about() {
+    let setup = policies::own(Setup::new());
+    policies::put(setup.folder.path(), "templates/odd.cedar", ODD);
+    let gate = setup.start();
+    let admin = gate.admin().await;
+    let publisher = gate.user("paula", "tool_publisher").await;
+    publisher.post("/api/v1/tools", &samples::calculate("sums")).await.expect(201);
+    let of = "Tool:sums";
+
+    for (template, slot) in [("block.everything", "?resource"), ("block.tool", "?principal")] {
+        for (caller, to) in [(&admin, "Role:policy_admin"), (&publisher, "Role:agent")] {
+            let refused = grant(caller, template, to, of).await.problem(422, "invalid");
+            let fault = &refused["errors"][0];
+            assert_eq!(fault["pointer"], "/template");
+            assert!(fault["detail"].as_str().unwrap().contains(slot), "{fault}");
+        }
+        grant(&publisher, template, "Role:policy_admin", of).await.problem(403, "denied");
+    }
+    for (template, principal) in [
+        ("grant.care", "Role:agent"),
+        ("block.all", "Role:agent"),
+        ("block.agent-tool", "Role:policy_admin"),
+        (WORKING, "Role:admin"),
+    ] {
+        let refused = grant(&publisher, template, principal, of).await.problem(403, "denied");
+        assert_eq!(refused["reasons"], json!(["registry.grant.bounds"]), "{template}");
+    }
+    assert_eq!(admin.get("/api/v1/grants").await.expect(200)["items"], json!([]));
+    grant(&admin, "block.all", "Role:agent", of).await.expect(201);
+    grant(&publisher, WORKING, "Role:agent", of).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_publisher_does_not_use_up_what_one_principal_may_have() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    let publisher = gate.user("paula", "tool_publisher").await;
+    gate.agent("rogue", "agent").await;
+    let mut made = 0;
+    for number in 0..51 {
+        let name = format!("sums-{number}");
+        publisher.post("/api/v1/tools", &samples::calculate(&name)).await.expect(201);
+        let (to, about) = ("Agent:rogue", format!("Tool:{name}"));
+        let answer = grant(&publisher, WORKING, to, &about).await;
+        if number < 50 {
+            made += 1;
+            answer.expect(201);
+        } else {
+            let refused = answer.problem(403, "denied");
+            assert_eq!(refused["reasons"], json!(["registry.grant.share"]));
+            grant(&publisher, "block.agent-tool", to, &about).await.expect(201);
+            grant(&publisher, WORKING, "Role:agent", &about).await.expect(201);
+            grant(&admin, WORKING, to, &about).await.expect(201);
+        }
+    }
+    assert_eq!(made, 50);
 }
 
 #[tokio::test]

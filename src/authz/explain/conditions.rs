@@ -20,7 +20,11 @@ pub struct Condition {
     /// As it is written.
     pub text: String,
     pub line: usize,
-    /// Null where it could not be asked, because something that it reads was absent.
+    /// Whether the policy says `!` of it: it asks that this does not hold.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(default)]
+    pub negated: bool,
+    /// Whether `text` holds, whatever is asked of it. Null where it could not be asked, because something that it reads was absent.
     pub holds: Option<bool>,
     pub values: Vec<Seen>,
 }
@@ -50,13 +54,14 @@ pub fn conditions(policy: &Policy, meta: &Meta, asked: &Asked) -> Vec<Condition>
             Clause::When(it) => ("when", it),
             Clause::Unless(it) => ("unless", it),
         };
-        for part in parts(expression) {
+        for (part, sign) in parts(expression, Sign::Plain) {
             let (text, line) = places.next(&part.to_string());
             let holds = match asked.eval(part) {
                 Some(EvalResult::Bool(it)) => Some(it),
                 _ => None,
             };
-            found.push(Condition { clause: word, text, line, holds, values: asked.values(part) });
+            let (negated, values) = (sign == Sign::Negated, asked.values(part));
+            found.push(Condition { clause: word, text, line, negated, holds, values });
         }
     }
     found
@@ -66,18 +71,35 @@ fn body(policy: &Pst) -> &[Clause] {
     policy.body().clauses()
 }
 
+/// Whether a part is asked to hold, or not to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Plain,
+    Negated,
+}
+
+impl Sign {
+    fn turned(self) -> Sign {
+        match self {
+            Sign::Plain => Sign::Negated,
+            Sign::Negated => Sign::Plain,
+        }
+    }
+}
+
 /// What is left when `and`, `or`, `not` and `if` are taken apart.
-fn parts(expression: &Expr) -> Vec<&Expr> {
+fn parts(expression: &Expr, sign: Sign) -> Vec<(&Expr, Sign)> {
     match expression {
         Expr::BinaryOp { op: BinaryOp::And | BinaryOp::Or, left, right } => {
-            [parts(left), parts(right)].concat()
+            [parts(left, sign), parts(right, sign)].concat()
         }
-        Expr::UnaryOp { op: UnaryOp::Not, expr } => parts(expr),
+        Expr::UnaryOp { op: UnaryOp::Not, expr } => parts(expr, sign.turned()),
+        // Which way a condition leads is no question of its sign.
         Expr::IfThenElse { cond, then_expr, else_expr } => {
-            [parts(cond), parts(then_expr), parts(else_expr)].concat()
+            [parts(cond, Sign::Plain), parts(then_expr, sign), parts(else_expr, sign)].concat()
         }
         Expr::Literal(_) => Vec::new(),
-        part => vec![part],
+        part => vec![(part, sign)],
     }
 }
 

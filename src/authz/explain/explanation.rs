@@ -119,7 +119,7 @@ pub fn explain(
     for principal in case.principals() {
         let said = match case.decide_for(principal, bundle) {
             Err(Unaskable::Unfit(it)) => {
-                unfit = Some(it.to_string());
+                unfit = Some(it.told());
                 break;
             }
             said => said?,

@@ -13,7 +13,7 @@ impl fmt::Display for Explanation {
         let is_near = self.policies.iter().any(|it| !it.applied);
         match (self.policies.is_empty(), is_near) {
             (true, _) if let Some(unfit) = &self.unfit => {
-                writeln!(f, "{said}: policies were checked with other arguments: {unfit}")?;
+                writeln!(f, "{said}, no policy was asked: {unfit}")?;
             }
             (true, _) => writeln!(f, "{said}: no policy permits it")?,
             (false, true) => writeln!(f, "{said}: no policy permits it; these nearly do:")?,
@@ -71,12 +71,17 @@ impl fmt::Display for Judged {
 }
 
 fn write_condition(f: &mut fmt::Formatter<'_>, it: &Condition, file: &str) -> fmt::Result {
-    let held = match it.holds {
+    let held = match it.holds.map(|it_holds| it_holds != it.negated) {
         Some(true) => "holds",
+        Some(false) if it.clause == "unless" => "does not hold, as `unless` wants it",
         Some(false) => "does not hold",
         None => "was not to be asked",
     };
-    writeln!(f, "    {file}:{} {} {}: {held}", it.line, it.clause, it.text)?;
+    write!(f, "    {file}:{} {} ", it.line, it.clause)?;
+    match it.negated {
+        true => writeln!(f, "!({}): {held}", it.text)?,
+        false => writeln!(f, "{}: {held}", it.text)?,
+    }
     for value in &it.values {
         writeln!(f, "      {value}")?;
     }

@@ -10,6 +10,7 @@ mod circumstances;
 mod clock;
 mod delegation;
 mod express;
+mod granting;
 mod history;
 mod shape;
 mod typed;
@@ -32,6 +33,7 @@ pub use self::call::{Call, Flat, ToolVersion, flatten};
 pub use self::circumstances::{Age, NetFacts, Risk, SessionFacts};
 pub use self::clock::{ClockFacts, LocalTime, Weekday};
 pub use self::delegation::{Delegation, Mandate};
+pub use self::granting::Granting;
 pub use self::history::{History, Tally};
 pub use self::shape::Shape;
 pub use self::typed::Typed;
@@ -83,6 +85,8 @@ pub enum Particulars {
     Admin { approval: Option<Approval> },
     /// `RoleCtx`: the role that is given or taken.
     Role { role: String, approval: Option<Approval> },
+    /// `GrantCtx`: the grant that is made.
+    Grant { granting: Granting, approval: Option<Approval> },
     /// `FindCtx`.
     Find,
     /// `CredCtx`.
@@ -184,6 +188,7 @@ impl Particulars {
             Particulars::Token => Shape::Token,
             Particulars::Admin { .. } => Shape::Admin,
             Particulars::Role { .. } => Shape::Role,
+            Particulars::Grant { .. } => Shape::Grant,
             Particulars::Find => Shape::Find,
             Particulars::Credential { .. } => Shape::Credential,
             Particulars::Call { .. } => Shape::Call,
@@ -199,6 +204,9 @@ impl Particulars {
             | Particulars::Admin { .. }
             | Particulars::Find => {}
             Particulars::Role { role, .. } => told.push(("role", entity(Kind::Role, role))),
+            Particulars::Grant { granting, .. } => {
+                told.push(("granting", granting.expression()?));
+            }
             Particulars::Credential { usage, ask, .. } => {
                 told.push(("usage", usage.expression()?));
                 told.push(("ask", ask.expression()?));
@@ -229,6 +237,7 @@ impl Particulars {
             | Particulars::Declared { .. } => None,
             Particulars::Admin { approval }
             | Particulars::Role { approval, .. }
+            | Particulars::Grant { approval, .. }
             | Particulars::Credential { approval, .. }
             | Particulars::Call { approval, .. } => approval.as_ref(),
         }

@@ -110,6 +110,10 @@ fn told(shape: Shape) -> Particulars {
         Shape::Token => Particulars::Token,
         Shape::Admin => Particulars::Admin { approval },
         Shape::Role => Particulars::Role { role: "auditor".to_owned(), approval },
+        Shape::Grant => {
+            let granting = Granting { role: Some("auditor".to_owned()), ..Granting::of_use() };
+            Particulars::Grant { granting, approval }
+        }
         Shape::Find => Particulars::Find,
         Shape::Credential => {
             let ask = Ask { scopes: ["read".to_owned()].into(), ttl_seconds: 900 };
@@ -154,7 +158,7 @@ fn the_facts_of_every_action_fit_the_schema() {
             shapes.push(shape);
         }
     }
-    assert_eq!(shapes.len(), 8, "some shape has no action: {shapes:?}");
+    assert_eq!(shapes.len(), 9, "some shape has no action: {shapes:?}");
 }
 
 #[test]

@@ -48,7 +48,16 @@ struct Differences {
     changed: Vec<Changed>,
     /// Files that are no policies: schema, links, history and tests.
     files: Vec<String>,
+    /// The same, with what became of each.
+    file_changes: Vec<FileChange>,
     comparison: Compared,
+}
+
+#[derive(Debug, Serialize)]
+struct FileChange {
+    file: String,
+    /// `added`, `removed` or `changed`.
+    change: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,13 +137,15 @@ impl Differences {
             let (policy, before, after) = (id.clone(), before.text.clone(), after.text.clone());
             Some(Changed { policy, before, after })
         });
+        let file_changes = other_files(before, after);
         Differences {
             before: before.digest().to_owned(),
             after: after.digest().to_owned(),
             added: new.keys().filter(|id| without(old, id)).cloned().collect(),
             removed: old.keys().filter(|id| without(new, id)).cloned().collect(),
             changed: changed.collect(),
-            files: other_files(before, after),
+            files: file_changes.iter().map(|it| it.file.clone()).collect(),
+            file_changes,
             comparison,
         }
     }
@@ -148,7 +159,9 @@ impl Differences {
         };
         list("added   ", &self.added);
         list("removed ", &self.removed);
-        list("file    ", &self.files);
+        for FileChange { file, change } in &self.file_changes {
+            out.push_str(&format!("file     {file} ({change})\n"));
+        }
         for it in &self.changed {
             out.push_str(&format!("changed  {}\n", it.policy));
             for (mark, text) in [('-', &it.before), ('+', &it.after)] {
@@ -185,7 +198,7 @@ fn told(comparison: &Comparison) -> String {
 }
 
 /// Files that differ and hold no policies.
-fn other_files(before: &Bundle, after: &Bundle) -> Vec<String> {
+fn other_files(before: &Bundle, after: &Bundle) -> Vec<FileChange> {
     let of = |it: &Bundle| {
         let mut files = bundles::files(it.sources());
         files.retain(|path, _| !path.ends_with(".cedar"));
@@ -193,5 +206,13 @@ fn other_files(before: &Bundle, after: &Bundle) -> Vec<String> {
     };
     let (old, new) = (of(before), of(after));
     let all: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    all.into_iter().filter(|it| old.get(*it) != new.get(*it)).cloned().collect()
+    let change = |file: &String| match (old.get(file), new.get(file)) {
+        (None, _) => Some("added"),
+        (_, None) => Some("removed"),
+        (before, after) => (before != after).then_some("changed"),
+    };
+    let changes = all.into_iter().map(|it| (it, change(it)));
+    changes
+        .filter_map(|(it, change)| Some(FileChange { file: it.clone(), change: change? }))
+        .collect()
 }

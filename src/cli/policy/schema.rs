@@ -9,7 +9,7 @@ use clap::Args;
 use super::folders::Folders;
 use super::registry::Registry;
 use super::{Failure, said};
-use crate::cli::out::say;
+use crate::cli::out::{complain, say};
 use crate::policy::typed;
 
 #[derive(Debug, Args)]
@@ -42,6 +42,12 @@ pub async fn schema(args: &SchemaArgs) -> Result<ExitCode, Failure> {
         false => typed::export(&core, &types),
     };
     let text = text.map_err(anyhow::Error::msg)?;
+    if types.is_empty() && args.tools_only {
+        complain(
+            "no tool is typed: only those are that a policy names as \
+             `action == Gatewright::Action::\"call:NAME\"`, or that are asked for by `--tool NAME`",
+        );
+    }
     let Some(path) = &args.output else {
         say(text.trim_end());
         return Ok(ExitCode::SUCCESS);

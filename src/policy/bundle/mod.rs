@@ -180,7 +180,6 @@ impl Bundle {
     }
 
     /// Whether `action` can be in `scope`.
-    #[cfg(feature = "prove")]
     pub(super) fn admits_action(&self, scope: &Scope, action: &EntityUid) -> bool {
         scope.admits_action(action, &self.actions)
     }

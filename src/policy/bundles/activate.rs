@@ -77,8 +77,11 @@ impl Bundles {
     ) -> Result<Arc<Stored>> {
         let _turn = self.turn.lock().await;
         let head = head::read(&*self.db).await?;
-        if stored.state == State::Checked
-            && head.as_ref().is_none_or(|it| it.digest != stored.checked_against)
+        let replaced = head.as_ref().map(|it| it.digest.as_str());
+        // What it was decided on stands no more.
+        let is_checked = stored.state == State::Checked;
+        if stored.beside.as_deref() != replaced
+            || (is_checked && replaced != Some(stored.checked_against.as_str()))
         {
             return Err(stale());
         }

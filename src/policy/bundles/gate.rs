@@ -86,16 +86,20 @@ impl Bundles {
         Ok(Invariants::found(violated, Some(looked)))
     }
 
-    /// Grants in force that the bundle has no template for: whoever has one could do nothing at all.
+    /// Grants in force that could not stand on what the bundle has for their templates: whoever has one
+    /// could do nothing at all.
     fn unapplied(&self, bundle: &Bundle) -> Vec<Violated> {
         let grants = self.grants.snapshot();
-        let has = |template: &str| bundle.meta(template).is_some_and(|it| it.template);
-        let lost = grants.all().filter(|it| !has(&it.link.template));
+        let lost = grants.all().filter_map(|it| Some((it, bundle.form(&it.link.template).err()?)));
         lost.take(GRANTS_SHOWN_MAX)
-            .map(|it| Violated {
+            .map(|(it, why)| Violated {
                 invariant: "Every grant in force has its template".to_owned(),
                 policies: vec![it.link.template.clone()],
-                shown: format!("the grant {} to {} would lose its template", it.id, it.principal()),
+                shown: format!(
+                    "the grant {} to {} would lose its template: {why}",
+                    it.id,
+                    it.principal()
+                ),
                 counterexample: Value::Null,
             })
             .collect()

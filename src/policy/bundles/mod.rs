@@ -9,6 +9,7 @@ mod activate;
 mod alarm;
 mod directory;
 mod draft;
+mod earlier;
 mod edit;
 mod files;
 mod follow;
@@ -30,6 +31,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use self::alarm::Alarm;
+use self::earlier::Earlier;
 use self::head::Reign;
 use self::seats::Seats;
 use self::stored::columns;
@@ -68,6 +70,7 @@ pub struct Bundles {
     registry: Arc<Registry>,
     grants: Arc<Grants>,
     deciding: ArcSwapOption<Deciding>,
+    earlier: Earlier,
     /// Held by whoever makes another bundle the deciding one.
     turn: Mutex<()>,
     checks: Seats,
@@ -100,6 +103,7 @@ impl Bundles {
             registry,
             grants,
             deciding: ArcSwapOption::empty(),
+            earlier: Earlier::new(),
             turn: Mutex::default(),
             checks: Seats::new(),
             alarm: Alarm::default(),
@@ -179,9 +183,17 @@ impl Bundles {
         reign: Option<&Reign>,
         by: Option<Uuid>,
     ) -> Result<Stored> {
-        let Some(reign) = reign.filter(|_| stored.state != State::Active) else {
-            return Ok(stored);
-        };
+        let Some(reign) = reign else { return Ok(stored) };
+        stored.beside = Some(reign.digest.clone());
+        if stored.state == State::Active {
+            // What was said when it took the other's place; it replaces nothing any more.
+            let replaced = stored.checked_against.clone();
+            return if stored.reviews.is_empty() {
+                Ok(stored)
+            } else {
+                self.weigh(stored, &replaced, by).await
+            };
+        }
         stored.is_current = stored.checked_against == reign.digest;
         stored.replaced_ago = stored.replaced_by(reign, self.clock.micros());
         if stored.reviews.is_empty() {

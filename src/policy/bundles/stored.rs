@@ -130,6 +130,8 @@ pub struct Stored {
     pub retired_at: Option<i64>,
     pub taken_at: Option<i64>,
     pub reviews: Vec<Review>,
+    /// The digest of the bundle that was active when this one was looked up.
+    pub beside: Option<String>,
     /// How long ago the bundle that is active now took its place, which never was active before.
     pub replaced_ago: Option<Duration>,
     /// Whether it was checked against the bundle that is active now.
@@ -171,6 +173,7 @@ impl Stored {
             taken_at: row.opt_int(18)?,
             revision: row.int(19)?,
             reviews,
+            beside: None,
             replaced_ago: None,
             is_current: false,
             entity: Entity::with_uid(uid(Kind::Bundle, &id.to_string())),

@@ -104,10 +104,19 @@ impl Counterexample {
         outcome.errors.is_empty().then_some(made)
     }
 
-    /// The same with what the other of two bundles says.
+    /// The same with what the other of two bundles says, and what only that one is told: each bundle
+    /// is asked without the facts that its schema does not know.
     #[cfg(feature = "prove")]
-    pub(in crate::policy) fn beside(self, elsewhere: Option<Elsewhere>) -> Counterexample {
-        Counterexample { elsewhere, ..self }
+    pub(in crate::policy) fn beside(mut self, other: Counterexample) -> Counterexample {
+        for (place, value) in other.facts {
+            let known = self.facts.entry(place).or_insert_with(|| ABSENT.to_owned());
+            if *known == ABSENT {
+                *known = value;
+            }
+        }
+        let Counterexample { action, allowed, by, .. } = other;
+        self.elsewhere = Some(Elsewhere { action, allowed, by });
+        self
     }
 
     /// Asks `bundle` again, from what is printed. None where its schema has no such request.

@@ -6,6 +6,7 @@ use cedar_policy::{
     PrincipalConstraint, Request, ResourceConstraint, eval_expression,
 };
 
+use super::super::links::unlinked;
 use super::reads::Reads;
 
 /// A policy as the search uses it.
@@ -45,7 +46,7 @@ impl Rule {
             effect: policy.effect(),
             conditions,
             reads,
-            alone: PolicySet::from_policies([policy.clone()]).ok()?,
+            alone: PolicySet::from_policies([unlinked(policy).ok()?]).ok()?,
         })
     }
 

@@ -33,7 +33,7 @@ pub(super) fn check(policy: &Written, declared: &[String], findings: &mut Vec<Fi
         let against = negated ^ (policy.effect == Effect::Forbid);
         for fact in FALLING.into_iter().chain(declared.iter().map(String::as_str)) {
             rising(expression, against, fact, &mut |it| {
-                let problem = format!("`{it}` lets a larger `context.{fact}` allow more");
+                let problem = format!("`{it}` may let a larger `context.{fact}` allow more");
                 let fix = match fact.starts_with("history.") {
                     true => "set an upper bound instead, or count those that have an `outcome`",
                     false => "set an upper bound instead",
@@ -53,15 +53,16 @@ fn rising<'a>(expression: &'a Expr, against: bool, fact: &str, bad: &mut dyn FnM
             rising(right, against, fact, bad);
         }
         Expr::UnaryOp { op: UnaryOp::Not, expr } => rising(expr, !against, fact, bad),
-        Expr::BinaryOp { op, left, right } if is(left, fact) && !mentions(right, fact) => {
+        Expr::BinaryOp { op, left, right } if grows(left, fact) && !mentions(right, fact) => {
             let bound = if against { lower(*op) } else { upper(*op) };
             if !bound {
                 bad(expression);
             }
         }
-        Expr::BinaryOp { op, left, right } if is(right, fact) && !mentions(left, fact) => {
+        Expr::BinaryOp { op, left, right } if grows(right, fact) && !mentions(left, fact) => {
             let bound = if against { upper(*op) } else { lower(*op) };
-            let harmless = !against && upper(*op) && left.to_string() == SHORTEST_TTL;
+            let harmless =
+                !against && upper(*op) && is(right, fact) && left.to_string() == SHORTEST_TTL;
             if !bound && !harmless {
                 bad(expression);
             }
@@ -86,6 +87,21 @@ fn lower(op: BinaryOp) -> bool {
             | BinaryOp::DecimalGreater
             | BinaryOp::DecimalGreaterEq
     )
+}
+
+/// Whether this is the fact, or the fact with something added or taken away that is another's: it
+/// is larger where the fact is.
+fn grows(expression: &Expr, fact: &str) -> bool {
+    match expression {
+        Expr::BinaryOp { op: BinaryOp::Add, left, right } => {
+            (grows(left, fact) && !mentions(right, fact))
+                || (grows(right, fact) && !mentions(left, fact))
+        }
+        Expr::BinaryOp { op: BinaryOp::Sub, left, right } => {
+            grows(left, fact) && !mentions(right, fact)
+        }
+        other => is(other, fact),
+    }
 }
 
 fn is(expression: &Expr, fact: &str) -> bool {

@@ -7,7 +7,7 @@ use cedar_policy_symcc::Env;
 use serde_json::Value;
 
 use super::super::bundle::Bundle;
-use super::super::invariants::{Counterexample, Elsewhere, Reads};
+use super::super::invariants::{Counterexample, Reads};
 use super::super::links::Link;
 use super::grants;
 use super::ground::{Ground, asked_under};
@@ -46,7 +46,8 @@ impl Ground<'_> {
             }
             // Shown as the candidate is asked, so that it can be asked again.
             match (candidate, active) {
-                (Some(here), there) => Some(here.beside(there.map(Elsewhere::from))),
+                (Some(here), Some(there)) => Some(here.beside(there)),
+                (Some(here), None) => Some(here),
                 (None, there) => there,
             }
         })
@@ -95,10 +96,4 @@ fn as_asked(bundle: &Bundle, action: &EntityUid, found: &Env) -> Option<(Request
     let actions = bundle.action_entities(action).iter();
     let entities = Entities::from_entities(known.chain(actions).cloned(), None).ok()?;
     Some((request, entities))
-}
-
-impl From<Counterexample> for Elsewhere {
-    fn from(it: Counterexample) -> Elsewhere {
-        Elsewhere { action: it.action, allowed: it.allowed, by: it.by }
-    }
 }

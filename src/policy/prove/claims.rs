@@ -10,7 +10,7 @@ use cedar_policy_symcc::Env;
 
 use super::super::bundle::Bundle;
 use super::super::invariants::{Claim, Counterexample, Holds, Rule, kind};
-use super::super::links::Link;
+use super::super::links::{Link, unlinked};
 use super::grants::{all_granted, ways};
 use super::moment::settled;
 use super::session::{Question, Session, compiled_set};
@@ -85,7 +85,8 @@ fn parents(admin: &Entity) -> BTreeSet<EntityUid> {
 /// Who somebody is: of all groups and roles that policies name, in exactly these.
 fn exactly(bundle: &Bundle, who: &EntityUid, inside: &BTreeSet<EntityUid>) -> Vec<String> {
     let mut groups: BTreeMap<EntityUid, bool> = BTreeMap::new();
-    for policy in bundle.policies().policies() {
+    // The literals of a link are those of its template, without what fills the slots.
+    for policy in bundle.policies().policies().filter_map(|it| unlinked(it).ok()) {
         for it in policy.entity_literals() {
             let name = it.type_name();
             if name == Kind::Group.type_name() || name == Kind::Role.type_name() {

@@ -6,6 +6,7 @@ use cedar_policy::{Effect, Policy, PolicyId, PolicySet, RequestEnv};
 
 use super::super::bundle::Bundle;
 use super::super::invariants::{Counterexample, kind, reads_of};
+use super::super::links::unlinked;
 use super::session::{Question, Session, compiled, compiled_set};
 use super::{Failing, Findings, Proof};
 
@@ -65,17 +66,18 @@ fn everywhere(
 ) -> Result<bool, String> {
     for env in envs {
         let slice = bundle.slice(env.principal(), env.action(), env.resource());
-        let chosen: Vec<Policy> = slice.policies().filter(|it| which(it)).cloned().collect();
+        let chosen = slice.policies().filter(|it| which(it)).map(unlinked);
+        let chosen: Vec<Policy> = chosen.collect::<Result<_, _>>()?;
         let permits = chosen.iter().all(|it| it.effect() == Effect::Permit);
         let compile = |set: Vec<Policy>| {
             let set = PolicySet::from_policies(set).map_err(|it| it.to_string())?;
             compiled_set(&set, env, bundle.schema())
         };
         let exception = if permits {
-            let (alone, others) = (compile(vec![policy.clone()])?, compile(chosen)?);
+            let (alone, others) = (compile(vec![unlinked(policy)?])?, compile(chosen)?);
             session.ask(Question::Implies(&alone, &others))?
         } else {
-            let with = compile(chosen.into_iter().chain([policy.clone()]).collect())?;
+            let with = compile(chosen.into_iter().chain([unlinked(policy)?]).collect())?;
             session.ask(Question::AlwaysDenies(&with))?
         };
         if exception.is_some() {

@@ -7,7 +7,8 @@ use super::super::bundle::Bundle;
 use super::super::check::parse_schema;
 use super::super::history::Fact;
 use super::super::load::SourceFile;
-use super::super::typed::{Generated, TypedCall, core_of, schema_of, tool_of};
+use super::super::typed::{Generated, TypedCall, schema_of, tool_of};
+use super::additions::only_adds;
 use crate::authz::uid;
 
 /// What every call is asked under of a tool that no policy names.
@@ -25,7 +26,7 @@ impl<'a> Ground<'a> {
     /// # Errors
     /// Why no proof about the policies would say what becomes of requests.
     pub(super) fn of(active: &'a Bundle, candidate: &'a Bundle) -> Result<Ground<'a>, String> {
-        same_core(active, candidate)?;
+        only_adds(&active.sources().schema, &candidate.sources().schema)?;
         same_templates(active, candidate)?;
         if entities(active) != entities(candidate) {
             return Err("the entities that they keep themselves are others".to_owned());
@@ -95,16 +96,6 @@ pub(super) fn policies<'a>(bundle: &'a Bundle, env: &RequestEnv) -> Result<&'a P
     }
 }
 
-/// Whatever the active schema says, the candidate's says, too, apart from the calls of tools: another
-/// schema speaks of other entities than there are.
-fn same_core(active: &Bundle, candidate: &Bundle) -> Result<(), String> {
-    let theirs = core_of(&candidate.sources().schema)?;
-    match core_of(&active.sources().schema)?.iter().all(|it| theirs.contains(it)) {
-        true => Ok(()),
-        false => Err("the schema is another one".to_owned()),
-    }
-}
-
 /// What a template says grants say, which no bundle holds.
 fn same_templates(active: &Bundle, candidate: &Bundle) -> Result<(), String> {
     let text = |bundle: &Bundle, id: &str| {
@@ -113,6 +104,17 @@ fn same_templates(active: &Bundle, candidate: &Bundle) -> Result<(), String> {
     let mut templates = active.metas().iter().filter(|(_, it)| it.template);
     match templates.find(|(id, it)| text(candidate, id).as_ref() != Some(&it.text)) {
         Some((id, _)) => Err(format!("the template `{id}`, on which grants stand, is another one")),
+        None => no_new_permits(active, candidate),
+    }
+}
+
+/// Nobody knows what will be granted on a template that nothing could be granted on before.
+fn no_new_permits(active: &Bundle, candidate: &Bundle) -> Result<(), String> {
+    let known = active.permitting();
+    match candidate.permitting().iter().find(|it| !known.contains(*it)) {
+        Some(id) => Err(format!(
+            "the template `{id}` is new, and grants on it permit more than there is today"
+        )),
         None => Ok(()),
     }
 }

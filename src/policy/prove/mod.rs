@@ -6,6 +6,8 @@
 //! was decided by Cedar itself.
 
 #[cfg(feature = "prove")]
+mod additions;
+#[cfg(feature = "prove")]
 mod asked;
 #[cfg(feature = "prove")]
 mod claims;

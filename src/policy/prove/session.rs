@@ -1,5 +1,6 @@
 //! Questions to the solver, one after the other, in a bounded time.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, En
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, timeout_at};
 
+use super::super::links::unlinked;
 use super::solver;
 
 /// A question. The answer is a request of which it is untrue.
@@ -103,7 +105,7 @@ pub(super) fn compiled_set(
     env: &RequestEnv,
     schema: &Schema,
 ) -> Result<CompiledPolicySet, String> {
-    CompiledPolicySet::compile(set, env, schema).map_err(|it| said(&it))
+    CompiledPolicySet::compile(&*without_links(set)?, env, schema).map_err(|it| said(&it))
 }
 
 /// `policy` for requests of the kind `env`.
@@ -112,14 +114,27 @@ pub(super) fn compiled(
     env: &RequestEnv,
     schema: &Schema,
 ) -> Result<CompiledPolicy, String> {
-    CompiledPolicy::compile(policy, env, schema).map_err(|it| said(&it))
+    CompiledPolicy::compile(&unlinked(policy)?, env, schema).map_err(|it| said(&it))
+}
+
+/// The same policies, each by itself: the compiler refuses links in sets, and panics on single ones.
+fn without_links(set: &PolicySet) -> Result<Cow<'_, PolicySet>, String> {
+    if set.policies().all(Policy::is_static) {
+        return Ok(Cow::Borrowed(set));
+    }
+    let all: Vec<Policy> = set.policies().map(unlinked).collect::<Result<_, _>>()?;
+    PolicySet::from_policies(all).map(Cow::Owned).map_err(|it| it.to_string())
 }
 
 fn said(error: &cedar_policy_symcc::err::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(it) = cause {
-        text.push_str(&format!(": {it}"));
+        let more = it.to_string();
+        // Some errors say their cause themselves.
+        if !text.contains(&more) {
+            text.push_str(&format!(": {more}"));
+        }
         cause = it.source();
     }
     text

@@ -1,3 +1,6 @@
+mod additions;
+mod links;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -220,6 +223,14 @@ async fn what_the_past_allows_is_compared_as_if_it_could_be_anything() {
     assert!(widens.is_empty() && !narrows.is_empty(), "{widens:?}");
     let (widens, narrows) = proved(compare(two.clone(), plain).await);
     assert!(!widens.is_empty() && narrows.is_empty(), "{narrows:?}");
+    // What was denied is told as it was decided, though the candidate knows no such fact.
+    let told = |it: &&String| it.contains("denied by ours.past");
+    for it in widens.iter().filter(told) {
+        assert!(
+            it.contains("context.history.tests_passed = ") && !it.contains("passed = (absent)")
+        );
+    }
+    assert!(widens.iter().any(|it| told(&it)), "{widens:?}");
     let paid = "context.history.paid.greaterThan(decimal(\"100.0\"))";
     let paid = remembering(PAID, &only_after(paid));
     let (widens, narrows) = proved(compare(two.clone(), paid).await);
@@ -340,4 +351,20 @@ async fn a_refutation_tells_the_whole_clock_and_one_that_could_be() {
         assert!(there.hour() < 6, "{now}");
     }
     assert!(refuted >= 4, "{refuted}");
+}
+
+#[tokio::test]
+async fn a_new_template_that_permits_counts_as_more_and_one_that_forbids_does_not() {
+    let with = |text: &str| edited(&[], text);
+    let active = with("");
+    let scope =
+        "(principal in ?principal, action == Gatewright::Action::\"view_audit\", resource);";
+    let more = with(&format!("@id(\"grant.audit\") @title(\"Audit\") permit {scope}"));
+    let Comparison::NotProved { why } = compare(active.clone(), more).await else {
+        panic!("proved")
+    };
+    assert!(why.contains("`grant.audit` is new"), "{why}");
+    let less = with(&format!("@id(\"block.audit\") @title(\"No audit\") forbid {scope}"));
+    let (widens, narrows) = proved(compare(active, less).await);
+    assert!(widens.is_empty() && narrows.is_empty());
 }

@@ -49,6 +49,15 @@ impl Report {
     }
 }
 
+impl Report {
+    /// How many decisions could not be asked again, and why, in words.
+    pub fn unknown_by_reason(&self) -> impl Iterator<Item = (usize, &str)> {
+        let told = |word: &'_ str| Unknown::named(word).map(Unknown::told);
+        let all = self.replay.unreplayable.iter();
+        all.map(move |(word, count)| (*count, told(word).unwrap_or(word)))
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let it = &self.replay;
@@ -82,8 +91,7 @@ impl Report {
             let percent = self.unreplayable_percent;
             writeln!(f, "{} could not be asked again ({percent} %):", it.unknown_count())?;
         }
-        for (word, count) in &it.unreplayable {
-            let told = Unknown::named(word).map_or(word.as_str(), |it| it.told());
+        for (count, told) in self.unknown_by_reason() {
             writeln!(f, "  {count} {told}")?;
         }
         if self.unknown {
@@ -97,10 +105,7 @@ impl Report {
             )?;
         }
         if let Some(LeftOut { entries, by }) = self.left_out {
-            let bound = match by {
-                super::window::Limit::Decisions => "number of decisions",
-                super::window::Limit::Time => "time",
-            };
+            let bound = by.told();
             writeln!(f, "{entries} older entries were NOT looked at: the bound on {bound}")?;
         }
         Ok(())

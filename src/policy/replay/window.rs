@@ -37,6 +37,16 @@ pub enum Limit {
     Time,
 }
 
+impl Limit {
+    /// What was bounded.
+    pub const fn told(self) -> &'static str {
+        match self {
+            Limit::Decisions => "number of decisions",
+            Limit::Time => "time",
+        }
+    }
+}
+
 /// Something that is made of entries.
 pub trait Gathering: Send + 'static {
     fn take(&mut self, entry: Read);

@@ -12,6 +12,7 @@ use cedar_policy::{
     Effect, Entities, Entity, EntityTypeName, EntityUid, Policy, PolicySet, Schema,
 };
 
+use super::links::unlinked;
 use super::slice::{Narrow, Slices};
 use crate::authz::uid::{self, Kind};
 
@@ -72,7 +73,7 @@ impl Residue {
         for policy in policies.policies() {
             // What cannot be taken apart is taken for one that nobody can foretell.
             match Tree::of(policy) {
-                Tree::Frozen(_) if still.add(unlinked(policy)).is_ok() => {}
+                Tree::Frozen(_) if unlinked(policy).is_ok_and(|it| still.add(it).is_ok()) => {}
                 tree => live.push(Live { policy: policy.clone(), tree }),
             }
         }
@@ -93,15 +94,6 @@ impl Residue {
             None => Arc::new(Narrow::uncut(self.still.clone())),
         }
     }
-}
-
-/// A link as a policy that needs no template.
-fn unlinked(policy: &Policy) -> Policy {
-    if policy.is_static() {
-        return policy.clone();
-    }
-    let written = Policy::parse(Some(policy.id().clone()), policy.to_string());
-    written.unwrap_or_else(|_| policy.clone())
 }
 
 impl Live {

@@ -21,6 +21,7 @@ pub(super) use self::scope::{Ends, Scope};
 pub use self::sight::Sight;
 
 use self::narrow::Scoped;
+use super::links::set_of;
 use super::syntax::first_asks_for;
 
 /// Groups of principals that meet the same scopes: far more than any bundle tells apart.
@@ -60,8 +61,8 @@ impl Shared<'_> {
         let slice = self.known.entry(places.to_vec()).or_insert_with(|| {
             let chosen = places.iter().filter_map(|at| self.scoped.get(*at));
             // Ids are unique in the set that the policies come from.
-            let set = PolicySet::from_policies(chosen.map(|it| it.policy.clone()));
-            Arc::new(set.unwrap_or_else(|_| self.all.clone()))
+            let set = set_of(chosen.map(|it| &it.policy), self.all);
+            Arc::new(set.unwrap_or_else(|| self.all.clone()))
         });
         Arc::clone(slice)
     }

@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub use self::proof::Widening;
 pub use self::used::{Used, Uses};
 
-use self::rows::Evidence;
+use self::rows::{Evidence, Rows};
 use self::write::{Proposal, slug};
 use super::load::SourceFile;
 use super::replay::{AtHand, Bounds, Known, LeftOut, Replaying, Report, gather};
@@ -50,6 +50,14 @@ pub struct Written {
     pub text: String,
 }
 
+/// Something that no row of the suggestion's table holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WithoutRow {
+    /// A policy that it suggests, or a use that it is to leave as it is.
+    pub what: String,
+    pub why: String,
+}
+
 /// A tighter set of rules for one agent, and what speaks for it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Suggestion {
@@ -67,6 +75,12 @@ pub struct Suggestion {
     pub widens: Widening,
     /// What of the window was not looked at; none when all of it was.
     pub left_out: Option<LeftOut>,
+    /// Uses of the window that cannot be read, of which nobody knows what they were.
+    #[serde(default)]
+    pub unreadable: usize,
+    /// What no row among the files holds, and why.
+    #[serde(default)]
+    pub without_rows: Vec<WithoutRow>,
     /// Whether all of this can be relied on: everything was read, everything was asked again,
     /// nothing closes and nothing is allowed that was not.
     pub sound: bool,
@@ -77,9 +91,6 @@ impl fmt::Display for Suggestion {
         let replay = &self.replay.replay;
         let uses: usize = self.used.iter().map(|it| it.times).sum();
         writeln!(f, "{uses} uses since {} were read", self.since)?;
-        if let Some(LeftOut { entries, .. }) = self.left_out {
-            writeln!(f, "  {entries} older entries were NOT read")?;
-        }
         writeln!(
             f,
             "replayed: of {} decisions {} would close; {} could not be asked again",
@@ -91,10 +102,41 @@ impl fmt::Display for Suggestion {
             true => writeln!(f, "it allows nothing new: {}", self.widens.why)?,
             false => writeln!(f, "that it allows nothing new is {}", self.widens.why)?,
         }
-        match self.sound {
-            true => write!(f, "it can be relied on for all that was seen"),
-            false => write!(f, "it can NOT be relied on as it stands"),
+        for WithoutRow { what, why } in &self.without_rows {
+            writeln!(f, "no row holds {what}: {why}")?;
         }
+        match self.sound {
+            true => return write!(f, "it can be relied on for all that was seen"),
+            false => write!(f, "it can NOT be relied on as it stands:")?,
+        }
+        self.doubts().iter().try_for_each(|it| write!(f, "\n  {it}"))
+    }
+}
+
+impl Suggestion {
+    /// Why it cannot be relied on.
+    fn doubts(&self) -> Vec<String> {
+        let (replay, mut doubts) = (&self.replay.replay, Vec::new());
+        if !self.widens.nothing {
+            doubts.push("that it allows nothing new is not proved".to_owned());
+        }
+        if self.unreadable > 0 {
+            doubts.push(format!("{} uses cannot be read", self.unreadable));
+        }
+        if replay.closed_count() > 0 {
+            doubts
+                .push(format!("{} decisions that were allowed would close", replay.closed_count()));
+        }
+        let unknown = self.replay.unknown_by_reason();
+        doubts.extend(unknown.map(|(count, why)| format!("{count} decisions {why}")));
+        for (left_out, what) in [(self.left_out, "read"), (self.replay.left_out, "asked again")] {
+            if let Some(LeftOut { entries, by }) = left_out {
+                let bound = by.told();
+                doubts
+                    .push(format!("{entries} older entries were not {what}: the bound on {bound}"));
+            }
+        }
+        doubts
     }
 }
 
@@ -137,11 +179,12 @@ pub async fn suggest(
     let widens = Widening::of(&active, &candidate);
     let evidence = Evidence {
         agent: &known,
+        used: &used,
         uses: uses.recorded(&used).collect(),
         active: &active,
         candidate: &candidate,
     };
-    let tests = tests(&evidence, &slug(&agent.name));
+    let (tests, without_rows) = tests(&evidence, &slug(&agent.name));
     let at_hand = AtHand::from([(active.digest().to_owned(), active)]);
     let replaying = Replaying::new(candidate.clone(), Arc::new(at_hand));
     let (replaying, unasked) = gather(replaying, past, bounds, clock).await?;
@@ -151,18 +194,30 @@ pub async fn suggest(
         && (left_out, replay.left_out) == (None, None);
     let mut files = vec![policy];
     files.extend(tests);
-    Ok(Suggestion { agent: known, since, used, files, replay, widens, left_out, sound })
+    let unreadable = uses.unreadable;
+    Ok(Suggestion {
+        agent: known,
+        since,
+        used,
+        files,
+        replay,
+        widens,
+        left_out,
+        unreadable,
+        without_rows,
+        sound,
+    })
 }
 
-/// The rows, and what they are about, as files.
-fn tests(evidence: &Evidence<'_>, name: &str) -> Vec<Written> {
-    let Some(rows) = evidence.rows() else { return Vec::new() };
-    let table = Written { path: format!("{FOLDER}/tests/suggest-{name}.toml"), text: rows.table };
-    let fixtures = rows
-        .fixtures
+/// The rows, and what they are about, as files; and what no row holds.
+fn tests(evidence: &Evidence<'_>, name: &str) -> (Vec<Written>, Vec<WithoutRow>) {
+    let Rows { table, fixtures, without } = evidence.rows();
+    let Some(text) = table else { return (Vec::new(), without) };
+    let table = Written { path: format!("{FOLDER}/tests/suggest-{name}.toml"), text };
+    let fixtures = fixtures
         .into_iter()
         .map(|(name, text)| Written { path: format!("{FOLDER}/tests/fixtures/{name}"), text });
-    std::iter::once(table).chain(fixtures).collect()
+    (std::iter::once(table).chain(fixtures).collect(), without)
 }
 
 fn preface(

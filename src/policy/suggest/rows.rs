@@ -9,8 +9,9 @@ use jiff::tz::{Offset, TimeZone};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::WithoutRow;
 use super::used::Used;
-use super::write::{prefix, slug};
+use super::write::{ids, prefix, short, slug};
 use crate::authz::case::{Case, written};
 use crate::authz::facts::{Call, ClockFacts, Facts, Particulars, Weekday};
 use crate::authz::uid::{Kind, uid};
@@ -22,20 +23,25 @@ const DAY_MS: i64 = 86_400_000;
 const AHEAD_MS_MAX: i64 = 14 * 3_600_000;
 const LONG: &str = "30d";
 
-/// A table of tests, and the entities that it is about, by file name.
+/// A table of tests, the entities that it is about, by file name, and what it does not hold.
 pub struct Rows {
-    pub table: String,
+    /// None where there is no row.
+    pub table: Option<String>,
     pub fixtures: BTreeMap<String, String>,
+    pub without: Vec<WithoutRow>,
 }
+
+type Row = Map<String, Value>;
 
 #[derive(Serialize)]
 struct Table {
-    test: Vec<Map<String, Value>>,
+    test: Vec<Row>,
 }
 
 /// What the rows are made from.
 pub struct Evidence<'a> {
     pub agent: &'a Known,
+    pub used: &'a [Used],
     /// Uses, each with the newest decision on it that was recorded in full.
     pub uses: Vec<(&'a Used, Case)>,
     pub active: &'a Bundle,
@@ -43,34 +49,71 @@ pub struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// None where nothing was recorded that a row could be made from.
-    pub fn rows(&self) -> Option<Rows> {
-        let mut test = Vec::new();
-        let mut fixtures = BTreeMap::new();
+    pub fn rows(&self) -> Rows {
+        let (mut test, mut fixtures) = (Vec::new(), BTreeMap::new());
+        let mut without = self.unrecorded();
         for (used, case) in &self.uses {
             let case = without_arguments(case);
-            if !self.allows(self.candidate, &case) {
-                continue;
+            if self.allows(self.candidate, &case) {
+                fixtures.extend(fixtures_of(&case));
+                let name =
+                    format!("{} still does: {} {}", self.agent.name, used.action, used.tool.name);
+                test.push(self.row(&case, &name, "allow"));
+                test.extend(self.refusals(used, &case));
+            } else {
+                let what = format!("that it may {} {}", used.action, used.tool.name);
+                without.push(WithoutRow { what, why: why_unheld(&case).to_owned() });
             }
-            for uid in [&case.principal, &case.resource] {
-                fixtures.extend(fixture(case.entity(uid)?));
-            }
-            let name =
-                format!("{} still does: {} {}", self.agent.name, used.action, used.tool.name);
-            test.push(row(&case, &name, "allow"));
-            test.extend(self.refusals(used, &case));
         }
-        if let Some((used, case)) = self.uses.first() {
-            let unused = self.unused(&without_arguments(case))?;
-            fixtures.extend(fixture(unused.entity(&unused.resource)?));
-            test.extend(self.refused(&unused, &[], "only", &used.action));
+        if let Some((case, row)) = self.beyond() {
+            fixtures.extend(fixtures_of(&case));
+            test.push(row);
         }
-        let table = toml::to_string(&Table { test }).ok()?;
-        Some(Rows { table, fixtures })
+        without.extend(self.unheld(&test));
+        let table = (!test.is_empty()).then(|| toml::to_string(&Table { test }).ok()).flatten();
+        Rows { table, fixtures, without }
+    }
+
+    /// Uses that no decision of is at hand.
+    fn unrecorded(&self) -> Vec<WithoutRow> {
+        let is_missing = |it: &&Used| self.uses.iter().all(|(used, _)| !std::ptr::eq(*used, *it));
+        let told = |it: &Used| WithoutRow {
+            what: format!("that it may {} {}", it.action, it.tool.name),
+            why: "no such use by the agent itself was recorded with all that it was decided on"
+                .to_owned(),
+        };
+        self.used.iter().filter(is_missing).map(told).collect()
+    }
+
+    /// The policies that none of these rows is refused by.
+    fn unheld(&self, rows: &[Row]) -> Vec<WithoutRow> {
+        let held: BTreeSet<&str> = rows
+            .iter()
+            .filter_map(|it| it.get("by")?.as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let why = match self.used.is_empty() {
+            true => "nothing was used, so there is no decision to make a row from",
+            false => "what a row can be made from is refused without it, too, or cannot be decided",
+        };
+        let ids = ids(self.agent, self.used).into_iter();
+        ids.filter(|it| !held.contains(&**it))
+            .map(|id| WithoutRow { what: format!("`{id}`"), why: why.to_owned() })
+            .collect()
+    }
+
+    /// A tool that was not used, refused by the suggestion alone.
+    fn beyond(&self) -> Option<(Case, Row)> {
+        self.uses.iter().find_map(|(used, case)| {
+            let case = self.unused(&without_arguments(case))?;
+            let row = self.refused(&case, &[], "only", &used.action)?;
+            Some((case, row))
+        })
     }
 
     /// What goes beyond the scopes and the life that were asked for.
-    fn refusals(&self, used: &Used, case: &Case) -> Vec<Map<String, Value>> {
+    fn refusals(&self, used: &Used, case: &Case) -> Vec<Row> {
         let Particulars::Credential { ask, .. } = &case.facts.particulars else {
             return Vec::new();
         };
@@ -90,7 +133,7 @@ impl Evidence<'_> {
                 *it = ask;
             }
             let case = changed(&case.with(facts), attribute, &value)?;
-            let policy = format!("{}.{policy}", slug(&used.tool.name));
+            let policy = format!("{}.{policy}", short(used, self.used));
             self.refused(&case, &[(attribute, value)], &policy, &used.action)
         });
         rows.collect()
@@ -103,14 +146,18 @@ impl Evidence<'_> {
         change: &[(&str, Value)],
         policy: &str,
         action: &str,
-    ) -> Option<Map<String, Value>> {
+    ) -> Option<Row> {
         let outcome = case.decide(self.candidate).ok()?;
         let id = format!("{}{policy}", prefix(self.agent));
+        // Where the active bundle refuses it as well, nobody would miss the policy.
+        if !self.allows(self.active, case) {
+            return None;
+        }
         if outcome.allow || !outcome.errors.is_empty() || !outcome.reasons.contains(&id) {
             return None;
         }
-        let mut row =
-            row(case, &format!("{} no more: {action}, {policy}", self.agent.name), "deny");
+        let name = format!("{} no more: {action}, {policy}", self.agent.name);
+        let mut row = self.row(case, &name, "deny");
         row.insert("by".to_owned(), json!(outcome.reasons));
         if !change.is_empty() {
             let change: Map<String, Value> =
@@ -132,9 +179,15 @@ impl Evidence<'_> {
         let mut facts = case.facts.clone();
         if let Particulars::Call { call, .. } = &mut facts.particulars {
             call.version.tool = resource.id().unescaped().to_owned();
+            // No policy names it, so its calls are of no type of their own.
+            call.tool_name = None;
         }
-        let unused = Case { resource, ..case.with(facts).about(entity) };
-        self.allows(self.active, &unused).then_some(unused)
+        Some(Case { resource, ..case.with(facts).about(entity) })
+    }
+
+    /// A row on the facts of a decision. A call of a tool that policies name goes by its own action.
+    fn row(&self, case: &Case, name: &str, expect: &str) -> Row {
+        row(case, &case.action_in(self.candidate), name, expect)
     }
 }
 
@@ -158,6 +211,21 @@ fn changed(case: &Case, attribute: &str, value: &Value) -> Option<Case> {
     Some(case.about(Entity::from_json_value(json, None).ok()?))
 }
 
+/// Why what was allowed is not seen to be allowed still.
+fn why_unheld(case: &Case) -> &'static str {
+    match case.facts.particulars {
+        Particulars::Call { .. } => {
+            "policies look at the arguments of the call, which are not kept in a file"
+        }
+        _ => "the newest such use cannot be decided as it was under the suggestion",
+    }
+}
+
+fn fixtures_of(case: &Case) -> impl Iterator<Item = (String, String)> {
+    let both = [&case.principal, &case.resource];
+    both.into_iter().filter_map(|uid| fixture(case.entity(uid)?))
+}
+
 /// The file of one entity, and its text: the same for every suggestion that speaks of it.
 fn fixture(entity: &Entity) -> Option<(String, String)> {
     let uid = entity.uid();
@@ -169,13 +237,12 @@ fn reference(uid: &EntityUid) -> String {
     format!("{}:{}", uid.type_name().basename(), uid.id().unescaped())
 }
 
-/// A row on the facts of a decision.
-fn row(case: &Case, name: &str, expect: &str) -> Map<String, Value> {
+fn row(case: &Case, action: &EntityUid, name: &str, expect: &str) -> Row {
     let Facts { clock, net, session, .. } = &case.facts;
     let (net, seconds) = (json!(net), |ms: u64| ms / 1_000);
     let mut row = json!({
         "name": name, "principal": reference(&case.principal),
-        "action": case.action.id().unescaped(), "resource": reference(&case.resource),
+        "action": action.id().unescaped(), "resource": reference(&case.resource),
         "expect": expect, "at": at(clock), "ip": net.get("ip"), "zones": net.get("zones"),
         "country": net.get("country"), "aal": session.aal, "risk": case.facts.risk,
         "session_age_seconds": seconds(session.age.as_millis()),

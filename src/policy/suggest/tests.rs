@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::write::ids;
 use super::*;
 use crate::audit::Entry;
 use crate::policy::Tests;
@@ -114,22 +115,28 @@ fn only_forbids_are_known_to_widen_nothing() {
     assert_eq!(changed.why, "not proved: `own.no` differs");
 }
 
-#[test]
-fn the_rows_hold_and_notice_every_policy() {
-    let active = Arc::new(Bundle::starter().unwrap());
-    let uses = uses(&active, &[Asked::default()]);
+/// Holds the rows for these uses, under the starter policies and `own`, against the suggestion: the
+/// text of the table, what is said to have no row, and whether every policy is noticed.
+fn held(own: &str, asked: &[Asked]) -> (String, Vec<WithoutRow>) {
+    let active = Arc::new(starter_and(own));
+    let uses = uses(&active, asked);
     let (policies, used) = (text(&uses, "robot"), uses.all());
     let agent = Known { kind: "agent".into(), id: ROBOT.into(), name: "robot".into() };
-    let candidate = starter_and(&policies);
+    let candidate = starter_and(&format!("{own}{policies}"));
     let evidence = Evidence {
         agent: &agent,
+        used: &used,
         uses: uses.recorded(&used).collect(),
         active: &active,
         candidate: &candidate,
     };
-    let files = tests(&evidence, "robot");
+    let (files, without) = tests(&evidence, "robot");
+    let Some(table_text) = files.first().map(|it| it.text.clone()) else {
+        return (String::new(), without);
+    };
     let bundle = changed(|sources| {
-        sources.policies.push(SourceFile::new("policies", "suggest.cedar", policies.as_str()));
+        let all = format!("{own}{policies}");
+        sources.policies.push(SourceFile::new("policies", "suggest.cedar", all.as_str()));
         let tests = sources.tests.take().unwrap();
         let ours = files.iter().map(|it| {
             SourceFile::new("policies", it.path.strip_prefix("policies/").unwrap(), &*it.text)
@@ -139,9 +146,68 @@ fn the_rows_hold_and_notice_every_policy() {
     });
     let table = Table::read(bundle.sources().tests.as_ref().unwrap(), &bundle).unwrap();
     let faults: Vec<String> = table.faults(&bundle).iter().map(ToString::to_string).collect();
-    assert_eq!(faults, Vec::<String>::new(), "{}", files[0].text);
-    assert_eq!(files[0].text.matches("[[test]]").count(), 4, "{}", files[0].text);
+    assert_eq!(faults, Vec::<String>::new(), "{table_text}");
     let unnoticed = table.unnoticed(&bundle).unwrap();
-    let ours = ["only", "calc.scopes", "calc.ttl"].map(|it| format!("suggest.robot.{it}"));
-    assert!(ours.iter().all(|it| !unnoticed.contains(it)), "{unnoticed:?}");
+    let ours = ids(&agent, &used);
+    assert!(
+        ours.iter().all(|it| {
+            unnoticed.contains(it) == without.iter().any(|told| told.what == format!("`{it}`"))
+        }),
+        "{unnoticed:?}"
+    );
+    (table_text, without)
+}
+
+#[test]
+fn the_rows_hold_and_notice_every_policy() {
+    let (table, without) = held("", &[Asked::default()]);
+    assert_eq!((table.matches("[[test]]").count(), without), (4, Vec::new()), "{table}");
+    // Nothing but this tool is allowed to it: another is refused without `only`, too.
+    let own = format!(
+        "@id(\"own.this\") @title(\"This tool, and no other\")
+         permit (principal is Gatewright::Agent, action == Gatewright::Action::\"request_credential\",
+                 resource == Gatewright::Tool::\"{CALC}\");\n"
+    );
+    let (table, without) = held(&own, &[Asked { risk: "high", ..Asked::default() }]);
+    assert_eq!((table.matches("[[test]]").count(), without.len()), (3, 1), "{table}");
+    assert_eq!(without[0].what, "`suggest.robot.only`");
+    let two = [Asked::default(), Asked { tool: OTHER, ..Asked::default() }];
+    let (table, without) = held("", &two);
+    assert_eq!((table.matches("[[test]]").count(), without), (7, Vec::new()), "{table}");
+}
+
+#[test]
+fn what_has_no_row_is_told() {
+    let (table, without) = held("", &[]);
+    assert_eq!((table.as_str(), without.len()), ("", 1));
+    assert_eq!(without[0].what, "`suggest.robot.only`");
+    assert!(without[0].why.starts_with("nothing was used"), "{without:?}");
+}
+
+#[test]
+fn what_cannot_be_relied_on_says_why() {
+    let mut replay = crate::policy::replay::Replay::default();
+    replay.unreplayable.insert("not_in_schema".to_owned(), 3);
+    let since = Timestamp::UNIX_EPOCH;
+    let suggestion = Suggestion {
+        agent: Known { kind: "agent".into(), id: ROBOT.into(), name: "robot".into() },
+        since,
+        used: Vec::new(),
+        files: Vec::new(),
+        replay: Report::new("digest", since, replay, None),
+        widens: Widening { nothing: true, why: "it adds nothing".to_owned() },
+        left_out: None,
+        unreadable: 2,
+        without_rows: vec![WithoutRow { what: "`x`".to_owned(), why: "because".to_owned() }],
+        sound: false,
+    };
+    let told = suggestion.to_string();
+    for part in [
+        "no row holds `x`: because",
+        "it can NOT be relied on as it stands:",
+        "  2 uses cannot be read",
+        "  3 decisions do not fit the candidate's schema",
+    ] {
+        assert!(told.contains(part), "`{part}` is not in:\n{told}");
+    }
 }

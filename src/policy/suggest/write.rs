@@ -27,6 +27,27 @@ pub fn slug(name: &str) -> String {
     name.chars().map(plain).collect::<String>().to_ascii_lowercase()
 }
 
+/// What a tool's policies go by: its name, where no other of its name was used.
+pub fn short(used: &Used, all: &[Used]) -> String {
+    let name = slug(&used.tool.name);
+    let is_other = |it: &&Used| it.tool.id != used.tool.id && slug(&it.tool.name) == name;
+    match all.iter().find(is_other) {
+        None => name,
+        Some(_) => format!("{name}.{}", used.tool.id),
+    }
+}
+
+/// The ids of the policies that are suggested for these uses.
+pub fn ids(agent: &Known, used: &[Used]) -> Vec<String> {
+    let asked = used.iter().filter(|it| it.ttl_seconds.is_some());
+    let narrower = asked.flat_map(|it| {
+        let short = short(it, used);
+        ["scopes", "ttl"].map(|rest| format!("{short}.{rest}"))
+    });
+    let all = std::iter::once("only".to_owned()).chain(narrower);
+    all.map(|rest| format!("{}{rest}", prefix(agent))).collect()
+}
+
 /// Calls go by the group: a tool that some policy names is called by an action of its own.
 fn covering(action: &str) -> &str {
     if action == "invoke" { "call" } else { action }
@@ -59,16 +80,6 @@ impl Proposal<'_> {
 
     fn id(&self, rest: &str) -> String {
         format!("{}{rest}", prefix(self.agent))
-    }
-
-    /// What a tool's policies go by: its name, where no other of its name was used.
-    fn short(&self, used: &Used) -> String {
-        let name = slug(&used.tool.name);
-        let is_other = |it: &&Used| it.tool.id != used.tool.id && slug(&it.tool.name) == name;
-        match self.used.iter().find(is_other) {
-            None => name,
-            Some(_) => format!("{name}.{}", used.tool.id),
-        }
     }
 
     fn head(&self, rest: &str, title: &str, fix: Option<&str>) -> String {
@@ -120,7 +131,7 @@ impl Proposal<'_> {
         let action = literal("Action", &used.action);
         let scope =
             format!("forbid (principal == {agent}, action == {action}, resource == {tool})");
-        let (name, short) = (&used.tool.name, self.short(used));
+        let (name, short) = (&used.tool.name, short(used, self.used));
         let title = format!(
             "Agent {} asks for {name} with the scopes it was seen to ask for",
             self.agent.name

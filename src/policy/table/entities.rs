@@ -85,6 +85,11 @@ impl<'a> Population<'a> {
         wrong.unwrap_or_else(|| Fault::whole("tests/fixtures.toml", error.to_string()))
     }
 
+    /// Whether the fixtures tell of `uid`.
+    pub(super) fn has(&self, uid: &EntityUid) -> bool {
+        self.written.contains_key(uid)
+    }
+
     /// The entities called `uids`, those that exist, as `changes` have them.
     pub(super) fn slice(
         &self,

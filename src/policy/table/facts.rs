@@ -20,8 +20,8 @@ use serde_json::{Map, Value, json};
 
 use super::fixtures::World;
 use crate::authz::facts::{
-    Age, Approval, Ask, Call, ClockFacts, Delegation, Facts, History, NetFacts, Particulars, Risk,
-    SessionFacts, Shape, Usage,
+    Age, Amount, Approval, Ask, Call, ClockFacts, Delegation, Facts, Granting, History, NetFacts,
+    Particulars, Risk, SessionFacts, Shape, Tally, Usage,
 };
 use crate::policy::Bundle;
 
@@ -29,7 +29,7 @@ use crate::policy::Bundle;
 const EXAMPLE: &str = "2026-03-14T09:00[Europe/Berlin]";
 
 /// Told to some actions only.
-const OF_SOME: [&str; 11] = [
+const OF_SOME: [&str; 12] = [
     "token",
     "role",
     "ask",
@@ -41,6 +41,7 @@ const OF_SOME: [&str; 11] = [
     "call",
     "arguments",
     "tool_owner",
+    "granting",
 ];
 
 /// What a row tells.
@@ -75,8 +76,7 @@ struct Written {
     ttl_seconds: u64,
     usage: Usage,
     tool_owner: Option<String>,
-    #[serde(default)]
-    history: History,
+    granting: Option<Granting>,
     approval: Option<Approval>,
     delegation: Option<Delegation>,
     call: Option<Call>,
@@ -97,12 +97,12 @@ pub(super) fn facts(
         ensure!(is_told(key, shape), "the action is not told `{key}`");
     }
     let usual = defaults.iter().filter(|(key, _)| is_told(key, shape) && !given.contains_key(*key));
-    let told = merged(usual.chain(given), shape, resource, world);
+    let mut told = merged(usual.chain(given), shape, resource, world);
+    let history = past(told.remove("history"), bundle)?;
     let told: Written =
         serde_json::from_value(Value::Object(told)).context("the facts do not parse")?;
     let (now, home) = moment(&told.at, world)?;
     let age = |seconds: u64| Age::from_millis(seconds.saturating_mul(1000));
-    let history = bundle.past().nothing().with(&told.history);
     let facts = Facts {
         clock: Arc::new(ClockFacts::at(now, &home, bundle.zones())?),
         net: NetFacts::new(told.ip, told.zones.clone(), told.country.clone()),
@@ -135,6 +135,10 @@ impl Written {
                 Some(role) => Particulars::Role { role, approval },
                 None => bail!("the action is about a `role`, and none is given"),
             },
+            Shape::Grant => {
+                let granting = self.granting.unwrap_or_else(Granting::of_use);
+                Particulars::Grant { granting, approval }
+            }
             Shape::Find => Particulars::Find,
             Shape::Credential => {
                 let ask = Ask { scopes: self.ask, ttl_seconds: self.ttl_seconds };
@@ -147,6 +151,34 @@ impl Written {
             Shape::Query => Particulars::Query { tool_owner: self.tool_owner },
             Shape::Declared => bail!("a row cannot tell an action of the bundle's own"),
         })
+    }
+}
+
+/// What happened before: as it is told, and nothing else.
+fn past(told: Option<Value>, bundle: &Bundle) -> Result<History> {
+    let nothing = bundle.past().nothing();
+    let Some(told) = told else { return Ok(nothing) };
+    let told = told.as_object().context("`history` is no table of facts")?;
+    let facts = told.iter().map(|(name, value)| {
+        let usual = nothing.get(name);
+        let usual = usual.with_context(|| format!("`history.toml` declares no `{name}`"))?;
+        Ok((name.clone(), tally(name, value, usual)?))
+    });
+    Ok(nothing.clone().with(&facts.collect::<Result<History>>()?))
+}
+
+/// What `value` is as a fact of the kind of `usual`. A sum may stand with quotes and without.
+fn tally(name: &str, value: &Value, usual: Tally) -> Result<Tally> {
+    match usual {
+        Tally::Count(_) => value.as_u64().map(Tally::Count).with_context(|| {
+            format!("`history.{name}` is {value}, and it counts: a whole number, such as 3")
+        }),
+        Tally::Sum(_) => {
+            let amount = value.as_str().map_or_else(|| Amount::of(value), str::parse);
+            amount.map(Tally::Sum).with_context(|| {
+                format!("`history.{name}` is {value}, and it is a sum: a number, such as 3.5")
+            })
+        }
     }
 }
 
@@ -258,9 +290,10 @@ fn is_told(key: &str, shape: Shape) -> bool {
         "role" => shape == Shape::Role,
         "ask" | "ttl_seconds" => shape == Shape::Credential,
         "usage" | "history" => uses,
-        "approval" => uses || matches!(shape, Shape::Admin | Shape::Role),
+        "approval" => uses || matches!(shape, Shape::Admin | Shape::Role | Shape::Grant),
         "call" | "arguments" => shape == Shape::Call,
         "tool_owner" => shape == Shape::Query,
+        "granting" => shape == Shape::Grant,
         _ => true,
     }
 }

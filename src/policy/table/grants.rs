@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+#[cfg(test)]
+use cedar_policy::Policy;
 use cedar_policy::{EntityUid, PolicyId, PolicySet, SlotId, Template};
 
 use super::rows::{Grant, Row};
 use crate::policy::bundle::Bundle;
 use crate::policy::links::Link;
+#[cfg(test)]
+use crate::policy::links::set_of;
 
 /// Between a template's id and the number of its link.
 const LINK: char = '#';
@@ -69,21 +73,9 @@ fn slots(grant: &Grant, template: &Template) -> Result<HashMap<SlotId, EntityUid
 #[cfg(test)]
 pub(super) fn without(policies: &PolicySet, id: &str) -> Result<PolicySet> {
     let gone = PolicyId::new(id);
-    let kept = policies.policies().filter(|it| it.is_static() && *it.id() != gone);
-    let mut set = PolicySet::from_policies(kept.cloned())?;
-    for link in policies.policies().filter(|it| !it.is_static()) {
-        let (Some(template), Some(values)) = (link.template_id(), link.template_links()) else {
-            continue;
-        };
-        if *template == gone {
-            continue;
-        }
-        if let (None, Some(it)) = (set.template(template), policies.template(template)) {
-            set.add_template(it.clone())?;
-        }
-        set.link(template.clone(), link.id().clone(), values)?;
-    }
-    Ok(set)
+    let is_gone = |it: &&Policy| *it.id() == gone || it.template_id() == Some(&gone);
+    let kept = policies.policies().filter(|it| !is_gone(it));
+    set_of(kept, policies).context("a link without its template")
 }
 
 fn link_id(template: &str, number: usize) -> String {

@@ -14,7 +14,7 @@ use super::rows::{Expect, Row};
 use crate::authz::case::Case;
 use crate::authz::explain::{self, Reach};
 use crate::authz::facts::Typed;
-use crate::authz::uid::action;
+use crate::authz::uid::{Reference, action};
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::bundle::Bundle;
 use crate::policy::meta::Fix;
@@ -29,6 +29,8 @@ pub(in crate::policy) struct Prepared {
     by: Option<Vec<String>>,
     help: Option<Box<Help>>,
     question: Question,
+    /// Which of principal and resource the fixtures do not tell of: not every kind has attributes.
+    untold: Vec<String>,
 }
 
 /// The help that a denial must offer.
@@ -65,12 +67,17 @@ impl Prepared {
         let shape = bundle.shape(&verb).with_context(|| format!("no action `{}`", row.action))?;
         let about = resource.id().unescaped();
         let Told { facts, home } = facts(given, defaults, shape, about, world, bundle)?;
+        let untold: Vec<String> = [principal, resource]
+            .into_iter()
+            .filter(|it| !world.population.has(it))
+            .map(|it| Reference(it.clone()).into())
+            .collect();
         let typed = match facts.typed(tool_of(&verb), bundle) {
             Ok(typed) => typed,
             Err(unfit) => {
                 let (name, expect) = (name.clone(), *expect);
                 let question = Question::Impossible(unfit.to_string());
-                return Ok(Prepared { name, at, expect, by: None, help: None, question });
+                return Ok(Prepared { name, at, expect, by: None, help: None, question, untold });
             }
         };
         let (verb, input) = match typed {
@@ -115,7 +122,7 @@ impl Prepared {
             it.sort_unstable();
             it
         });
-        Ok(Prepared { name: name.clone(), at, expect: *expect, by, help, question })
+        Ok(Prepared { name: name.clone(), at, expect: *expect, by, help, question, untold })
     }
 
     pub(in crate::policy) fn name(&self) -> &str {
@@ -143,6 +150,10 @@ impl Prepared {
         let by = self.by.as_ref();
         if self.is_met_by(outcome) && by.is_none_or(|it| *it == determining(outcome)) {
             return None;
+        }
+        // Whatever policies could not read is but the consequence.
+        if let (false, [one, ..]) = (outcome.errors.is_empty(), self.untold.as_slice()) {
+            return Some(format!("no `{one}` in the fixtures, and policies read its attributes"));
         }
         let word = if outcome.allow { "allow" } else { "deny" };
         let mut complaint = format!(

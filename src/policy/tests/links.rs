@@ -1,6 +1,7 @@
 //! Links of a bundle: what they become, and what is wrong with them.
 
 use super::*;
+use cedar_policy::PolicyId;
 
 fn linked(text: &str) -> Result<Bundle, Vec<Fault>> {
     let links = Some(SourceFile::new("policies", "links.toml", text));
@@ -39,4 +40,21 @@ fn what_is_wrong_with_a_link_is_told_at_its_line() {
         assert!(found.starts_with("policies/links.toml:"), "{found}");
         assert!(found.contains(problem), "{found}");
     }
+}
+
+#[test]
+fn a_link_is_in_the_slices_of_what_it_is_about_and_leaves_the_others_small() {
+    let link = "[[link]]\nid = \"x\"\ntemplate = \"grant.agent-tool\"\nprincipal = \"Agent:lingua\"\n\
+                resource = \"ToolSet:translation\"\n";
+    let (plain, bundle) = (Bundle::from_sources(sources()).unwrap(), linked(link).unwrap());
+    let x = PolicyId::new("x");
+    let mut with = 0;
+    for env in bundle.schema().request_envs() {
+        let [was, is] = [&plain, &bundle]
+            .map(|it| it.slice(env.principal(), env.action(), env.resource()).clone());
+        let is_in = is.policy(&x).is_some();
+        with += usize::from(is_in);
+        assert_eq!(is.policies().count(), was.policies().count() + usize::from(is_in));
+    }
+    assert!(with > 0);
 }

@@ -73,6 +73,18 @@ fn a_larger_number_never_helps() {
         let found = lint(effect, scope, conditions);
         assert!(found.contains("[monotone]"), "{effect} {conditions}: {found}");
     }
+    // That sums may fail is another rule's.
+    for (effect, conditions, is_found) in [
+        ("forbid", "when { context.usage.calls_today + 1 > 9 }", false),
+        ("forbid", "when { 9 < 1 + context.usage.calls_today - 2 }", false),
+        ("forbid", "when { context.usage.calls_today + 1 < 9 }", true),
+        ("forbid", "when { 9 - context.usage.calls_today > 1 }", true),
+        ("forbid", "when { context.usage.calls_today * -1 > 9 }", true),
+    ] {
+        let found = lint(effect, USE, conditions);
+        assert!(found.contains("[total-guard-rails]"), "{effect} {conditions}: {found}");
+        assert_eq!(found.contains("[monotone]"), is_found, "{effect} {conditions}: {found}");
+    }
     for (effect, scope, conditions) in [
         ("permit", ASK, "when { context.ask.ttl <= duration(\"1h\") }"),
         ("permit", ASK, "when { duration(\"1s\") <= context.ask.ttl }"),

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
 use crate::authz::facts::{
-    Age, Approval, ApprovalState, Ask, Call, ClockFacts, Delegation, Facts, Mandate, NetFacts,
-    Particulars, Risk, SessionFacts, Shape, ToolVersion, Usage,
+    Age, Approval, ApprovalState, Ask, Call, ClockFacts, Delegation, Facts, Granting, Mandate,
+    NetFacts, Particulars, Risk, SessionFacts, Shape, ToolVersion, Usage,
 };
 use crate::authz::uid::{Kind, action, uid};
 use crate::authz::verdict::{Outcome, verdict};
@@ -246,6 +246,7 @@ fn particulars(
         Shape::Token => Particulars::Token,
         Shape::Admin => Particulars::Admin { approval },
         Shape::Role => Particulars::Role { role: "auditor".to_owned(), approval },
+        Shape::Grant => Particulars::Grant { granting: Granting::of_use(), approval },
         Shape::Find => Particulars::Find,
         Shape::Query => Particulars::Query { tool_owner: None },
         Shape::Declared => panic!("no action of the starter bundle takes it"),

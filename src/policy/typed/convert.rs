@@ -7,11 +7,43 @@ use super::{Field, Fields, Type, TypedCall, Words, numbers};
 
 /// Why a call cannot be asked about under the types of its tool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`/arguments{pointer}` {problem}")]
+#[error("{}{problem}", argument(.pointer))]
 pub struct Unfit {
     /// Below the arguments (RFC 6901).
     pub pointer: String,
     pub problem: String,
+    pub cause: Cause,
+}
+
+/// What keeps policies from looking at an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It is of its type, and Cedar has no number that is exactly it.
+    Inexact,
+    /// It is not what its tool said when the policies were checked.
+    Other,
+}
+
+impl Unfit {
+    /// The same for whoever sent it, with how that came to be where it does not show.
+    pub fn told(&self) -> String {
+        match self.cause {
+            Cause::Inexact => self.to_string(),
+            Cause::Other => {
+                format!(
+                    "{self}; the policies that look at this call were checked with other arguments"
+                )
+            }
+        }
+    }
+}
+
+/// As fixes name it: below the arguments.
+fn argument(pointer: &str) -> String {
+    match pointer {
+        "" => "the arguments ".to_owned(),
+        it => format!("the argument `{it}` "),
+    }
 }
 
 type Converted = Result<RestrictedExpression, Unfit>;
@@ -35,8 +67,7 @@ fn record(fields: &Fields, value: &Value, at: &str) -> Converted {
             told.push((name.clone(), one(&field.of, value, &pointer)?));
         }
     }
-    RestrictedExpression::new_record(told)
-        .map_err(|it| Unfit { pointer: at.to_owned(), problem: it.to_string() })
+    RestrictedExpression::new_record(told).or_else(|it| unfit(at, &format!("cannot be told: {it}")))
 }
 
 /// Null is nothing, where nothing may be.
@@ -50,7 +81,7 @@ fn present<'a>(
         Some(Value::Null) | None if !field.required => Ok(None),
         None => {
             let problem = "is missing, and policies count on it".to_owned();
-            Err(Unfit { pointer: at.to_owned(), problem })
+            Err(Unfit { pointer: at.to_owned(), problem, cause: Cause::Other })
         }
         some => Ok(some),
     }
@@ -62,14 +93,14 @@ fn one(of: &Type, value: &Value, at: &str) -> Converted {
         (Type::Text, Value::String(it)) => Ok(RestrictedExpression::new_string(it.clone())),
         (Type::Long, Value::Number(it)) => match numbers::long(it) {
             Some(it) => Ok(RestrictedExpression::new_long(it)),
-            None => unfit(at, &format!("is {it}, which is no whole number of 64 bits")),
+            None => inexact(at, &format!("is {it}, which is no whole number of 64 bits")),
         },
         (Type::Decimal, Value::Number(it)) => match numbers::decimal(it) {
             Some(it) => Ok(RestrictedExpression::new_decimal(it)),
-            None => unfit(
+            None => inexact(
                 at,
                 &format!(
-                    "is {it}; policies compare it, which takes a number of at most 4 digits after the point, below 922337203685477"
+                    "is {it}, which has more digits than policies compare exactly: at most 4 digits after the point, below 922337203685477"
                 ),
             ),
         },
@@ -109,5 +140,9 @@ impl Type {
 }
 
 fn unfit(at: &str, problem: &str) -> Converted {
-    Err(Unfit { pointer: at.to_owned(), problem: problem.to_owned() })
+    Err(Unfit { pointer: at.to_owned(), problem: problem.to_owned(), cause: Cause::Other })
+}
+
+fn inexact(at: &str, problem: &str) -> Converted {
+    Err(Unfit { pointer: at.to_owned(), problem: problem.to_owned(), cause: Cause::Inexact })
 }

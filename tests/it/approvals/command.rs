@@ -29,14 +29,21 @@ async fn approvals_are_listed_shown_and_decided() {
     assert!(line.contains("pay") && line.contains("lingua") && line.contains("high"), "{line}");
     let (code, out, _) = run(&it, &it.erin, &["show", &id(&first)]);
     assert!(code == 0 && out.contains("bob") && !out.contains('\u{1b}'), "{out}");
+    let field = |out: &str, name: &str| {
+        let line = out.lines().find(|it| it.split_whitespace().next() == Some(name)).unwrap();
+        line[name.len()..].trim().to_owned()
+    };
+    assert_eq!((&*field(&out, "tool"), &*field(&out, "requested_by")), ("pay", "lingua"), "{out}");
+    assert!(!field(&out, "policies").contains('{'), "{out}");
 
     let yes = ["approve", &id(&first), "--reason", "fine", "--output", "json"];
     let (code, out, _) = run(&it, &it.erin, &yes);
     assert_eq!(code, 0);
     let approved: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&approved["state"], &approved["reason"]), (&json!("approved"), &json!("fine")));
-    let (code, _, _) = run(&it, &it.erin, &["deny", &id(&second)]);
+    let (code, out, _) = run(&it, &it.erin, &["deny", &id(&second)]);
     assert_eq!(code, 0);
+    assert!(field(&out, "decided_by").starts_with("erin ("), "{out}");
     assert_eq!(it.agent.get(&path(&second)).await.expect(200)["state"], "rejected");
     let (code, _, err) = run(&it, &it.erin, &["approve", &id(&second)]);
     assert!(code == 1 && err.contains("409"), "{err}");

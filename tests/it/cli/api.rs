@@ -76,7 +76,7 @@ async fn every_failure_has_its_exit_code_and_shows_no_token() {
         (calling(&gate, canary, &list), 4),
         (calling(&gate, "two\nlines", &list), 1),
         (calling(&gate, canary, &["key", "revoke", "not-an-id"]), 2),
-        (gatewright(gate.folder.path(), &list), 1),
+        (gatewright(gate.folder.path(), &list), 4),
     ];
     for (mut command, code) in cases {
         let ran = Ran::from(command.output().unwrap()).expect(code);

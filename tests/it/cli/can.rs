@@ -33,6 +33,8 @@ async fn it_says_yes_or_no_and_why() {
     run(&bot.token, &["user:admin", "view_tool", "calc"], 3);
     run(&bot.token, &["me", "view_tool"], 2);
 
+    typos(&run, &admin.token, &bot.token);
+
     let said = run(&admin.token, &["--who", "request_credential", "calc"], 0).out;
     assert!(said.contains("reckoner") && said.contains("admin"), "{said}");
     let said = run(&bot.token, &["--who", "request_credential", "calc"], 0).out;
@@ -40,4 +42,37 @@ async fn it_says_yes_or_no_and_why() {
     let said = run(&bot.token, &["--what", "me"], 0).out;
     assert!(said.contains("calc") && said.contains("request_credential"), "{said}");
     assert!(!said.contains("invoke"), "{said}");
+}
+
+/// What is not there is no answer, and neither is what somebody may not see.
+fn typos(
+    run: &dyn Fn(&Option<String>, &[&str], i32) -> Ran,
+    admin: &Option<String>,
+    bot: &Option<String>,
+) {
+    for (words, expected) in [
+        (&["me", "invok", "calc"][..], "there is no action `invok`; did you mean `invoke`?"),
+        (&["me", "xyzzy", "calc"], "there is no action `xyzzy`; there are "),
+        (&["me", "invoke", "calk"], "or you may not see it; did you mean `calc`?"),
+        (&["agent:rekoner", "invoke", "calc"], "did you mean `reckoner`?"),
+        (&["--what", "agent:nobody"], "nothing is known by the name `agent:nobody`"),
+        (&["--what", "me", "xyzzy"], "there is no action `xyzzy`"),
+        (
+            &["--who", "invoke", "nope"],
+            "nothing is known by the name `nope`, or you may not see it",
+        ),
+        (&["--who", "xyzzy", "calc"], "there is no action `xyzzy`"),
+    ] {
+        let ran = run(admin, words, 2);
+        assert!(ran.err.contains(expected) && ran.out.is_empty(), "{words:?}: {ran:?}");
+    }
+    // Whoever may not ask about anybody is told the same of those who are there and who are not.
+    let told = ["user:admin", "user:nobody"].map(|who| run(bot, &[who, "invoke", "calc"], 3).err);
+    assert_eq!(told[0], told[1]);
+    let told: Value =
+        serde_json::from_str(&run(admin, &["me", "xyzzy", "calc", "--output", "json"], 2).out)
+            .unwrap();
+    assert_eq!(told["context"]["code"], "unknown_action");
+    // It is known, and nobody can.
+    run(admin, &["--who", "create_user", "calc"], 0);
 }

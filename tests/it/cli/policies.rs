@@ -109,6 +109,10 @@ fn what_does_not_parse_is_not_formatted_and_nothing_else_is() {
     run(folder.path(), &["policy", "fmt", "one.cedar"]).expect(0);
     assert!(get(&folder, "one.cedar").contains("permit (\n"), "{}", get(&folder, "one.cedar"));
     run(folder.path(), &["policy", "fmt", "none.cedar"]).expect(1);
+    put(&folder, "notes.cedar", "\n// nothing yet\n// but words\n");
+    run(folder.path(), &["policy", "fmt", "notes.cedar"]).expect(0);
+    assert_eq!(get(&folder, "notes.cedar"), "// nothing yet\n// but words\n");
+    run(folder.path(), &["policy", "fmt", "--check", "notes.cedar"]).expect(0);
 }
 
 #[test]
@@ -204,6 +208,10 @@ fn the_schema_is_exported_for_editors_and_for_the_repository() {
     let folder = folder();
     let core = run(folder.path(), &["policy", "schema"]).expect(0).out;
     assert!(core.contains("entity Tool") && core.contains("closed vocabularies"), "{core}");
+    let ran = run(folder.path(), &["policy", "schema", "--tools-only", "-o", "none"]).expect(0);
+    let hint =
+        "only those are that a policy names as `action == Gatewright::Action::\"call:NAME\"`";
+    assert!(ran.out.contains("0 tool(s) typed") && ran.err.contains(hint), "{}", ran.err);
     put(
         &folder,
         OWN,

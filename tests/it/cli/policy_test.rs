@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use quick_junit::{Report, TestCaseStatus};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::offline::{edit, policies};
 use super::{gatewright, run};
@@ -49,6 +50,72 @@ fn ours(folder: &Path) {
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// A sum that a rule of our own reads, and a row about it.
+fn paid(rest: &str) -> TempDir {
+    let folder = policies();
+    let at = folder.path().join("policies");
+    fs::write(
+        at.join("history.toml"),
+        "[history.paid_today]\naction = \"invoke\"\nset = \"payments\"\ncount = \"sum\"\n\
+         of = \"/amount\"\nwithin = \"24h\"\n",
+    )
+    .unwrap();
+    fs::write(
+        at.join("90-ours.cedar"),
+        LIMIT
+            .replace("== Gatewright::Tool::\"lax\"", "in Gatewright::ToolSet::\"payments\"")
+            .replace(
+                "context.usage.calls_today > 1000",
+                "context.history.paid_today.greaterThan(decimal(\"1000.00\"))",
+            ),
+    )
+    .unwrap();
+    edit(&at.join("tests/fixtures.toml"), |it| {
+        it.replacen("[tool.lax]\n", "[tool.lax]\nsets = [\"payments\"]\n", 1)
+    });
+    let row = OURS.split("[[test]]").nth(1).unwrap();
+    let row = row.replace("usage.calls_today = 1\nexpect = \"allow\"", rest);
+    fs::write(at.join("tests/ours.toml"), format!("[[test]]{row}")).unwrap();
+    folder
+}
+
+#[test]
+fn a_sum_is_told_as_any_number_is() {
+    let beyond = "expect = \"deny\"\nby = [\"ours.limit\"]";
+    for (told, expect) in [
+        ("1000.5", beyond),
+        ("1001", beyond),
+        ("\"1001.0\"", beyond),
+        ("1000.0", "expect = \"allow\""),
+        ("3", "expect = \"allow\""),
+    ] {
+        let folder = paid(&format!("history.paid_today = {told}\n{expect}"));
+        run(folder.path(), &["policy", "test", "--filter", "ours: "]).expect(0);
+    }
+    for (told, says) in [
+        ("paid_today = 0.12345", "`history.paid_today` is 0.12345, and it is a sum"),
+        ("paid_today = true", "`history.paid_today` is true, and it is a sum"),
+        ("paid = 1", "`history.toml` declares no `paid`"),
+    ] {
+        let folder = paid(&format!("history.{told}\nexpect = \"allow\""));
+        let ran = run(folder.path(), &["policy", "test", "--filter", "ours: "]).expect(1);
+        assert!(ran.err.contains(says) && !ran.err.contains("untagged"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_row_about_what_the_fixtures_do_not_tell_of_says_so() {
+    let folder = policies();
+    ours(folder.path());
+    edit(&folder.path().join("policies/tests/ours.toml"), |it| {
+        it.replacen("Tool:lax", "Tool:deploytool", 1)
+    });
+    let ran =
+        run(folder.path(), &["policy", "test", "--filter", "ours: a call far below"]).expect(1);
+    assert!(ran.err.contains("no `Tool:deploytool` in the fixtures"), "{}", ran.err);
+    assert!(!ran.err.contains("error while evaluating"), "{}", ran.err);
 }
 
 #[test]

@@ -144,3 +144,48 @@ fn findings_are_told_to_code_scanning_too() {
     let region = &frozen["locations"][0]["physicalLocation"]["region"];
     assert_eq!(region["startLine"], 2);
 }
+
+const LESS: &str = r#"
+@id("ours.less")
+@title("Not so many")
+forbid (principal, action in Gatewright::Action::"call", resource)
+when { context.usage.calls_today > 50 };
+"#;
+
+const LINK: &str = r#"
+[[link]]
+id = "lingua.translates"
+template = "grant.agent-tool"
+principal = "Agent:lingua"
+resource = "ToolSet:translation"
+"#;
+
+#[test]
+fn links_are_compared_like_any_policy() {
+    let (plain, linked) = (with("// nothing of ours\n"), with("// nothing of ours\n"));
+    let both = with(LESS);
+    for folder in [&linked, &both] {
+        fs::write(folder.path().join("policies/links.toml"), LINK).unwrap();
+    }
+    let diff = |before: &TempDir, after: &TempDir| {
+        let [before, after] = [before, after].map(|it| it.path().to_str().unwrap().to_owned());
+        let mut command = gatewright(plain.path(), &["policy", "diff", &before, &after]);
+        let ran = Ran::from(command.output().unwrap()).expect(0);
+        assert!(!ran.err.contains("panicked"), "{}", ran.err);
+        ran.out
+    };
+    let said = diff(&plain, &linked);
+    for part in [
+        "added    lingua.translates\n",
+        "file     policies/links.toml (added)\n",
+        "closes nothing (proved)\n",
+        "opens:\n  Agent::\"lingua\" asks to ",
+        "is allowed by lingua.translates\n",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let said = diff(&linked, &both);
+    assert!(said.contains("opens nothing (proved)\n"), "{said}");
+    assert!(said.contains("is denied by ours.less"), "{said}");
+    assert!(!said.contains("links.toml"), "{said}");
+}

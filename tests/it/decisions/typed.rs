@@ -80,7 +80,9 @@ async fn a_limit_on_an_argument_holds_for_calls_as_they_are_made() {
     denied(&unfit, &[], &["argument"]);
     let detail = unfit.json()["detail"].as_str().unwrap().to_owned();
     assert!(
-        detail.contains("`/arguments/amount` is 1.00005") && detail.contains("4 digits"),
+        detail.contains("the argument `/amount` is 1.00005, which has more digits")
+            && detail.contains("4 digits")
+            && !detail.contains("other arguments"),
         "{detail}"
     );
     call(json!("499"), "EUR").await.problem(422, "invalid");

@@ -1,6 +1,7 @@
 //! Why it was denied, and that doing what the answer says helps.
 
 mod decisions;
+mod earlier;
 mod followed;
 mod others;
 

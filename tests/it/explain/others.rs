@@ -145,6 +145,6 @@ async fn an_amount_that_is_too_much_or_too_exact_is_mended_as_it_is_told() {
     let decision = refused["decision_id"].as_str().unwrap();
     let path = format!("/api/v1/decisions/{decision}/explain");
     let told = agent.get(&path).await.expect(200)["explanation"].clone();
-    assert!(told["unfit"].as_str().unwrap().contains("`/arguments/amount` is 7.123456"), "{told}");
+    assert!(told["unfit"].as_str().unwrap().contains("`/amount` is 7.123456"), "{told}");
     assert_eq!(told["fix"], refused["fix"]);
 }

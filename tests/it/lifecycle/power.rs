@@ -128,6 +128,39 @@ async fn a_role_counts_as_the_giver_s_for_a_month_and_the_host_s_at_once() {
 }
 
 #[tokio::test]
+async fn nobody_steps_back_from_behind_whom_they_made() {
+    let gate = setup(Setup::new()).start();
+    let people = People::on(&gate).await;
+    let dave = &people.dave;
+    let (sam, tom) =
+        (registered(&gate, "sam", "user").await, registered(&gate, "tom", "user").await);
+    let role = async |of: &Caller| format!("/api/v1/users/{}/roles/policy_admin", of.id().await);
+    let (to_sam, to_tom) = (role(&sam).await, role(&tom).await);
+    dave.put(&to_sam).await.expect(200);
+    sam.put(&to_tom).await.expect(200);
+    dave.delete(&to_sam).await.expect(200);
+
+    let made = people.draft(FREEZE).await;
+    review(&tom, &made, "yes").await.expect(200);
+    let not_his = [("tom".to_owned(), json!("not_independent"))];
+    assert_eq!(weighed(&people.erin, &made).await, not_his);
+    unread(&act(&people.erin, &made, "activate").await);
+
+    // Another hand that gives it again hides nobody.
+    people.erin.delete(&to_tom).await.expect(200);
+    people.erin.put(&to_tom).await.expect(200);
+    assert_eq!(weighed(&people.frank, &made).await, not_his);
+
+    // It is told of the active bundle, too, what counted of what was said.
+    for it in [&people.carol, &people.frank] {
+        review(it, &made, "yes").await.expect(200);
+    }
+    act(&people.erin, &made, "activate").await.expect(200);
+    let told = weighed(&people.carol, &made).await;
+    assert_eq!(told.iter().filter(|(_, why)| why.is_null()).count(), 2, "{told:?}");
+}
+
+#[tokio::test]
 async fn a_review_outlives_neither_the_reviewer_s_role_nor_the_comparison() {
     let gate = setup(Setup::new()).start();
     let people = People::on(&gate).await;

@@ -160,6 +160,9 @@ async fn searches_and_the_command_tell_conditions_beside_what_they_find(
     assert!(said.starts_with("it depends: it hangs on the arguments"), "{said}");
     let line = "hangs on arguments /amount /currency: forbid own.pay.limit, At most 500 euros";
     assert!(said.contains(line) && said.contains("unless context.input.amount <= 500"), "{said}");
+    assert!(said.contains("  none of these may apply:\n"), "{said}");
+    let said = run(&["agent:payer", "request_credential", "pay", "--ttl", "7200"], 3);
+    assert!(said.starts_with("no: ") && !said.contains("limit.calls-per-minute"), "{said}");
     let euros = ["agent:payer", "invoke", "pay", "--arg", "amount=5", "--arg", "currency=EUR"];
     let said = run(&euros, 0);
     assert!(said.starts_with("yes: ") && !said.contains("/amount"), "{said}");

@@ -97,13 +97,21 @@ async fn a_shadow_changes_no_answer_and_counts_each_that_it_would_have_changed()
     let it = Scene::new().await;
     let nothing = it.admin.get(SHADOW).await.expect(200);
     assert_eq!((&nothing["bundle"], &nothing["counts"]["same"]), (&Value::Null, &json!(0)));
+    let told = |words: &[&str]| {
+        let mut command = it.gate.command(&[&["policy", "shadow"], words].concat());
+        command.env("GATEWRIGHT_URL", &it.gate.url);
+        command.env("GATEWRIGHT_TOKEN", it.admin.token.as_deref().unwrap());
+        ran(command, 0).0
+    };
+    assert_eq!(told(&[]), "no bundle is shadowed\n");
     let limit = draft(&it.admin, "policies/90-own.cedar", LIMIT).await;
     let cast = format!("{BUNDLES}/{limit}/shadow");
     it.robot.act(&cast).await.problem(404, "not_found");
     for wrong in ["0", "101", "all"] {
         it.admin.act(&format!("{cast}?sample_percent={wrong}")).await.problem(422, "invalid");
     }
-    it.admin.act(&cast).await.expect(204);
+    let now = format!("bundle {limit} is the shadow now, of 100 % of decisions\n");
+    assert_eq!(told(&[&limit]), now);
 
     let (_, busy) = it.gate.agent("busy", "agent").await;
     let answers = join_all((0..80).map(|_| ask(&busy, "calc", 60))).await;
@@ -113,6 +121,8 @@ async fn a_shadow_changes_no_answer_and_counts_each_that_it_would_have_changed()
     let counts = &seen["counts"];
     assert_eq!((&counts["opened"], &counts["skipped"]), (&json!(0), &json!(0)));
     assert!(counts["closed"] == 78 && counts["same"].as_u64().unwrap() >= 2, "{counts}");
+    let said = told(&[]);
+    assert!(said.contains("78 closed, 0 skipped") && !said.contains('{'), "{said}");
     let group = group(&it.admin, "busy").await;
     assert_eq!((&group["resource"]["name"], &group["opened"]), (&json!("calc"), &json!(0)));
     for example in group["examples"].as_array().unwrap() {
@@ -122,7 +132,8 @@ async fn a_shadow_changes_no_answer_and_counts_each_that_it_would_have_changed()
     let counted = "gatewright_shadow_decisions_total{result=\"closed\"} 78";
     assert!(figures.contains(counted), "{figures}");
 
-    it.admin.delete(SHADOW).await.expect(204);
+    let off: Value = serde_json::from_str(&told(&["--off", "--output", "json"])).unwrap();
+    assert_eq!(off, json!({ "bundle": null }));
     ask(&busy, "calc", 60).await.expect(201);
     assert_eq!(it.admin.get(SHADOW).await.expect(200)["bundle"], Value::Null);
     let figures = it.gate.anyone().get("/metrics").await.text;

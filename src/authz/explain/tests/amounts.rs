@@ -315,10 +315,10 @@ fn an_amount_that_policies_cannot_compare_is_explained_and_mended() {
     assert!(fix.detail.contains("compare exactly: 12.3456"), "{}", fix.detail);
     let told = explain(&inexact.case(), bundle(), &reach(), &Sight::whole()).unwrap();
     assert!(told.policies.is_empty() && told.decision == "deny");
-    assert!(told.unfit.as_ref().unwrap().contains("`/arguments/amount` is 12.345678"), "{told:?}");
+    assert!(told.unfit.as_ref().unwrap().contains("`/amount` is 12.345678"), "{told:?}");
     let text = told.to_string();
     assert!(
-        text.starts_with("denied: policies were checked with other arguments: `/arg"),
+        text.starts_with("denied, no policy was asked: the argument `/amount` is 12.345678, which"),
         "{text}"
     );
     // Beyond the bound as well: then the bound it is.

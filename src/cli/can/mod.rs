@@ -2,6 +2,9 @@
 
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
 
+mod told;
+mod unknown;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -10,20 +13,25 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use self::told::{hangs_on, show};
+use self::unknown::{Unknown, probe};
 use super::api::{Api, ApiArgs, Failure, end};
 use super::exit;
-use super::out::{complain, say};
+use super::out::complain;
 
 const SUBJECTS: [&str; 2] = ["user", "agent"];
 /// The column of what an answer hangs on.
 const HANGS_ON: &str = "hangs_on";
+/// A thing that is there on every server.
+const REGISTRY: &str = "registry:registry";
 /// What is done with tools.
 const USES: [&str; 2] = ["invoke", "request_credential"];
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "A subject is `user:NAME`, `agent:NAME`, `me`, or a name; a resource is `TYPE:NAME`, \
-                  or the name of a tool. Exit code 0 says yes, 3 says no."
+                  or the name of a tool. Exit code 0 says yes, 3 says no; 2 says that nothing is known by \
+                  such a name, or that there is no such action."
 )]
 pub struct CanArgs {
     /// SUBJECT ACTION RESOURCE; with --who ACTION RESOURCE; with --what SUBJECT [ACTION]
@@ -72,14 +80,22 @@ pub async fn run(args: &CanArgs) -> ExitCode {
         return ExitCode::from(exit::USAGE);
     };
     match act(args, wanted).await {
-        Ok(true) => ExitCode::from(exit::DONE),
-        Ok(false) => ExitCode::from(exit::DENIED),
+        Ok(Said::Yes) => ExitCode::from(exit::DONE),
+        Ok(Said::No) => ExitCode::from(exit::DENIED),
+        Ok(Said::Unknown) => ExitCode::from(exit::USAGE),
         Err(failure) => end(Err(failure)),
     }
 }
 
-/// Whether the answer is yes; a list is always one.
-async fn act(args: &CanArgs, wanted: Wanted<'_>) -> Result<bool, Failure> {
+/// How a question was answered; a list is always a yes.
+enum Said {
+    Yes,
+    No,
+    /// Something that it names is not known.
+    Unknown,
+}
+
+async fn act(args: &CanArgs, wanted: Wanted<'_>) -> Result<Said, Failure> {
     let api = Api::open(&args.api).await?;
     match wanted {
         Wanted::Answer { subject, action, resource } => {
@@ -88,11 +104,19 @@ async fn act(args: &CanArgs, wanted: Wanted<'_>) -> Result<bool, Failure> {
                 "resource": thing(resource), "context": args.context(),
             });
             let told = api.post("/access/v1/evaluation", &body).await?;
+            if let Some(unknown) = Unknown::of(&told) {
+                if !api.is_for_people() {
+                    show(&api, &told);
+                }
+                unknown.tell(&api, [subject, action, resource]).await?;
+                return Ok(Said::Unknown);
+            }
             show(&api, &told);
-            Ok(told["decision"] == true)
+            Ok(if told["decision"] == true { Said::Yes } else { Said::No })
         }
         Wanted::Subjects { action, resource } => {
             let mut found = Vec::new();
+            let words = ["me", action, resource];
             for kind in SUBJECTS {
                 let body = json!({
                     "subject": { "type": kind }, "action": args.verb(action),
@@ -100,23 +124,45 @@ async fn act(args: &CanArgs, wanted: Wanted<'_>) -> Result<bool, Failure> {
                 });
                 found.extend(all(&api, "subject", body).await?);
             }
+            if found.is_empty() && is_unknown(&api, args, words).await? {
+                return Ok(Said::Unknown);
+            }
             api.show_all(&flat(found, None), &["type", "name", HANGS_ON, "id"]);
-            Ok(true)
+            Ok(Said::Yes)
         }
         Wanted::Tools { subject, actions } => {
-            let subject = named(&api, subject).await?;
+            let named = named(&api, subject).await?;
             let mut found = Vec::new();
+            let words = [subject, actions.first().copied().unwrap_or_default(), REGISTRY];
             for action in actions {
                 let body = json!({
-                    "subject": subject, "action": args.verb(action),
+                    "subject": named, "action": args.verb(action),
                     "resource": { "type": "tool" }, "context": args.context(),
                 });
                 found.extend(flat(all(&api, "resource", body).await?, Some(action)));
             }
+            if found.is_empty() && is_unknown(&api, args, words).await? {
+                return Ok(Said::Unknown);
+            }
             api.show_all(&found, &["name", "action", HANGS_ON, "id"]);
-            Ok(true)
+            Ok(Said::Yes)
         }
     }
+}
+
+/// Whether a search found nobody because something that it names, SUBJECT ACTION RESOURCE, is not
+/// known; then that is told. A search does not say, the answer to one question does.
+async fn is_unknown(api: &Api, args: &CanArgs, words: [&str; 3]) -> Result<bool, Failure> {
+    let [subject, action, resource] = words;
+    let body = json!({
+        "subject": named(api, subject).await?, "action": args.verb(action),
+        "resource": thing(resource), "context": args.context(),
+    });
+    let unknown = probe(api, &body).await?;
+    if let Some(unknown) = &unknown {
+        unknown.tell(api, words).await?;
+    }
+    Ok(unknown.is_some())
 }
 
 impl CanArgs {
@@ -178,14 +224,27 @@ fn thing(word: &str) -> Value {
 
 /// `TYPE:ID`, or an id of the usual type.
 fn typed(word: &str, usual: &str) -> Value {
-    match word.split_once(':') {
+    match apart(word) {
         // As tables, links and grants write it, too: `Agent:lingua`, `McpServer:files`.
         Some(("McpServer", id)) => json!({ "type": "mcp_server", "id": id }),
         Some((kind @ ("User" | "Agent" | "Tool"), id)) => {
             json!({ "type": kind.to_lowercase(), "id": id })
         }
-        Some((kind, id)) if !kind.is_empty() => json!({ "type": kind, "id": id }),
-        _ => json!({ "type": usual, "id": word }),
+        Some((kind, id)) => json!({ "type": kind, "id": id }),
+        None => json!({ "type": usual, "id": word }),
+    }
+}
+
+/// A type and an id, at the first colon that is no part of a name such as `Archive::Record`.
+fn apart(word: &str) -> Option<(&str, &str)> {
+    let mut from = 0;
+    loop {
+        let at = from + word.get(from..)?.find(':')?;
+        let (kind, rest) = word.split_at_checked(at)?;
+        match rest.strip_prefix("::") {
+            Some(_) => from = at + "::".len(),
+            None => return Some((kind, rest.strip_prefix(':')?)).filter(|_| !kind.is_empty()),
+        }
     }
 }
 
@@ -226,58 +285,28 @@ fn flat(found: Vec<Value>, action: Option<&str>) -> Vec<Value> {
     found.into_iter().map(row).collect()
 }
 
-fn show(api: &Api, told: &Value) {
-    if !api.is_for_people() {
-        say(&format!("{told:#}"));
-        return;
-    }
-    let context = &told["context"];
-    let word = match (told["decision"] == true, context["code"] == "arguments_missing") {
-        (true, _) => "yes",
-        (false, true) => "it depends",
-        (false, false) => "no",
-    };
-    say(&format!("{word}: {}", context["reason"].as_str().unwrap_or_default()));
-    for policy in context["policies"].as_array().into_iter().flatten() {
-        say(&format!("  policy: {}", policy.as_str().unwrap_or_default()));
-    }
-    for condition in context["conditions"].as_array().into_iter().flatten() {
-        show_condition(condition);
-    }
-    for fix in context["fix"].as_array().into_iter().flatten() {
-        say(&format!("  what would help: {}", fix["detail"].as_str().unwrap_or_default()));
-    }
-    for ignored in context["ignored"].as_array().into_iter().flatten() {
-        let ignored = ignored.as_str().unwrap_or_default();
-        complain(&format!("`{ignored}` did not count: policy does not trust you with it"));
-    }
-}
-
-/// What an answer hangs on, with the arguments that are looked at: `arguments /amount, time`.
-fn hangs_on(condition: &Value) -> String {
-    let words = |name: &str| {
-        let all = condition[name].as_array().into_iter().flatten().filter_map(Value::as_str);
-        all.collect::<Vec<_>>()
-    };
-    let pointers = words("arguments").join(" ");
-    let facts = words("hangs_on").into_iter().map(|it| match (it, pointers.is_empty()) {
-        ("arguments", false) => format!("arguments {pointers}"),
-        (other, _) => other.to_owned(),
-    });
-    facts.collect::<Vec<_>>().join(", ")
-}
-
-fn show_condition(it: &Value) {
-    let text = |name: &str| it[name].as_str().unwrap_or_default();
-    let [effect, policy, title] = ["effect", "policy", "title"].map(text);
-    say(&format!("  hangs on {}: {effect} {policy}, {title}", hangs_on(it)));
-    for part in it["conditions"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        say(&format!("    {part}"));
-    }
-}
-
 fn argument(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     Ok((name.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_may_be_one_of_a_namespace() {
+        for (word, expected) in [
+            ("Archive::Record:r1", Some(("Archive::Record", "r1"))),
+            ("A::B::C:r:1", Some(("A::B::C", "r:1"))),
+            ("user:a::b", Some(("user", "a::b"))),
+            ("Archive::Record", None),
+            (":x", None),
+            ("x:", Some(("x", ""))),
+            ("calc", None),
+        ] {
+            assert_eq!(apart(word), expected, "{word}");
+        }
+    }
 }
