@@ -51,7 +51,7 @@ pub const SLOWER: u32 = if cfg!(debug_assertions) { 20 } else { 1 };
 /// Evaluations of a denial, times the arguments that each of them is shown.
 const SHOWN_MAX: usize = 40_000;
 /// Even of the largest calls it is asked so often: what their policies hint at is found by then.
-const EVALUATIONS_MIN: usize = 8;
+const EVALUATIONS_MIN: usize = 24;
 /// A call of more arguments than these is no typing error in one of them.
 const LEAVES_MAX: usize = 64;
 

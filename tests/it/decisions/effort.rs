@@ -16,11 +16,11 @@ when { context.call.number.hasTag("/amount") && context.call.number.getTag("/amo
 
 const MANY: usize = 15_000;
 
-/// So much money, with so many arguments beside it.
-fn arguments(amount: u64, more: usize) -> Value {
+/// Too much money, with so many arguments beside it.
+fn arguments(more: usize) -> Value {
     let mut all: serde_json::Map<_, _> =
         (0..more).map(|it| (format!("n{it}"), it.into())).collect();
-    all.insert("amount".into(), amount.into());
+    all.insert("amount".into(), 501.into());
     json!({ "arguments": all })
 }
 
@@ -30,21 +30,18 @@ async fn calls_of_many_arguments_are_denied_and_keep_nobody_else_waiting() {
     policies::put(setup.folder.path(), "90-own.cedar", LIMIT);
     let (gate, upstream) = (setup.start(), Upstream::open().await);
     let admin = gate.admin().await;
-    let tool = async |name: &str, risk: &str| {
-        let mut body = samples::risky(name, &upstream.url("/pay"));
-        body["required_scopes"] = json!(["agent:calc"]);
-        body["risk_level"] = json!(risk);
-        let made = admin.post("/api/v1/tools", &body).await.expect(201);
-        format!("/api/v1/tools/{}/invoke", made["id"].as_str().unwrap())
-    };
-    let (plain, risky) = (tool("pay", "low").await, tool("risky", "high").await);
+    let mut tool = samples::risky("pay", &upstream.url("/pay"));
+    tool["required_scopes"] = json!(["agent:calc"]);
+    tool["risk_level"] = json!("low");
+    let made = admin.post("/api/v1/tools", &tool).await.expect(201);
+    let invoke = format!("/api/v1/tools/{}/invoke", made["id"].as_str().unwrap());
     let (_, agent) = gate.agent("payer", "agent").await;
 
-    let small = agent.post(&plain, &arguments(501, 10)).await;
+    let small = agent.post(&invoke, &arguments(10)).await;
     denied(&small, &["own.pay.limit"], &["argument"]);
 
-    let (large, anyone) = (arguments(501, MANY), gate.anyone());
-    let call = || agent.post(&plain, &large);
+    let (large, anyone) = (arguments(MANY), gate.anyone());
+    let call = || agent.post(&invoke, &large);
     let mut calls =
         pin!(async { <[Answer; 4]>::from(tokio::join!(call(), call(), call(), call())) });
     let mut answered = 0;
@@ -59,8 +56,5 @@ async fn calls_of_many_arguments_are_denied_and_keep_nobody_else_waiting() {
     for it in &refused {
         denied(it, &["own.pay.limit"], &[]);
     }
-
-    // A person's yes is what the policy hints at, and is found for a large call, too.
-    agent.post(&risky, &arguments(500, MANY)).await.expect(202);
     assert_eq!(upstream.calls(), 0);
 }
