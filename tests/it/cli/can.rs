@@ -46,7 +46,7 @@ async fn it_says_yes_or_no_and_why() {
 
 /// What is not there is no answer, and neither is what somebody may not see.
 fn typos(
-    run: &dyn Fn(&Option<String>, &[&str], i32) -> Ran,
+    run: impl Fn(&Option<String>, &[&str], i32) -> Ran,
     admin: &Option<String>,
     bot: &Option<String>,
 ) {
