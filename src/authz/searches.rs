@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::case::Case;
 use super::explain::{self, Cured, Pace, Reach, SLOWER};
+use crate::patience::outside;
 use crate::policy::Bundle;
 use crate::{Error, Result};
 
@@ -57,14 +58,17 @@ impl Searches {
         (case, bundle): (Case, Arc<Bundle>),
         reach: Reach,
     ) -> Option<Cured> {
-        let seat = self.denials.take(asker, DENIAL_WAITS).await?;
-        let work = move || {
-            let cured = explain::cure(&case, &bundle, &reach, Pace::Denial);
-            drop(seat);
-            cured
-        };
-        let found = task::spawn_blocking(work).await;
-        found.inspect_err(|error| tracing::error!(%error, "a search for fixes stopped")).ok()
+        // Both the wait and the search end by themselves: no request is given up for them.
+        let found = outside(async {
+            let seat = self.denials.take(asker, DENIAL_WAITS).await?;
+            let work = move || {
+                let cured = explain::cure(&case, &bundle, &reach, Pace::Denial);
+                drop(seat);
+                cured
+            };
+            Some(task::spawn_blocking(work).await)
+        });
+        found.await?.inspect_err(|error| tracing::error!(%error, "a search for fixes stopped")).ok()
     }
 
     /// A place to explain something in.
@@ -72,7 +76,7 @@ impl Searches {
     /// # Errors
     /// All are taken, and stay so.
     pub(super) async fn explaining(&self, asker: Uuid) -> Result<Seat> {
-        let seat = self.explanations.take(asker, EXPLANATION_WAITS).await;
+        let seat = outside(self.explanations.take(asker, EXPLANATION_WAITS)).await;
         seat.ok_or(Error::TooMany { retry_after_seconds: TRY_AGAIN_SECONDS })
     }
 }

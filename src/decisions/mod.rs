@@ -225,5 +225,5 @@ async fn explained(
         .stack_size(STACK_BYTES)
         .spawn(work)
         .map_err(anyhow::Error::from)?;
-    explained.await.map_err(|_| Error::internal("an explanation stopped"))
+    outside(explained).await.map_err(|_| Error::internal("an explanation stopped"))
 }

@@ -56,8 +56,7 @@ impl Evidence<'_> {
             let case = without_arguments(case);
             if self.allows(self.candidate, &case) {
                 fixtures.extend(fixtures_of(&case));
-                let name =
-                    format!("{} still does: {} {}", self.agent.name, used.action, used.tool.name);
+                let name = format!("{} still does: {}", self.agent.name, self.called(used));
                 test.push(self.row(&case, &name, "allow"));
                 test.extend(self.refusals(used, &case));
             } else {
@@ -72,6 +71,16 @@ impl Evidence<'_> {
         without.extend(self.unheld(&test));
         let table = (!test.is_empty()).then(|| toml::to_string(&Table { test }).ok()).flatten();
         Rows { table, fixtures, without }
+    }
+
+    /// A use by its action and its tool; by the tool's id, too, where several go by that name.
+    fn called(&self, used: &Used) -> String {
+        let Used { action, tool, .. } = used;
+        let is_other = |it: &&Used| it.tool.name == tool.name && it.tool.id != tool.id;
+        match self.used.iter().find(is_other) {
+            Some(_) => format!("{action} {} ({})", tool.name, tool.id),
+            None => format!("{action} {}", tool.name),
+        }
     }
 
     /// Uses that no decision of is at hand.

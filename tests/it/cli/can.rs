@@ -33,7 +33,7 @@ async fn it_says_yes_or_no_and_why() {
     run(&bot.token, &["user:admin", "view_tool", "calc"], 3);
     run(&bot.token, &["me", "view_tool"], 2);
 
-    typos(&run, &admin.token, &bot.token);
+    typos(run, &admin.token, &bot.token);
 
     let said = run(&admin.token, &["--who", "request_credential", "calc"], 0).out;
     assert!(said.contains("reckoner") && said.contains("admin"), "{said}");
@@ -74,5 +74,5 @@ fn typos(
             .unwrap();
     assert_eq!(told["context"]["code"], "unknown_action");
     // It is known, and nobody can.
-    run(admin, &["--who", "create_user", "calc"], 0);
+    run(admin, &["--who", "register_user", "calc"], 0);
 }
