@@ -73,7 +73,7 @@ async fn a_bundle_goes_its_way_by_commands() {
     assert!(code == 0 && out.contains("is active"), "{out}{err}");
     assert_ne!(active(&people.dave).await["id"], made["id"]);
     let (code, _, err) = run(&gate, None, &["list"]);
-    assert!(code == 1 && err.contains("GATEWRIGHT_TOKEN"), "{err}");
+    assert!(code == 4 && err.contains("GATEWRIGHT_TOKEN"), "{err}");
 
     fs::write(format!("{dir}/90-own.cedar"), FREEZE.replace("is Gatewright::Tool", "is Tol"))
         .unwrap();
