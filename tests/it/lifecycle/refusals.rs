@@ -28,7 +28,7 @@ async fn a_broken_draft_is_kept_with_what_is_wrong_and_never_activated() {
         for it in [&people.carol, &people.frank] {
             review(it, &made, "yes").await.expect(200);
         }
-        denied(&act(&people.erin, &made, "activate").await, &[]);
+        denied(&act(&people.erin, &made, "activate").await, &["root.policy.checked"]);
     }
     let unnamed = people.dave.get(&format!("{BUNDLES}?state=draft")).await.expect(200);
     assert_eq!(unnamed["items"].as_array().unwrap().len(), 3);
@@ -51,7 +51,7 @@ async fn no_bundle_locks_everybody_out_or_lets_anybody_raise_themselves() {
         for it in [&people.carol, &people.frank] {
             review(it, &made, "yes").await.expect(200);
         }
-        denied(&act(&people.erin, &made, "activate").await, &[]);
+        denied(&act(&people.erin, &made, "activate").await, &["root.policy.checked"]);
     }
 }
 
