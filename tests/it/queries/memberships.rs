@@ -31,11 +31,11 @@ impl Scene {
         Scene { gate, publisher, edge }
     }
 
-    /// Grants the tool to a role, as its publisher may.
+    /// Grants the tool to a role that governs, as only an admin may.
     async fn granted(self, role: &str) -> Scene {
         let mut grant = samples::grant(role, "Tool:lure");
         grant["template"] = "grant.agent-tool".into();
-        self.publisher.post("/api/v1/grants", &grant).await.expect(201);
+        self.gate.admin().await.post("/api/v1/grants", &grant).await.expect(201);
         self
     }
 }
