@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::upstream::Along;
 use crate::Result;
 use crate::authn::Caller;
-use crate::authz::facts::{Approval, Call, Particulars};
+use crate::authz::facts::{Approval, Call, POINTER_BYTES_MAX, Particulars, can_be_told};
 use crate::authz::quota::NOTHING_USED;
 use crate::authz::{Action, Behalf, Resource, Use, UseKind, View, World};
 use crate::credentials::{Presented, ToolRef};
@@ -139,6 +139,13 @@ impl Action for InvokeTool {
     }
 
     fn check(&self, called: &Called, world: &World) -> Result<()> {
+        if !can_be_told(&self.arguments) {
+            let detail = format!(
+                "have names too long for the number of values below them: their JSON pointers may \
+                 take {POINTER_BYTES_MAX} bytes together"
+            );
+            return Err(Error::field("/arguments", detail));
+        }
         if let Some(presented) = &self.presented {
             world.credentials.expect_admitted(presented, &called.tool, &self.arguments)?;
         }

@@ -89,6 +89,34 @@ impl ToolVersion {
     }
 }
 
+/// How many bytes the JSON pointers of all arguments of a call may take together.
+pub const POINTER_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Whether the JSON pointers of everything in `arguments` stay within [`POINTER_BYTES_MAX`]. A long
+/// name is written out anew for each value below it: a small body could fill the memory.
+pub fn can_be_told(arguments: &Value) -> bool {
+    let mut left = POINTER_BYTES_MAX;
+    takes(&mut left, 0, arguments).is_some()
+}
+
+/// Takes from `left` what the pointers of `value` and of all below it need; `at` is how long its
+/// own is, or longer.
+fn takes(left: &mut usize, at: usize, value: &Value) -> Option<()> {
+    *left = left.checked_sub(at)?;
+    match value {
+        Value::Array(items) => {
+            // No index is longer than their number.
+            let below = at + 1 + items.len().to_string().len();
+            items.iter().try_for_each(|it| takes(left, below, it))
+        }
+        Value::Object(members) => members.iter().try_for_each(|(key, it)| {
+            let escaped = key.bytes().filter(|it| matches!(it, b'~' | b'/')).count();
+            takes(left, at + 1 + key.len() + escaped, it)
+        }),
+        _ => Some(()),
+    }
+}
+
 /// Every leaf of `arguments`. A number that is no 64-bit integer becomes text: rounded, it could
 /// slip under a limit. `400.0` is one, as it is for verifiers. Null is nothing.
 pub fn flatten(arguments: &Value) -> Flat {

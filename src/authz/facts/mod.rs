@@ -29,7 +29,7 @@ use serde_json::Value;
 
 pub use self::amount::{Amount, Inexact};
 pub use self::approval::{Approval, ApprovalState};
-pub use self::call::{Call, Flat, ToolVersion, flatten};
+pub use self::call::{Call, Flat, POINTER_BYTES_MAX, ToolVersion, can_be_told, flatten};
 pub use self::circumstances::{Age, NetFacts, Risk, SessionFacts};
 pub use self::clock::{ClockFacts, LocalTime, Weekday};
 pub use self::delegation::{Delegation, Mandate};

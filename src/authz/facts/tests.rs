@@ -266,3 +266,11 @@ fn arguments_are_found_by_their_pointers() {
     assert_eq!(flat.flag, [("/deep/a~1b/0".to_owned(), true)].into());
     assert_eq!(flatten(&json!("bare")).text, [(String::new(), "bare".to_owned())].into());
 }
+
+#[test]
+fn a_long_name_above_many_values_is_too_much_to_tell() {
+    let under = |name: usize, values: usize| json!({ "a".repeat(name): vec![json!([]); values] });
+    assert!(can_be_told(&under(8, 30_000)), "as large as a body may be, with plain names");
+    assert!(can_be_told(&under(100_000, 10)));
+    assert!(!can_be_told(&under(100_000, 50_000)));
+}

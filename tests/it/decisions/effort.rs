@@ -40,6 +40,10 @@ async fn calls_of_many_arguments_are_denied_and_keep_nobody_else_waiting() {
     let small = agent.post(&invoke, &arguments(10)).await;
     denied(&small, &["own.pay.limit"], &["argument"]);
 
+    let long = json!({ "arguments": { "x".repeat(100_000): vec![1; 50_000] } });
+    let told = agent.post(&invoke, &long).await.problem(422, "invalid");
+    assert_eq!(told["errors"][0]["pointer"], "/arguments", "{told}");
+
     let (large, anyone) = (arguments(MANY), gate.anyone());
     let call = || agent.post(&invoke, &large);
     let mut calls =
