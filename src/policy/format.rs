@@ -43,3 +43,21 @@ pub fn formatted(file: &SourceFile) -> Result<String, Vec<Fault>> {
         Err(vec![Fault::whole(&file.path, "the formatter comes to no end with it")])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Sources;
+
+    #[test]
+    fn what_is_shipped_is_in_the_form_that_its_users_hold_theirs_to() {
+        let starter = Sources::starter();
+        for file in &starter.policies {
+            assert!(
+                formatted(file).unwrap() == file.text,
+                "{}: `gatewright policy fmt`",
+                file.path
+            );
+        }
+    }
+}

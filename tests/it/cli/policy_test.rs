@@ -185,7 +185,7 @@ fn coverage_below_the_threshold_fails() {
 
     let ran = test(&[&ours[..], &["--min-coverage", "99"]].concat()).expect(1);
     assert!(ran.err.contains("the coverage is below 99 %"), "{}", ran.err);
-    let place = "policies/10-guardrails.cedar:22:8: guard.risk.high: `[Gatewright::RiskLevel";
+    let place = "policies/10-guardrails.cedar:33:8: guard.risk.high: `[Gatewright::RiskLevel";
     assert!(ran.out.contains(place), "{}", ran.out);
     test(&["--min-coverage", "95"]).expect(0);
     test(&["--min-coverage", "101"]).expect(2);

@@ -114,7 +114,7 @@ fn a_condition_is_told_with_what_it_read() {
     assert_eq!(policy.file.as_deref(), Some(meta.file.as_str()));
     let condition = &policy.conditions.as_ref().unwrap()[0];
     assert_eq!(condition.text, "context.usage.calls_last_minute > 100");
-    assert_eq!((condition.holds, condition.line), (Some(true), meta.line + 4));
+    assert_eq!((condition.holds, condition.line), (Some(true), meta.line + 8));
     let text = all.to_string();
     assert!(text.contains("context.usage.calls_last_minute = 101\n"), "{text}");
     assert!(text.contains("it would be allowed with this: wait up to 60 s"), "{text}");
