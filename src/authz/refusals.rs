@@ -8,7 +8,7 @@ use super::action::{Action, Resource, TheRegistry};
 use super::answer::{Answer, Question};
 use super::behalf::Party;
 use super::case::Case;
-use super::explain::{self, Cured};
+use super::explain::{self, Cured, Reach};
 use super::uid::Kind;
 use super::{Authz, Seat};
 use crate::audit::{Decision, Entry, Outcome, Target};
@@ -36,11 +36,15 @@ impl Authz {
         if self.is_hidden(party, question.action, question.resource) {
             return Error::NotFound;
         }
-        let case = answer.case(party, question);
-        let asked = (case, answer.bundle.clone());
-        let cured = self.cured(party.caller, asked, question.cost_micros).await;
+        let (case, bundle) = (Arc::new(answer.case(party, question)), &answer.bundle);
+        let reach = self.reach(question.cost_micros);
+        let asked = (case.clone(), bundle.clone());
+        let cured = self.cured(party.caller, asked, reach.clone()).await;
         let is_sought = cured.as_ref().is_some_and(|it| it.complete);
         let mut fixes = cured.map(|it| it.fixes).unwrap_or_default();
+        if fixes.is_empty() && !is_sought {
+            fixes.extend(explain::yes(&case, &answer.outcome.reasons, bundle, &reach));
+        }
         self.tell_of_enrolment(&party.caller.principal().uid(), &mut fixes).await;
         let detail = answer.detail();
         let waits = match fixes.is_empty() && !is_sought {
@@ -62,17 +66,18 @@ impl Authz {
         asked: (Case, Arc<Bundle>),
         cost_micros: u64,
     ) -> Vec<Fix> {
-        let cured = self.cured(caller, asked, cost_micros).await;
+        let (case, bundle) = asked;
+        let asked = (Arc::new(case), bundle);
+        let cured = self.cured(caller, asked, self.reach(cost_micros)).await;
         cured.map(|it| it.fixes).unwrap_or_default()
     }
 
     async fn cured(
         &self,
         caller: &Caller,
-        asked: (Case, Arc<Bundle>),
-        cost_micros: u64,
+        asked: (Arc<Case>, Arc<Bundle>),
+        reach: Reach,
     ) -> Option<Cured> {
-        let reach = self.reach(cost_micros);
         self.searches.cure(caller.principal().id(), asked, reach).await
     }
 

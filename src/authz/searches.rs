@@ -55,7 +55,7 @@ impl Searches {
     pub(super) async fn cure(
         &self,
         asker: Uuid,
-        (case, bundle): (Case, Arc<Bundle>),
+        (case, bundle): (Arc<Case>, Arc<Bundle>),
         reach: Reach,
     ) -> Option<Cured> {
         // Both the wait and the search end by themselves: no request is given up for them.

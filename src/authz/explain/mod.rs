@@ -21,6 +21,7 @@ mod shown;
 mod suppose;
 mod text;
 mod told;
+mod yes;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use self::conditions::{Condition, Seen};
 pub use self::explanation::{Explanation, Judged, Sight, explain};
 pub use self::hanging::{Fact, Hanging, Hangs, hanging};
 pub use self::told::enrolling;
+pub use self::yes::yes;
 
 /// Explaining takes expressions apart, as checking does, and needs a stack like it.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;

@@ -49,7 +49,7 @@ impl Telling<'_> {
                 Kind::Reauth,
                 "prove your password again (POST /api/v1/auth/elevate) and use that token",
             ),
-            Cure::Approval => plain(Kind::Approval, "somebody must approve exactly this call"),
+            Cure::Approval => approval(),
             Cure::Confirm => plain(Kind::Confirm, "send `confirm_consequential`: true"),
             Cure::Probe => plain(
                 Kind::Probe,
@@ -189,6 +189,11 @@ impl Telling<'_> {
             ..plain(Kind::Scopes, parts.join(", and "))
         }
     }
+}
+
+/// Somebody says yes to a call.
+pub fn approval() -> Fix {
+    plain(Kind::Approval, "somebody must approve exactly this call")
 }
 
 fn plain(kind: Kind, detail: impl Into<String>) -> Fix {

@@ -282,18 +282,14 @@ fn ask(case: &Case, only: BTreeSet<String>) -> Case {
     case
 }
 
-/// What is true after so many seconds in which nothing else happened; what was proven or given in
-/// the meantime was given at the end.
+/// What is true after so many seconds in which nothing else happened.
 pub fn later(case: &Case, seconds: i64) -> Case {
     let mut case = case.clone();
     let now = case.facts.clock.now();
     let then = now + SignedDuration::from_secs(seconds);
     let zones: Vec<String> = vec!["America/New_York".into()];
     case.facts.clock = Arc::new(ClockFacts::at(then, &home(), &zones).unwrap());
-    let older = |it: Age| match it.as_millis() {
-        0 => it,
-        ms => Age::from_millis(ms + seconds as u64 * 1000),
-    };
+    let older = |it: Age| Age::from_millis(it.as_millis() + seconds as u64 * 1000);
     case.facts.session.mfa_age = case.facts.session.mfa_age.map(older);
     case.facts.session.reauth_age = case.facts.session.reauth_age.map(older);
     if let Some(it) = &mut case.facts.delegation {
@@ -309,9 +305,6 @@ pub fn later(case: &Case, seconds: i64) -> Case {
     }
     if then.as_second() / 86_400 > now.as_second() / 86_400 {
         (usage.calls_today, usage.cost_today_micros) = (1, 20_000);
-    }
-    if let Particulars::Call { approval: Some(it), .. } = &mut case.facts.particulars {
-        it.expires_at = then + SignedDuration::from_mins(10);
     }
     case
 }

@@ -10,15 +10,22 @@ use proptest::prelude::*;
 
 use self::follow::{allows, follow, grid};
 use self::scene::{Scene, bundles, reach, scene};
-use super::{Cured, Pace, cure};
+use super::{Cured, Pace, cure, yes};
 use crate::authz::case::Case;
+use crate::authz::facts::Particulars;
 use crate::error::Fix;
 use crate::policy::Bundle;
 
-/// The request after all these fixes: a mandate is given before a token stands on it.
+/// The request after all these fixes: time goes on before anything is proven or given, and a
+/// mandate is given before a token stands on it.
 fn after(case: &Case, fixes: &[&Fix]) -> Case {
-    let (first, then): (Vec<&Fix>, _) = fixes.iter().partition(|it| it.kind == "mandate");
-    first.into_iter().chain(then).fold(case.clone(), |case, fix| follow(&case, fix))
+    let mut in_turn = fixes.to_vec();
+    in_turn.sort_by_key(|it| match it.kind.as_str() {
+        "time" | "wait" => 0,
+        "mandate" => 1,
+        _ => 2,
+    });
+    in_turn.into_iter().fold(case.clone(), |case, fix| follow(&case, fix))
 }
 
 /// Whether no set of at most `size` changes on a coarse grid of values is enough.
@@ -72,6 +79,11 @@ fn check(scene: &Scene) -> Result<bool, TestCaseError> {
     }
     let Cured { fixes, complete, asked, .. } = cure(&case, bundle, &reach(), Pace::Explanation);
     prop_assert!(asked <= 300, "{asked} evaluations");
+    let reasons = case.decide(bundle).map_or_else(|_| Vec::new(), |it| it.reasons);
+    let is_enough = yes(&case, &reasons, bundle, &reach()).is_some();
+    let is_named = matches!(&*fixes, [it] if it.kind == "approval");
+    prop_assert!(is_enough || !is_named, "{reasons:?} want nothing but an approval");
+    prop_assert!(!is_enough || fixes.len() == 1, "an approval is enough: {fixes:?}");
     if fixes.is_empty() {
         if complete {
             // Pairs are many: those of some scenes are enough.
@@ -94,6 +106,38 @@ proptest! {
     fn the_named_fix_helps_and_nothing_smaller_does(scene in scene()) {
         check(&scene)?;
     }
+}
+
+#[test]
+fn what_is_proven_now_is_old_when_the_hour_has_come() {
+    // A Monday at 17:00 in Berlin: the tool opens again in the morning.
+    let it = Scene {
+        bundle: 2,
+        is_agent: false,
+        business_hours: true,
+        minute: 16 * 60,
+        reauth_minutes: Some(0),
+        ..Scene::plain()
+    };
+    assert!(check(&it).unwrap());
+}
+
+#[test]
+fn a_yes_is_enough_however_many_arguments_there_are() {
+    let mut case = Scene { bundle: 3, amount: Some(400), ..Scene::plain() }.case();
+    let Particulars::Call { call, .. } = &mut case.facts.particulars else { panic!("no call") };
+    call.confirmed = true;
+    call.arguments["others"] = vec![1; 15_000].into();
+    let bundle = &bundles()[3];
+    let reasons = case.decide(bundle).unwrap().reasons;
+    assert_eq!(reasons, ["own.9"]);
+    assert_eq!(yes(&case, &reasons, bundle, &reach()).unwrap().kind, "approval");
+    // Whoever else denied would go on doing so.
+    let shut = [&reasons[..], &["own.4".to_owned()]].concat();
+    assert_eq!(yes(&case, &shut, bundle, &reach()), None);
+    let Particulars::Call { call, .. } = &mut case.facts.particulars else { panic!("no call") };
+    call.confirmed = false;
+    assert_eq!(yes(&case, &reasons, bundle, &reach()), None);
 }
 
 #[test]
