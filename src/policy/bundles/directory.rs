@@ -23,7 +23,7 @@ pub type Reading = Result<Arc<Bundle>, Vec<Fault>>;
 /// How many faults the audit names.
 const FAULTS_KEPT: usize = 20;
 /// How long the solver may take where the search was cut off: until then the last good ones decide.
-const PROOF_TIME_MAX: Duration = Duration::from_secs(10);
+const PROOF_TIME_MAX: Duration = Duration::from_secs(30);
 /// How often to try against replicas that take up something themselves.
 const TRIES: usize = 5;
 
