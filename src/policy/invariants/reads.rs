@@ -109,7 +109,7 @@ fn computes(part: &Expr) -> bool {
         Expr::GetAttr { expr, .. } | Expr::HasAttr { expr, .. } => path(expr).is_none(),
         Expr::Is { expr, in_expr: Some(_), .. } => path(expr).is_none(),
         // One text that it matches is tried, of many.
-        Expr::Like { pattern, .. } => pattern.iter().any(|it| *it == PatternElem::Wildcard),
+        Expr::Like { pattern, .. } => pattern.contains(&PatternElem::Wildcard),
         _ => false,
     }
 }
