@@ -74,6 +74,9 @@ async fn pages_stay_whole_while_tools_come_and_go() {
     for body in foreign {
         bot.post(TOOLS, &body).await.problem(400, "malformed");
     }
+    let told = bot.post(TOOLS, &tools_of("reckoner", json!({ "limit": 0 }))).await;
+    let told = told.problem(400, "malformed");
+    assert!(told["detail"].as_str().unwrap().contains("`/page/limit` must be 1"), "{told}");
     let mut another = tools_of("reckoner", json!({ "token": token }));
     another["action"]["name"] = json!("invoke");
     bot.post(TOOLS, &another).await.problem(400, "malformed");
