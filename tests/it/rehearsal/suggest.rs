@@ -65,6 +65,7 @@ async fn decides(it: &Scene, text: &str) {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "people have clocks of their own")]
 async fn what_follows_an_older_suggestion_is_held_against_it() {
     let it = Scene::new().await;
     it.admin.post("/api/v1/tools", &samples::calculate("sum")).await.expect(201);
