@@ -2,7 +2,7 @@
 //!
 //! The suggestion is made of forbids alone. What it keeps is what the agent was allowed in the
 //! window; that it keeps it is shown by replaying the window, and that it allows nothing new follows
-//! from its form.
+//! from its form, or from a proof where it takes the place of an older one.
 
 mod proof;
 mod rows;
@@ -125,7 +125,7 @@ impl Suggestion {
     fn doubts(&self) -> Vec<String> {
         let (replay, mut doubts) = (&self.replay.replay, Vec::new());
         if !self.widens.nothing {
-            doubts.push("that it allows nothing new is not proved".to_owned());
+            doubts.push("it may allow what the active bundle does not".to_owned());
         }
         if self.unreadable > 0 {
             doubts.push(format!("{} uses cannot be read", self.unreadable));
@@ -184,7 +184,7 @@ pub async fn suggest(
     let text = formatted(&file).unwrap_or(file.text);
     let policy = Written { path: file.path, text };
     let candidate = with(active.clone(), policy.clone()).await?;
-    let widens = Widening::of(&active, &candidate);
+    let widens = Widening::of(&active, &candidate).await;
     let evidence = Evidence {
         agent: &known,
         used: &used,

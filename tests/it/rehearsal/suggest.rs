@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Scene, ask, copy, ids, ran, root};
@@ -61,6 +62,40 @@ async fn decides(it: &Scene, text: &str) {
         let problem = refused.problem(403, "denied");
         assert_eq!(problem["reasons"], json!([by]));
         assert_eq!(problem["fix"][0]["kind"].as_str(), fix, "{problem}");
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "people have clocks of their own")]
+async fn what_follows_an_older_suggestion_is_held_against_it() {
+    let it = Scene::new().await;
+    it.admin.post("/api/v1/tools", &samples::calculate("sum")).await.expect(201);
+    ask(&it.robot, "sum", 60).await.expect(201);
+    let late = Timestamp::now().to_string();
+    let suggest = |since: &str, code| {
+        let words = ["suggest", "--agent", "robot", "--since", since, "--local"];
+        ran(it.policy(&words, &it.policies()), code)
+    };
+    let put = |text: &str| policies::put(it.gate.folder.path(), "suggest-robot.cedar", text);
+    let (both, _) = suggest("1h", 0);
+    put(&both);
+    let robot = Caller::new(&it.gate.url, it.robot.token.as_deref());
+    ask(&robot, "calc", 600).await.expect(201);
+    // The same rights: nothing is different but how often they were used.
+    let (again, told) = suggest("1h", 0);
+    assert!(again.contains("// calc: request_credential 5 time(s)"), "{again}");
+    assert!(told.contains("it allows nothing new: it differs from the active bundle by"), "{told}");
+
+    let (one, told) = suggest(&late, 0);
+    assert!(told.contains("`suggest.robot.only` differs, and the solver finds nothing"), "{told}");
+    put(&one);
+    let (_, told) = suggest("1h", 1);
+    for part in [
+        "is refuted: `suggest.robot.only` differs: Agent::",
+        "by the other policies, Action::\"request_credential\" is denied by suggest.robot.only",
+        "  it may allow what the active bundle does not",
+    ] {
+        assert!(told.contains(part), "`{part}` is not in:\n{told}");
     }
 }
 
