@@ -213,6 +213,7 @@ fn what_cannot_be_relied_on_says_why() {
         used: Vec::new(),
         files: Vec::new(),
         replay: Report::new("digest", since, replay, None),
+        closed_already: 0,
         widens: Widening { nothing: true, why: "it adds nothing".to_owned() },
         left_out: None,
         unreadable: 2,
