@@ -40,16 +40,13 @@ impl Authz {
         let bundle = self.bundle();
         let issue = self.as_of_now(issue, tool, &bundle)?;
         let call = calling(&issue, call);
-        let mut told = Vec::new();
-        for (action, case) in [("request_credential", &issue), ("invoke", &call)] {
-            let asked = Asked::new(who.clone(), action, tool, &case.facts.particulars);
-            let history = Some(self.past.foresee(&bundle, &asked).await?);
-            told.push(case.with(Facts { history, ..case.facts.clone() }));
-        }
-        Ok(match told.as_slice() {
-            [issue, call] => refusal(issue, call, &bundle),
-            _ => Some("nothing was asked".to_owned()),
-        })
+        let particulars = &issue.facts.particulars;
+        let asked = Asked::new(who.clone(), "request_credential", tool, particulars);
+        // It happened, and was counted then: it is not about to happen once more.
+        let issue = issue.told(self.past.recall(&bundle, &asked).await?);
+        let asked = Asked::new(who.clone(), "invoke", tool, &call.facts.particulars);
+        let call = call.told(self.past.foresee(&bundle, &asked).await?);
+        Ok(refusal(&issue, &call, &bundle))
     }
 
     /// The same question, asked now: the people and the tool as they are, the clock as it is, and

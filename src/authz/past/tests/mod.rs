@@ -263,6 +263,22 @@ async fn another_session_gives_a_machine_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_allowed_is_told_of_itself_once() {
+    let past = past(Arc::new(Sqlite::in_memory().unwrap()), &clock()).await;
+    let (bundle, tool) = (bundle(FACTS, POLICY), Named::new("read", "records"));
+    let arguments = json!({ "id": 1, "amount": 2 });
+    let asked = || asks(1, &tool, &arguments);
+    let begun = past.begin(&bundle, &asked()).await.unwrap();
+    let then = told(&past, &begun).await;
+    write(&past, begun.recorded(), Outcome::Success).await.unwrap();
+    assert_eq!(past.recall(&bundle, &asked()).await.unwrap(), then);
+    // What is not decided yet comes after it.
+    let later = past.begin(&bundle, &asked()).await.unwrap();
+    assert_eq!(past.recall(&bundle, &asked()).await.unwrap(), then);
+    assert_eq!(count(&told(&past, &later).await, "calls"), 2);
+}
+
+#[tokio::test]
 async fn a_sum_beyond_what_can_be_said_is_never_a_pass() {
     let past = past(Arc::new(Sqlite::in_memory().unwrap()), &clock()).await;
     let (bundle, tool) = (bundle(FACTS, POLICY), Named::new("pay", "records"));
