@@ -10,7 +10,6 @@ use super::{Credential, Credentials, RequestCredential};
 use crate::audit::Entry;
 use crate::authz::case::Case;
 use crate::authz::facts::Particulars;
-use crate::authz::past::Who;
 use crate::authz::{Action, Authz, Permit, World};
 use crate::directory::{Kind, Lifecycle};
 use crate::{Error, Result, metrics};
@@ -62,19 +61,6 @@ impl From<Refusal> for Validation {
             credential_id: it.credential_id,
         }
     }
-}
-
-/// Whose past a use of the credential is held against.
-fn whose(credential: &Credential) -> Who {
-    let principal = credential.principal_id;
-    let session = match credential.session_id {
-        Some(it) => format!("session:{it}"),
-        None => format!("principal:{principal}"),
-    };
-    let user = credential.on_behalf_of.unwrap_or(principal);
-    let is_opened = credential.session_id.is_some();
-    let machine = Who::machine(credential.principal_kind, principal, user);
-    Who { principal, session, machine: machine.filter(|_| is_opened), user }
 }
 
 fn inactive(what: &str, credential: &Credential) -> Validation {
@@ -180,7 +166,7 @@ impl Credentials {
         let arguments = action.arguments.clone().unwrap_or_else(|| json!({}));
         let call = RequestCredential::call(&tool, arguments);
         let refused = match issue {
-            Some(issue) => authz.refuses_use(issue, &tool, call, &whose(credential)).await?,
+            Some(issue) => authz.refuses_use(issue, &tool, call, &credential.whose()).await?,
             None => Some("the decision that it was issued on cannot be made again".to_owned()),
         };
         match refused {

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, refused};
-use crate::harness::Caller;
+use super::{Scene, call, limited, refused};
+use crate::harness::{Caller, PASSWORD};
 
 const REASON: &str = "history.limit";
 
@@ -40,4 +40,40 @@ async fn a_credential_within_the_limit_on_credentials_is_good() {
     for token in credentials.iter().chain(&credentials) {
         assert!(is_valid(&scene, token, json!({})).await);
     }
+}
+
+/// At most two different ones in a session.
+fn two_in_a_session() -> (String, String) {
+    let (declaration, rule) =
+        limited("count = \"distinct\"\nof = \"/id\"", "context.history.counted > 2");
+    (declaration.replace("\"everybody\"\nwithin = \"1h\"", "\"session\""), rule)
+}
+
+async fn opens_no_other_session(scene: &Scene, path: &str, by: &Caller) {
+    let see = async |by: &Caller, id: &str| call(by, path, json!({ "id": id })).await;
+    for id in ["anna", "bert"] {
+        see(by, id).await.expect(200);
+    }
+    refused(&see(by, "carl").await, REASON);
+    let token = vended(by, path).await;
+    let holder = Caller::new(&scene.gate().url, token.as_str());
+    see(&holder, "anna").await.expect(200);
+    refused(&see(&holder, "carl").await, REASON);
+    assert!(is_valid(scene, &token, json!({ "id": "bert" })).await);
+    assert!(!is_valid(scene, &token, json!({ "id": "carl" })).await);
+}
+
+#[tokio::test]
+async fn a_credential_opens_no_other_session_than_that_of_whoever_asked_for_it() {
+    let scene = Scene::new(&two_in_a_session()).await;
+    let path = scene.tool("read", "counted", "/read").await;
+    let (_, agent) = scene.gate().agent("robot", "agent").await;
+    opens_no_other_session(&scene, &path, &agent).await;
+    // A key is a session of its own, together with all credentials that it asks for.
+    let (other, _) = scene.gate().agent("other", "agent").await;
+    let key = json!({ "name": "ci", "principal": other["client_id"], "scopes": ["agent:calc"] });
+    let admin = scene.admin.elevated(PASSWORD).await;
+    let key = admin.post("/api/v1/api-keys", &key).await.expect(201);
+    let keyed = Caller::new(&scene.gate().url, key["key"].as_str());
+    opens_no_other_session(&scene, &path, &keyed).await;
 }

@@ -16,6 +16,7 @@ use super::rows::LEASE;
 use super::*;
 use crate::audit::checkpoint::Signer;
 use crate::audit::{Ledger, Outcome};
+use crate::authn::Root;
 use crate::authz::Warrant;
 use crate::authz::action::Resource;
 use crate::authz::facts::{Amount, Tally};
@@ -276,6 +277,23 @@ async fn a_request_that_was_allowed_is_told_of_itself_once() {
     let later = past.begin(&bundle, &asked()).await.unwrap();
     assert_eq!(past.recall(&bundle, &asked()).await.unwrap(), then);
     assert_eq!(count(&told(&past, &later).await, "calls"), 2);
+}
+
+#[test]
+fn what_hangs_on_a_session_or_a_key_counts_with_it() {
+    let (agent, user) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let sessions = |kind, root| {
+        let it = Who::under(root, (kind, agent), Some(user));
+        assert_eq!((it.principal, it.user), (agent, user));
+        (it.session, it.machine)
+    };
+    let of = |kind: &str, id: Uuid| format!("{kind}:{id}");
+    let (session, key) = (Some(Root::Session(user)), Some(Root::ApiKey(user)));
+    let machine = Some(format!("machine:{agent}/{user}"));
+    assert_eq!(sessions(directory::Kind::Agent, session), (of("session", user), machine));
+    assert_eq!(sessions(directory::Kind::User, session), (of("session", user), None));
+    assert_eq!(sessions(directory::Kind::Agent, key), (of("key", user), None));
+    assert_eq!(sessions(directory::Kind::Agent, None), (of("principal", agent), None));
 }
 
 #[tokio::test]
