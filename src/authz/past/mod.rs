@@ -37,6 +37,8 @@ use crate::store::Database;
 
 pub use self::asked::{Asked, Who};
 pub use self::begun::Begun;
+pub(super) use self::begun::Recalled;
+pub(super) use self::decide::Wait;
 pub use self::recorded::Recorded;
 
 use self::asked::{Missing, Span};

@@ -279,6 +279,18 @@ async fn a_request_that_was_allowed_is_told_of_itself_once() {
     assert_eq!(count(&told(&past, &later).await, "calls"), 2);
 }
 
+#[tokio::test]
+async fn of_what_nobody_tells_the_end_of_no_end_is_counted() {
+    let past = past(Arc::new(Sqlite::in_memory().unwrap()), &clock()).await;
+    let (bundle, tool) = (bundle(FACTS, POLICY), Named::new("tests", "none"));
+    let arguments = json!({});
+    let asked = || asks(1, &tool, &arguments);
+    let begun = past.begin(&bundle, &asked()).await.unwrap();
+    write(&past, begun.recorded().without_end(), Outcome::Success).await.unwrap();
+    let history = past.recall(&bundle, &asked()).await.unwrap();
+    assert_eq!((count(&history, "calls"), count(&history, "passed")), (1, 0));
+}
+
 #[test]
 fn what_hangs_on_a_session_or_a_key_counts_with_it() {
     let (agent, user) = (Uuid::from_u128(1), Uuid::from_u128(2));
