@@ -76,7 +76,7 @@ impl Authz {
 fn shown(caller: &Caller) -> BTreeMap<String, serde_json::Value> {
     match caller.session().proof.via {
         Via::ApiKey(id) => [("by_api_key".to_owned(), id.to_string().into())].into(),
-        Via::Credential(id) => [("by_credential".to_owned(), id.to_string().into())].into(),
+        Via::Credential { id, .. } => [("by_credential".to_owned(), id.to_string().into())].into(),
         _ => BTreeMap::new(),
     }
 }

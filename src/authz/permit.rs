@@ -233,6 +233,11 @@ impl Warrant {
         });
     }
 
+    /// Leaves this behind, too, with what is written.
+    pub fn leave(&self, recorded: Recorded) {
+        self.record.recorded(|it| *it = recorded);
+    }
+
     /// Says that what was allowed to begin never left, for the entry that follows up: it is not to
     /// count for what happened.
     pub fn never_began(&self) {

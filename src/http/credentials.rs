@@ -122,7 +122,8 @@ pub struct ValidateBody {
     /// The name of the tool that was shown the token.
     tool: String,
     scope: String,
-    /// What the call passes, for credentials that were narrowed to certain arguments.
+    /// What the call passes. Credentials that were narrowed to certain arguments need it, and those
+    /// that are `online_only`: of these, every yes counts as a call with these arguments.
     arguments: Option<Value>,
 }
 

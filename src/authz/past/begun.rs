@@ -82,7 +82,7 @@ impl Begun {
 }
 
 impl Past {
-    async fn count(&self, query: &Query, bounds: Bounds) -> Result<Counted> {
+    pub(super) async fn count(&self, query: &Query, bounds: Bounds) -> Result<Counted> {
         let _turn = self.turns.acquire().await;
         query.count(&*self.db, bounds).await
     }

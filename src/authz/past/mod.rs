@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
+use futures_util::future::try_join_all;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
@@ -36,6 +37,8 @@ use crate::store::Database;
 
 pub use self::asked::{Asked, Who};
 pub use self::begun::Begun;
+pub(super) use self::begun::Recalled;
+pub(super) use self::decide::Wait;
 pub use self::recorded::Recorded;
 
 use self::asked::{Missing, Span};
@@ -102,6 +105,19 @@ impl Past {
         Ok(Begun { queries, held, ended })
     }
 
+    /// What a request that was allowed would be told as of now. It is among what is counted already,
+    /// and what is not decided yet came after it.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn recall(&self, bundle: &Bundle, asked: &Asked<'_>) -> Result<History> {
+        let queries = asked.queries(bundle, self.span());
+        let told = queries.iter().map(|it| async move {
+            Ok::<_, crate::Error>(it.told(self.count(it, Bounds::none()).await?))
+        });
+        Ok(try_join_all(told).await?.into_iter().collect())
+    }
+
     /// What a request would be told that is not made: the counts as of now, with it, and nothing
     /// reserved. What its arguments do not say yet adds nothing.
     ///
@@ -119,7 +135,7 @@ impl Past {
             let _turn = self.turns.acquire().await;
             it.with(&*self.db, bounds, &reserved).await
         });
-        Ok(futures_util::future::try_join_all(told).await?.into_iter().collect())
+        Ok(try_join_all(told).await?.into_iter().collect())
     }
 }
 

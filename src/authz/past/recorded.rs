@@ -25,6 +25,11 @@ impl Recorded {
         Recorded { held, id, ended, unbegun: false }
     }
 
+    /// Nobody is going to tell how it ended.
+    pub fn without_end(self) -> Recorded {
+        Recorded { ended: Vec::new(), ..self }
+    }
+
     /// What is left for the entry that tells how it ended.
     pub fn follow(&mut self) -> Recorded {
         Recorded { held: None, id: self.id, ended: std::mem::take(&mut self.ended), unbegun: false }

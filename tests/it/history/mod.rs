@@ -1,6 +1,7 @@
 //! Rules over what happened before, with real calls.
 
 mod crash;
+mod credentials;
 mod examples;
 mod parallel;
 mod reservations;
