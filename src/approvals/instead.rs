@@ -87,7 +87,7 @@ impl App {
     }
 
     async fn act_instead(&self, permit: Permit<RequestApproval>) -> Result<Instead> {
-        if let Some(invoked) = self.gateway.recall(&permit).await? {
+        if let Some(invoked) = self.gateway.recall(&permit)? {
             return Ok(Instead::Answered(Box::new(invoked)));
         }
         let decision_id = permit.action().refused.decision_id;
