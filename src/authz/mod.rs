@@ -157,7 +157,7 @@ impl Authz {
         };
         let mut answer = self.ask(party, &mut question, &begun, bundle).await?;
         let entry = self.entry(party, &question, &mut answer);
-        self.shadow.see(entry.id, || Live::of(&entry, &answer.told));
+        self.shadow.see(entry.id, || Live::of(&entry, &answer.told, &answer.bundle));
         if !answer.outcome.allow {
             // Gone before the answer leaves, so that a refused use is nobody's loss.
             drop(reservation);

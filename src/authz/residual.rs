@@ -122,6 +122,11 @@ impl Desk<'_> {
             Ok(it) => it,
             Err(error) => return Residual::beyond(error.to_string()),
         };
+        // Arguments that do not fit their types are refused before any policy is asked, and no check
+        // of a credential says what fits.
+        if self.case.typed_call(self.bundle).is_some() {
+            return Residual::beyond("its arguments are held against the types of its tool");
+        }
         let granted = match self.granted() {
             Ok(it) => it,
             Err(problem) => return Residual::beyond(problem),

@@ -9,35 +9,35 @@ use crate::policy::residue::{Comparison, Operand};
 
 const NOW: &str = "clock.now";
 
-/// One check for each condition, and one for each number that a condition would take for text.
+/// One check for each condition, and one for each number that a condition would take for another.
 pub(super) fn checks(residual: &Residual) -> Vec<Check> {
-    let mut read_as_text = Vec::new();
-    residual.conditions.iter().for_each(|it| texts(it, &mut read_as_text));
-    read_as_text.sort_unstable();
-    read_as_text.dedup();
+    let mut by_type = Vec::new();
+    residual.conditions.iter().for_each(|it| read_by_type(it, &mut by_type));
+    by_type.sort_unstable();
+    by_type.dedup();
     let conditions = residual.conditions.iter().map(|it| context_check(ops(it)));
-    conditions.chain(read_as_text.into_iter().map(|it| context_check(no_odd_number(it)))).collect()
+    conditions.chain(by_type.into_iter().map(|it| context_check(no_odd_number(it)))).collect()
 }
 
-/// The texts that a condition reads, by pointer.
-fn texts<'a>(condition: &'a Condition, found: &mut Vec<&'a str>) {
+/// The arguments, by pointer, of which a condition reads a text, or whether there is a number.
+fn read_by_type<'a>(condition: &'a Condition, found: &mut Vec<&'a str>) {
     match condition {
-        Condition::Has(Operand::Text(at))
+        Condition::Has(Operand::Text(at) | Operand::Number(at))
         | Condition::Text(at, ..)
         | Condition::OneOf(at, _)
         | Condition::Begins(at, _)
         | Condition::Holds(at, _)
         | Condition::Ends(at, _) => found.push(at),
         Condition::All(several) | Condition::Any(several) => {
-            several.iter().for_each(|it| texts(it, found));
+            several.iter().for_each(|it| read_by_type(it, found));
         }
-        Condition::Not(it) => texts(it, found),
+        Condition::Not(it) => read_by_type(it, found),
         Condition::Within(_) | Condition::Has(_) | Condition::Is(_) | Condition::Number(..) => {}
     }
 }
 
 /// Cedar takes a number that is no integer for text, and verifiers do not: such a call is refused
-/// where a rule reads that text.
+/// where a rule reads that text, or asks for a number there.
 fn no_odd_number(pointer: &str) -> Vec<Op> {
     let kind = [get(&format!("call.number{pointer}")), vec![Op::Unary(Unary::TypeOf)]].concat();
     binary(kind, value(string("string")), Binary::NotEqual)

@@ -182,7 +182,11 @@ impl Snapshot {
         })
     }
 
+    /// Whoever looks at the store may know of it before whoever made it says so.
     fn put(&mut self, grant: Arc<Grant>) {
+        if self.by_id.contains_key(&grant.id) {
+            return;
+        }
         let of_principal = self.by_principal.get(grant.principal()).cloned();
         let before = of_principal.iter().flat_map(|it| it.iter().cloned());
         let links = before.chain([grant.link.clone()]).collect();
@@ -199,5 +203,25 @@ impl Snapshot {
             true => self.by_principal.remove(grant.principal()),
             false => self.by_principal.insert(grant.principal().clone(), left),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::uid::{Kind, uid};
+
+    #[test]
+    fn what_is_known_from_the_store_already_is_no_second_grant() {
+        let (agent, tool) = (uid(Kind::Agent, "bot"), uid(Kind::Tool, "calc"));
+        let id = Uuid::from_u128(1);
+        let grant = Grant::new(id, "grant.agent-tool", (agent.clone(), tool), Uuid::nil(), 0);
+        let grant = Arc::new(grant);
+        let mut snapshot = Snapshot::default();
+        snapshot.put(grant.clone());
+        snapshot.put(grant);
+        assert_eq!(snapshot.of([&agent].into_iter()).len(), 1);
+        snapshot.take(id);
+        assert!(snapshot.of([&agent].into_iter()).is_empty() && snapshot.get(id).is_none());
     }
 }

@@ -33,6 +33,11 @@ impl History {
         self.0.iter().map(|(name, it)| (name.as_str(), *it))
     }
 
+    /// The facts of these names alone.
+    pub fn only(&self, is_one: impl Fn(&str) -> bool) -> History {
+        self.iter().filter(|(name, _)| is_one(name)).map(|(name, it)| (name.into(), it)).collect()
+    }
+
     /// The same facts, with those of `other` in the place of its namesakes.
     pub fn with(mut self, other: &History) -> History {
         self.0.extend(other.0.iter().map(|(name, it)| (name.clone(), *it)));

@@ -22,6 +22,7 @@ use crate::authz::uses::{calling, refusal};
 use crate::credentials::fixture::{DIGEST, RING, draft, later, verifier};
 use crate::credentials::mint::{Draft, mint};
 use crate::credentials::verify::{Request, Revocations};
+use crate::policy::typed::{generate, schema_of};
 use crate::policy::{Bundle, SourceFile, Sources};
 
 const BUNDLES: u64 = 30;
@@ -133,7 +134,7 @@ fn atom(rng: &mut StdRng) -> String {
     let minute = rng.random_range(0..60);
     let day = *["mon", "sat", "sun"].choose(rng).unwrap();
     let instant = (later(rng.random_range(-600..LIFE_SECONDS + 600))).to_string();
-    match rng.random_range(0..13) {
+    match rng.random_range(0..14) {
         0 | 1 => format!(
             "(context.call.number.hasTag(\"{at}\") && context.call.number.getTag(\"{at}\") {compare} {number})"
         ),
@@ -146,6 +147,7 @@ fn atom(rng: &mut StdRng) -> String {
         ),
         6 => "(context.call.flag.hasTag(\"/f\") && context.call.flag.getTag(\"/f\"))".into(),
         7 => format!("context.call.text.hasTag(\"{at}\")"),
+        13 => format!("context.call.number.hasTag(\"{at}\")"),
         8 => format!("context.clock.local.time {} duration(\"{hour}h{minute}m\")", order(compare)),
         9 => format!("[Gatewright::Weekday::\"{day}\"].contains(context.clock.local.weekday)"),
         10 => format!("context.clock.now {} datetime(\"{}\")", order(compare), dated(&instant)),
@@ -366,4 +368,26 @@ fn a_rule_about_other_tools_leaves_nothing() {
     );
     let starter = Bundle::starter().unwrap();
     assert_eq!(left_of(&bundle, later(0), 900), left_of(&starter, later(0), 900));
+}
+
+#[test]
+fn whether_arguments_fit_their_types_is_left_to_gatewright() {
+    let mut sources = Sources { tests: None, ..Sources::starter() };
+    let schema = json!({ "type": "object", "properties": { "amount": { "type": "number" } } });
+    let types = schema_of(&[("pay".to_owned(), generate("pay", &schema))], &sources.schema);
+    sources.schema.push(SourceFile::new("generated", "tools.cedarschema", types.unwrap()));
+    let rule = "@id(\"own.kp\") @title(\"Nothing from there\")
+        forbid (principal, action == Gatewright::Action::\"call:pay\", resource)
+        when { context.net has country && context.net.country == \"KP\" };";
+    sources.policies.push(SourceFile::new("policies", "90-own.cedar", rule));
+    let bundle = Bundle::from_sources(sources).unwrap();
+    let issue = issue(later(0), &bundle);
+    let pay = |arguments| Call { tool_name: Some("pay".to_owned()), ..call(arguments) };
+    // More digits than policies compare: it is refused, though no policy reads it.
+    let odd = calling(&issue, pay(json!({ "amount": 1.00005 })));
+    assert!(refusal(&issue, &odd, &bundle).is_some());
+    let life = Life { from: later(0), until: later(900) };
+    let left = |call| residual(&issue, &calling(&issue, call), &bundle, &home(), life).beyond;
+    assert!(left(pay(json!({}))).is_some_and(|it| it.contains("types of its tool")));
+    assert_eq!(left(call(json!({}))), None);
 }

@@ -105,7 +105,6 @@ impl Fact {
     }
 
     /// Whether this and `other` are the same number at every moment.
-    #[cfg(feature = "prove")]
     pub(in crate::policy) fn counts_alike(&self, other: &Fact) -> bool {
         self.key() == other.key() && self.within == other.within
     }

@@ -155,6 +155,18 @@ impl Declared {
         Ok(all.map(|it| (it.name.clone(), of(it).unwrap_or_else(|| it.nothing()))).collect())
     }
 
+    /// Of the past that a decision was told of under the declaration `then`, what counts the same
+    /// here. Where nobody knows what was declared then, nobody knows what was counted.
+    pub fn counted_alike(&self, told: &History, then: Option<&Declared>) -> History {
+        let before = then.map_or(&[][..], Declared::facts);
+        told.only(|name| {
+            let of = |all: &[Fact]| all.iter().position(|it| it.name == name);
+            let both = of(&self.facts).zip(of(before));
+            let both = both.and_then(|(here, then)| self.facts.get(here).zip(before.get(then)));
+            both.is_some_and(|(here, then)| here.counts_alike(then))
+        })
+    }
+
     /// The paths below `context` of the facts that include the request itself and what is not
     /// decided yet: these may only ever take away.
     pub(super) fn falling(&self) -> impl Iterator<Item = String> {

@@ -205,12 +205,21 @@ fn policies_that_let_somebody_raise_themselves_are_found() {
         );
         assert!(found.iter().all(|it| it.counterexample.allowed));
     }
-    let bundle = edited("  resource.parties.contains(principal) ||\n", "");
-    let shown = shown(&bundle, &search(&bundle, &[]).violations);
-    assert_eq!(
-        shown,
-        ["Nobody decides an approval that is asked for on their own side | approval.decide"]
-    );
+    for (from, to, found) in [
+        (
+            "  resource.parties.contains(principal) ||\n",
+            "",
+            "Nobody decides an approval that is asked for on their own side | approval.decide",
+        ),
+        (
+            "when { resource has user && resource.user != principal }",
+            "when { resource has agent && resource has user }",
+            "Nobody makes an API key that stands for another person, nor gets the text of one | admin.keys.change",
+        ),
+    ] {
+        let bundle = edited(from, to);
+        assert_eq!(shown(&bundle, &search(&bundle, &[]).violations), [found]);
+    }
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Putting a recorded question to other policies: whether it can be put at all, and what they say.
 
+use std::borrow::Cow;
+
 use cedar_policy::{Entities, Entity};
 use serde_json::Value;
 
 use crate::authz::case::Case;
+use crate::authz::facts::Facts;
 use crate::authz::verdict::Outcome;
 use crate::policy::Bundle;
 
@@ -16,7 +19,8 @@ pub enum Unknown {
     Unreadable,
     /// The candidate has no such action.
     UnknownAction,
-    /// The candidate's schema asks for facts or attributes that were not recorded, or has others.
+    /// The candidate's schema asks for facts or attributes that were not recorded, or has others;
+    /// or its policies read what was counted otherwise then.
     NotInSchema,
     /// Not even the bundle that decided it gives the recorded answer.
     NotReproduced,
@@ -53,17 +57,22 @@ impl Unknown {
             Unknown::NotRecorded => "were recorded without the facts that they were made on",
             Unknown::Unreadable => "cannot be read",
             Unknown::UnknownAction => "ask for an action that the candidate does not know",
-            Unknown::NotInSchema => "do not fit the candidate's schema",
+            Unknown::NotInSchema => "do not fit the candidate's schema, or what it counts",
             Unknown::NotReproduced => "do not come out as recorded even under their own bundle",
         }
     }
 }
 
-/// What `candidate` says to the question of `case`, which was answered with `allowed`.
+/// What `candidate` says to the question of `case`, which was answered with `allowed` by `own`, as
+/// far as that is at hand.
 ///
 /// # Errors
 /// Why it cannot be asked.
-pub fn ask(case: &Case, candidate: &Bundle, allowed: bool) -> Result<Outcome, Unknown> {
+pub fn ask(
+    case: &Case,
+    candidate: &Bundle,
+    (allowed, own): (bool, Option<&Bundle>),
+) -> Result<Outcome, Unknown> {
     if candidate.action_entities(&case.action).is_empty() {
         return Err(Unknown::UnknownAction);
     }
@@ -71,8 +80,20 @@ pub fn ask(case: &Case, candidate: &Bundle, allowed: bool) -> Result<Outcome, Un
         // Whoever may not even ask is denied; but an allow is not taken back by a schema unseen.
         return if allowed { Err(Unknown::NotInSchema) } else { Ok(Outcome::denied()) };
     }
-    fits(case, candidate).map_err(|_| Unknown::NotInSchema)?;
+    let case = as_counted(case, candidate, own);
+    fits(&case, candidate).map_err(|_| Unknown::NotInSchema)?;
     case.decide(candidate).map_err(|_| Unknown::NotInSchema)
+}
+
+/// The same without what the candidate counts otherwise than `own`: a namesake is another number,
+/// and policies that read it cannot be asked.
+fn as_counted<'a>(case: &'a Case, candidate: &Bundle, own: Option<&Bundle>) -> Cow<'a, Case> {
+    let Some(told) = &case.facts.history else { return Cow::Borrowed(case) };
+    let history = candidate.past().counted_alike(told, own.map(Bundle::past));
+    if history == *told {
+        return Cow::Borrowed(case);
+    }
+    Cow::Owned(case.with(Facts { history: Some(history), ..case.facts.clone() }))
 }
 
 /// Whether the schema lets principals of these types ask this of a resource of that type.

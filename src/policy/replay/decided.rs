@@ -71,11 +71,12 @@ impl Decided {
     ) -> Result<Option<(Turn, Flip)>, Unknown> {
         let case = self.case?;
         if let Some(own) = own
-            && ask(&case, own, self.allowed).map_or(true, |it| it.allow != self.allowed)
+            && ask(&case, own, (self.allowed, Some(own)))
+                .map_or(true, |it| it.allow != self.allowed)
         {
             return Err(Unknown::NotReproduced);
         }
-        let outcome = ask(&case, candidate, self.allowed)?;
+        let outcome = ask(&case, candidate, (self.allowed, own))?;
         let Some(turn) = Turn::between(self.allowed, outcome.allow) else { return Ok(None) };
         let flip = Flip {
             decision_id: self.id,

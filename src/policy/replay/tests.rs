@@ -6,9 +6,15 @@ use serde_json::{Value, json};
 
 use super::fixture::{Asked, changed, entry, json, starter_and};
 use super::*;
+use crate::policy::SourceFile;
 
 const LIMIT: &str = include_str!("../../../tests/it/rehearsal/limit.cedar");
 const RISKY: &str = include_str!("../../../tests/it/rehearsal/risky.cedar");
+
+const CREDENTIALS: &str = r#"
+    @id("own.creds") @title("Two credentials a week")
+    forbid (principal, action == Gatewright::Action::"request_credential", resource is Gatewright::Tool)
+    when { context.history.creds > 2 };"#;
 
 fn ids(flips: &[Flip]) -> Vec<u128> {
     flips.iter().map(|it| it.decision_id.as_u128() & 0xffff).collect()
@@ -147,7 +153,7 @@ fn a_schema_that_only_adds_takes_everything() {
         let own = r#"@id("own.badge") @title("Who wears a badge lends nothing")
             forbid (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource is Gatewright::Tool)
             when { principal has badge || context.usage has calls_this_year };"#;
-        sources.policies.push(crate::policy::SourceFile::new("policies", "90-own.cedar", own));
+        sources.policies.push(SourceFile::new("policies", "90-own.cedar", own));
     });
     let own = Arc::new(Bundle::starter().unwrap());
     let replay = replay(&candidate, &at_hand(&own), recorded(&own));
@@ -175,4 +181,34 @@ fn an_attribute_that_the_candidate_does_not_know_is_in_nobodys_way() {
     let replay = replay(&starter_and(LIMIT), &at_hand(&own), badged);
     assert_eq!((replay.replayed, replay.unknown_count()), (2, 0), "{:?}", replay.unreplayable);
     assert_eq!((ids(&replay.closed), replay.opened_count()), (vec![2], 0));
+}
+
+#[test]
+fn a_number_that_counts_something_else_is_no_answer() {
+    let with = |within: &str, policy: &str| {
+        Arc::new(changed(|sources| {
+            let text = format!("[history.creds]\naction = \"request_credential\"\n{within}");
+            sources.history = Some(SourceFile::new("policies", "history.toml", text));
+            sources.policies.push(SourceFile::new("policies", "90-own.cedar", policy));
+        }))
+    };
+    let own = with("within = \"7d\"", CREDENTIALS);
+    let told = |number: usize, count: u64, allowed: bool| {
+        let bundle = own.digest().to_owned();
+        let mut entry = json(&Asked { number, allowed, bundle, ..Asked::default() });
+        entry["facts"]["history"] = serde_json::json!({ "creds": count });
+        serde_json::from_value::<Entry>(entry).unwrap()
+    };
+    let recorded = || [told(1, 1, true), told(2, 3, false)];
+    let under = |candidate: &Bundle, at_hand: &AtHand| {
+        let replay = replay(candidate, at_hand, recorded());
+        (replay.replayed, replay.unreplayable)
+    };
+    let unknown = |of: usize| BTreeMap::from([("not_in_schema".to_owned(), of)]);
+    assert_eq!(under(&own, &at_hand(&own)), (2, BTreeMap::new()));
+    // Nobody counted what happened within a second; and nobody asks for it here.
+    assert_eq!(under(&with("within = \"1s\"", CREDENTIALS), &at_hand(&own)), (0, unknown(2)));
+    assert_eq!(under(&with("within = \"1s\"", ""), &at_hand(&own)), (2, BTreeMap::new()));
+    // Who does not know how it was declared then does not know what it counted.
+    assert_eq!(under(&own, &AtHand::new()), (0, unknown(2)));
 }

@@ -12,6 +12,7 @@ use crate::policy::replay::{Flip, Turn, ask};
 pub struct Live {
     asked: Recorded,
     told: Arc<Told>,
+    own: Arc<Bundle>,
     allowed: bool,
     /// As a flip, should it be one.
     flip: Flip,
@@ -26,8 +27,9 @@ pub enum Ended {
 }
 
 impl Live {
-    /// From what the audit is to be told; none where that is no decision on one question.
-    pub fn of(entry: &Entry, told: &Arc<Told>) -> Option<Live> {
+    /// From what the audit is to be told, and the bundle that decided; none where that is no
+    /// decision on one question.
+    pub fn of(entry: &Entry, told: &Arc<Told>, own: &Arc<Bundle>) -> Option<Live> {
         let flip = Flip {
             decision_id: entry.id,
             at: entry.at,
@@ -39,13 +41,16 @@ impl Live {
             errors_after: Vec::new(),
         };
         let allowed = entry.decision == Decision::Allow;
-        Some(Live { asked: entry.asked.clone()?, told: told.clone(), allowed, flip })
+        let (told, own) = (told.clone(), own.clone());
+        Some(Live { asked: entry.asked.clone()?, told, own, allowed, flip })
     }
 
     pub(super) fn under(self, candidate: &Bundle) -> Ended {
-        let Live { asked, told, allowed, flip } = self;
+        let Live { asked, told, own, allowed, flip } = self;
         let Ok(case) = asked.on(told.facts.clone()) else { return Ended::Unasked };
-        let Ok(outcome) = ask(&case, candidate, allowed) else { return Ended::Unasked };
+        let Ok(outcome) = ask(&case, candidate, (allowed, Some(&own))) else {
+            return Ended::Unasked;
+        };
         let Some(turn) = Turn::between(allowed, outcome.allow) else { return Ended::Same };
         let flip = Flip { reasons_after: outcome.reasons, errors_after: outcome.errors, ..flip };
         Ended::Turned(turn, Box::new(flip))

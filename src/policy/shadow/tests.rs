@@ -22,7 +22,7 @@ fn show(shadow: &Shadow, number: usize, allowed: bool) {
     let entry = entry(&Asked { number, allowed, ..Asked::default() });
     let facts = serde_json::from_str(entry.facts.as_ref().unwrap().get()).unwrap();
     let told = Arc::new(Told::new(facts, &CANDIDATE).unwrap());
-    shadow.see(entry.id, || Live::of(&entry, &told));
+    shadow.see(entry.id, || Live::of(&entry, &told, &CANDIDATE));
 }
 
 /// What was counted, once it is as many.
