@@ -216,6 +216,7 @@ impl Warrant {
         let entry = self.record.peek(follow);
         let entry = entry.ok_or(Error::internal("what follows up comes after what it follows"))?;
         let recorded = self.record.recorded(Recorded::follow).unwrap_or_default();
+        let recorded = recorded.made_on(self.decision());
         Ok(Warrant { record: Arc::new(Record::reserved(entry, None, recorded)) })
     }
 

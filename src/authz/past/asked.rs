@@ -134,6 +134,7 @@ impl<'a> Asked<'a> {
             since: self
                 .within(fact, span)
                 .map_or(i64::MIN, |within| span.now.saturating_sub(within)),
+            except: None,
         })
         .collect()
     }

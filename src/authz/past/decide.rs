@@ -10,7 +10,7 @@ use crate::Result;
 use crate::authn::Caller;
 use crate::authz::behalf::Party;
 use crate::authz::facts::Particulars;
-use crate::authz::{Action, Authz, Behalf, Resource};
+use crate::authz::{Action, Authz, Behalf, Made, Resource};
 use crate::clock::Clock;
 use crate::policy::Bundle;
 
@@ -45,7 +45,7 @@ impl Wait {
 
 impl Authz {
     /// Takes note of a request that is about to be decided, where the bundle declares that anything
-    /// counts.
+    /// counts; of one that was made already, to tell it what counts and nothing more.
     ///
     /// # Errors
     /// As [`Past::begin`].
@@ -53,14 +53,18 @@ impl Authz {
         &self,
         party: Party<'_>,
         action: &'static str,
-        (resource, particulars): (&dyn Resource, &Particulars),
+        (resource, particulars, made): (&dyn Resource, &Particulars, Option<Made>),
         bundle: &Bundle,
     ) -> Result<Begun> {
         if bundle.past().facts().is_empty() {
             return Ok(Begun::default());
         }
         let who = Who::of(party.caller, party.behalf.map(Behalf::user));
-        self.past.begin(bundle, &Asked::new(who, action, resource, particulars)).await
+        let asked = Asked::new(who, action, resource, particulars);
+        match made {
+            None => self.past.begin(bundle, &asked).await,
+            Some(it) => Ok(self.past.begin_again(bundle, &asked, it.decision)),
+        }
     }
 
     /// Asks Cedar, again and again for a while where a denial hangs on nothing but the reservations

@@ -27,6 +27,7 @@ use futures_util::future::try_join_all;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use crate::Result;
 use crate::audit::Ledger;
@@ -102,7 +103,16 @@ impl Past {
             true => None,
             false => Some(self.writer.reserve(self.clock.new_id(), reserved).await?),
         };
-        Ok(Begun { queries, held, ended })
+        Ok(Begun { queries, held, ended, is_again: false })
+    }
+
+    /// The same for a request that was made on the decision `first` and is not made again. It adds
+    /// nothing and is told of nothing that is not allowed yet. In counts with any outcome it has
+    /// been since it was made; in those with one outcome it is left out, as when it was made.
+    pub fn begin_again(&self, bundle: &Bundle, asked: &Asked<'_>, first: Uuid) -> Begun {
+        let mut queries = asked.queries(bundle, self.span());
+        queries.iter_mut().for_each(|it| it.except = Some(first));
+        Begun { queries, is_again: true, ..Begun::default() }
     }
 
     /// What a request that was allowed would be told as of now. It is among what is counted already,

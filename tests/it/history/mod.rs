@@ -1,5 +1,6 @@
 //! Rules over what happened before, with real calls.
 
+mod again;
 mod crash;
 mod credentials;
 mod examples;
