@@ -1,12 +1,15 @@
 //! What is read from the policy directory while the server runs.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::alarm::Place;
 use super::draft::New;
 use super::gate::{Examined, as_faults};
 use super::head::{self, Head, Switch, Taken};
-use super::report::{Compared, Found, Invariants, Report};
+use super::report::{Compared, Found, Invariants, Report, Unproved};
 use super::stored::{HOST, Origin, State, Stored};
 use super::{Bundles, Deciding, files};
 use crate::authz::{Authz, Warrant};
@@ -19,6 +22,8 @@ pub type Reading = Result<Arc<Bundle>, Vec<Fault>>;
 
 /// How many faults the audit names.
 const FAULTS_KEPT: usize = 20;
+/// How long the solver may take where the search was cut off: until then the last good ones decide.
+const PROOF_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often to try against replicas that take up something themselves.
 const TRIES: usize = 5;
 
@@ -28,7 +33,12 @@ impl Bundles {
     ///
     /// # Errors
     /// The store does not answer: nothing has changed, and it is to be tried again.
-    pub(super) async fn take_up(&self, authz: &Authz, reading: &Reading) -> Result<()> {
+    pub(super) async fn take_up(
+        &self,
+        authz: &Authz,
+        reading: &Reading,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         let bundle = match reading {
             Ok(it) => it,
             Err(faults) => {
@@ -41,20 +51,42 @@ impl Bundles {
             self.alarm.clear(Place::Directory);
             return Ok(());
         }
-        if let Some(faults) = self.against(bundle).await? {
-            self.refuse(Place::Directory, &faults).await;
+        // Nobody who stops waits for a solver; the next start takes it up.
+        let Some(weighed) = stop.run_until_cancelled(self.weighed(bundle)).await else {
             return Ok(());
-        }
-        self.make_active(authz, bundle, Origin::Directory).await?;
+        };
+        let invariants = match weighed? {
+            Ok(it) => it,
+            Err(faults) => {
+                self.refuse(Place::Directory, &faults).await;
+                return Ok(());
+            }
+        };
+        self.make_active(authz, bundle, Origin::Directory, &invariants).await?;
         self.note_read(bundle.digest());
         self.alarm.clear(Place::Directory);
         Ok(())
     }
 
-    /// What is against a bundle that is sound otherwise.
-    pub(super) async fn against(&self, bundle: &Arc<Bundle>) -> Result<Option<Vec<Fault>>> {
-        let violations = self.violations(bundle).await?;
-        Ok((!violations.is_empty()).then(|| as_faults(&violations, bundle)))
+    /// How far it is known that a bundle of the host's keeps the invariants, or what is against it.
+    pub(super) async fn weighed(
+        &self,
+        bundle: &Arc<Bundle>,
+    ) -> Result<Result<Invariants, Vec<Fault>>> {
+        let invariants = self.invariants(bundle, PROOF_TIME_MAX).await?;
+        if !invariants.violations.is_empty() {
+            return Ok(Err(as_faults(&invariants.violations, bundle)));
+        }
+        let unknown = invariants.searched.iter().flat_map(|it| &it.not_proved);
+        for Unproved { invariant, why } in unknown {
+            tracing::warn!(
+                invariant,
+                why,
+                "nobody knows whether the policies on disk keep this: a search found nothing against \
+                 it, and did not get to its end"
+            );
+        }
+        Ok(Ok(invariants))
     }
 
     fn was_read_last(&self, digest: &str) -> bool {
@@ -74,6 +106,7 @@ impl Bundles {
         authz: &Authz,
         bundle: &Arc<Bundle>,
         origin: Origin,
+        invariants: &Invariants,
     ) -> Result<()> {
         let _turn = self.turn.lock().await;
         for _ in 0..TRIES {
@@ -88,7 +121,10 @@ impl Bundles {
                 _ => {
                     let warrant = Warrant::system("take_up_policies", &self.clock);
                     let warrant = warrant.called("policy.activate");
-                    match self.switch_to(&warrant, bundle, origin, before, stored).await {
+                    match self
+                        .switch_to(&warrant, bundle, (origin, invariants), before, stored)
+                        .await
+                    {
                         Err(Error::Conflict(_)) => continue,
                         other => other?,
                     }
@@ -118,15 +154,14 @@ impl Bundles {
         &self,
         warrant: &Warrant,
         bundle: &Arc<Bundle>,
-        origin: Origin,
+        (origin, invariants): (Origin, &Invariants),
         before: Option<Head>,
         stored: Option<Arc<Stored>>,
     ) -> Result<Deciding> {
         let now = self.clock.micros();
         let id = stored.as_ref().map_or_else(|| self.clock.new_id(), |it| it.id);
         let base = before.as_ref().map(|it| it.digest.clone()).unwrap_or_default();
-        let invariants = Invariants::found(Vec::new(), None);
-        let report = Report::of_sound(bundle, invariants, Compared::Skipped);
+        let report = Report::of_sound(bundle, invariants.clone(), Compared::Skipped);
         let examined = Examined { bundle: Some(bundle.clone()), report };
         let own = match &stored {
             Some(it) => again(it, &examined, now)?,

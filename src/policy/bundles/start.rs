@@ -47,12 +47,17 @@ impl Bundles {
                         "the policies on disk were active before and are ignored, the store's \
                          decide; {HOW_TO_MEND}"
                     );
-                } else if let Some(faults) = self.against(bundle).await? {
-                    self.decide_by_store(authz, &head).await?;
-                    self.refuse(Place::Directory, &faults).await;
-                } else {
-                    self.make_active(authz, bundle, offer.origin).await?;
-                    self.note_read(of_directory);
+                    return Ok(());
+                }
+                match self.weighed(bundle).await? {
+                    Err(faults) => {
+                        self.decide_by_store(authz, &head).await?;
+                        self.refuse(Place::Directory, &faults).await;
+                    }
+                    Ok(invariants) => {
+                        self.make_active(authz, bundle, offer.origin, &invariants).await?;
+                        self.note_read(of_directory);
+                    }
                 }
             }
         }
@@ -61,10 +66,8 @@ impl Bundles {
 
     async fn begin_first(&self, authz: &Authz, offer: &Offer) -> anyhow::Result<()> {
         let bundle = offer.bundle()?;
-        if let Some(faults) = self.against(bundle).await? {
-            return Err(Broken(faults).into());
-        }
-        self.make_active(authz, bundle, offer.origin).await?;
+        let invariants = self.weighed(bundle).await?.map_err(Broken)?;
+        self.make_active(authz, bundle, offer.origin, &invariants).await?;
         self.note_read(bundle.digest());
         Ok(())
     }
