@@ -214,7 +214,6 @@ fn what_cannot_be_relied_on_says_why() {
         files: Vec::new(),
         closed_already: 0,
         replay: Report::new("digest", since, replay, None),
-        closed_already: 0,
         widens: Widening { nothing: true, why: "it adds nothing".to_owned() },
         left_out: None,
         unreadable: 2,
