@@ -93,8 +93,7 @@ fn computes(part: &Expr) -> bool {
     match part {
         Expr::UnaryOp { op, expr } => match op {
             UnaryOp::Not | UnaryOp::IsEmpty => false,
-            UnaryOp::IsIPv4 | UnaryOp::IsIPV6 => false,
-            UnaryOp::IsLoopback | UnaryOp::IsMulticast => false,
+            UnaryOp::IsIPv4 | UnaryOp::IsIPV6 | UnaryOp::IsLoopback | UnaryOp::IsMulticast => false,
             _ => extension(*op, &text(expr).unwrap_or_default()).is_none(),
         },
         Expr::BinaryOp { op, left, right } => match op {
@@ -109,6 +108,8 @@ fn computes(part: &Expr) -> bool {
         },
         Expr::GetAttr { expr, .. } | Expr::HasAttr { expr, .. } => path(expr).is_none(),
         Expr::Is { expr, in_expr: Some(_), .. } => path(expr).is_none(),
+        // One text that it matches is tried, of many.
+        Expr::Like { pattern, .. } => pattern.iter().any(|it| *it == PatternElem::Wildcard),
         _ => false,
     }
 }
