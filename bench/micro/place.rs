@@ -21,6 +21,7 @@ use gatewright::credentials::Credentials;
 use gatewright::credentials::keys::KeyRing;
 use gatewright::decisions::Decisions;
 use gatewright::directory::{Directory, Giver, NewAgent, NewUser, RegisterAgent};
+use gatewright::gateway::Calls;
 use gatewright::grants::Grants;
 use gatewright::keys::Seed;
 use gatewright::net::outbound::Outbound;
@@ -144,6 +145,7 @@ impl Place {
             api_keys,
             approvals: Arc::new(Approvals::new(&settings, parts)),
             bundles: Arc::new(bundles),
+            calls: Arc::new(Calls::new(db.clone(), clock.clone())),
             decisions: Arc::new(Decisions::new(db.clone())),
             factors: Arc::new(factors),
             grants,
