@@ -1,5 +1,6 @@
 //! What is wrong with a bundle, where, and what would mend it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use miette::Diagnostic;
@@ -129,6 +130,14 @@ impl Fault {
         self.fix = Some(fix.into());
         self
     }
+}
+
+/// Whether the same is wrong at the same places. An example of what is wrong may be another one each
+/// time that somebody looks for it.
+pub(super) fn stand_alike(some: &[Fault], others: &[Fault]) -> bool {
+    let place = |it: &Fault| (it.rule, it.file.clone(), it.line, it.column, it.policy.clone());
+    let places = |all: &[Fault]| all.iter().map(place).collect::<BTreeSet<_>>();
+    places(some) == places(others)
 }
 
 impl fmt::Display for Fault {

@@ -1,15 +1,18 @@
 //! What is read from the policy directory while the server runs.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::alarm::Place;
 use super::draft::New;
 use super::gate::{Examined, as_faults};
 use super::head::{self, Head, Switch, Taken};
 use super::report::{Compared, Found, Invariants, Report};
+use super::start::HOW_TO_MEND;
 use super::stored::{HOST, Origin, State, Stored};
+use super::taken::written;
 use super::{Bundles, Deciding, files};
 use crate::authz::{Authz, Warrant};
+use crate::policy::fault::stand_alike;
 use crate::policy::{Bundle, Fault};
 use crate::store::Statement;
 use crate::{Error, Result, metrics};
@@ -29,6 +32,7 @@ impl Bundles {
     /// # Errors
     /// The store does not answer: nothing has changed, and it is to be tried again.
     pub(super) async fn take_up(&self, authz: &Authz, reading: &Reading) -> Result<()> {
+        self.waiting.forget();
         let bundle = match reading {
             Ok(it) => it,
             Err(faults) => {
@@ -36,35 +40,83 @@ impl Bundles {
                 return Ok(());
             }
         };
-        // What was mended to what it was before is no change.
-        if self.was_read_last(bundle.digest()) {
-            self.alarm.clear(Place::Directory);
-            return Ok(());
-        }
-        if let Some(faults) = self.against(bundle).await? {
+        if let Some(faults) = self.try_taking(authz, bundle).await? {
             self.refuse(Place::Directory, &faults).await;
-            return Ok(());
+            self.waiting.keep(bundle.clone(), faults);
         }
-        self.make_active(authz, bundle, Origin::Directory).await?;
-        self.note_read(bundle.digest());
-        self.alarm.clear(Place::Directory);
         Ok(())
+    }
+
+    /// Tries again what was refused for the people and grants there were: others may be there now.
+    ///
+    /// # Errors
+    /// As [`Bundles::take_up`].
+    pub(super) async fn take_again(&self, authz: &Authz) -> Result<()> {
+        let Some((bundle, before)) = self.waiting.last() else { return Ok(()) };
+        let faults = match self.as_of_now(&bundle).await? {
+            Ok(it) => self.try_taking(authz, &it).await?,
+            Err(faults) => Some(faults),
+        };
+        let Some(faults) = faults else {
+            self.waiting.forget();
+            return Ok(());
+        };
+        if !stand_alike(&before, &faults) {
+            self.refuse(Place::Directory, &faults).await;
+        }
+        self.waiting.keep(bundle, faults);
+        Ok(())
+    }
+
+    /// The bundle of the same files, with what the registered tools take now.
+    async fn as_of_now(&self, bundle: &Bundle) -> Result<Reading> {
+        let (sources, landscape) = (bundle.sources().clone(), self.landscape());
+        let build = move || Bundle::surveyed(sources, &*landscape).map(Arc::new);
+        let built = tokio::task::spawn_blocking(build).await;
+        Ok(built.map_err(anyhow::Error::from)?)
+    }
+
+    /// Makes what lies in the directory the active bundle, if that is any news; what is against it,
+    /// if anything is.
+    async fn try_taking(&self, authz: &Authz, bundle: &Arc<Bundle>) -> Result<Option<Vec<Fault>>> {
+        let written = written(bundle);
+        // What was mended to what it was before is no change.
+        if !self.was_read_last(&written) && !self.has_settled(&written).await? {
+            if let Some(faults) = self.against(bundle).await? {
+                return Ok(Some(faults));
+            }
+            self.make_active(authz, bundle, Origin::Directory).await?;
+        }
+        self.note_read(&written);
+        self.alarm.clear(Place::Directory);
+        Ok(None)
+    }
+
+    /// Whether nothing is to be done about this content: it decides already, or another replica
+    /// has taken this very change up, and somebody has turned away from it since.
+    async fn has_settled(&self, written: &str) -> Result<bool> {
+        let Some(head) = head::read(&*self.db).await? else { return Ok(false) };
+        if head.is_written(written) {
+            if let Some(stored) = self.find(head.bundle).await? {
+                self.note_taken(&head, &stored).await?;
+            }
+            return Ok(true);
+        }
+        if head.has_left(written) {
+            tracing::warn!(
+                of_store = head.digest,
+                "the changed policies on disk were taken up before and left again, and are \
+                 ignored; {HOW_TO_MEND}"
+            );
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// What is against a bundle that is sound otherwise.
     pub(super) async fn against(&self, bundle: &Arc<Bundle>) -> Result<Option<Vec<Fault>>> {
         let violations = self.violations(bundle).await?;
         Ok((!violations.is_empty()).then(|| as_faults(&violations, bundle)))
-    }
-
-    fn was_read_last(&self, digest: &str) -> bool {
-        let last = self.read_last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_deref() == Some(digest)
-    }
-
-    pub(super) fn note_read(&self, digest: &str) {
-        let mut last = self.read_last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some(digest.to_owned());
     }
 
     /// Makes a bundle of the host's the active one, whatever became active meanwhile.
@@ -76,12 +128,16 @@ impl Bundles {
         origin: Origin,
     ) -> Result<()> {
         let _turn = self.turn.lock().await;
+        let written = written(bundle);
         for _ in 0..TRIES {
             let before = head::read(&*self.db).await?;
             let stored = self.with_digest(bundle.digest()).await?;
             let next = match (&stored, &before) {
+                // Another replica was quicker, and somebody turned away from it at once: whoever
+                // follows the row decides by what it names.
+                (_, Some(head)) if head.has_left(&written) => return Ok(()),
                 (Some(it), Some(head)) if it.id == head.bundle => {
-                    self.note_taken(it).await?;
+                    self.note_taken(head, it).await?;
                     let revision = head.revision;
                     Deciding { id: it.id, revision, bundle: bundle.clone() }
                 }
@@ -98,20 +154,6 @@ impl Bundles {
             return Ok(());
         }
         Err(Error::Unavailable { what: "the store" })
-    }
-
-    /// Remembers that the active bundle lies in a directory, too: once it is active no more, a
-    /// restart with it must not turn back the others.
-    #[expect(clippy::disallowed_methods, reason = "what lies on disk is nobody's request")]
-    pub(super) async fn note_taken(&self, stored: &Stored) -> Result<()> {
-        if stored.taken_at.is_some() {
-            return Ok(());
-        }
-        let warrant = Warrant::system("take_up_policies", &self.clock).called("policy.taken");
-        warrant.note("digest", stored.digest.as_str());
-        let sql = "UPDATE bundles SET taken_at = $2 WHERE id = $1";
-        let taken = Statement::new(sql).bind(stored.id).bind(self.clock.micros());
-        self.ledger.commit(&warrant, vec![taken.expect_rows(1)]).await
     }
 
     async fn switch_to(

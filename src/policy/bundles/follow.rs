@@ -17,6 +17,8 @@ use crate::{App, Result};
 const EVERY: Duration = Duration::from_millis(300);
 /// How many turns there are between two tries at what could not be taken up.
 const AGAIN_EVERY: u32 = 10;
+/// The same for what the people and grants of the time were against: to look is costly.
+const REFUSED_AGAIN_EVERY: u32 = 15;
 
 /// What is still to be done, and could not be.
 #[derive(Default)]
@@ -62,6 +64,12 @@ impl Bundles {
         }
         if left.turns.is_multiple_of(AGAIN_EVERY) {
             left.unusable = None;
+        }
+        if left.reading.is_none()
+            && left.turns.is_multiple_of(REFUSED_AGAIN_EVERY)
+            && let Err(error) = self.take_again(authz).await
+        {
+            tracing::warn!(%error, "the changed policies are not taken up yet");
         }
         if let Err(error) = self.look(authz, left).await {
             tracing::debug!(%error, "the store does not say which policies are active");
