@@ -1,6 +1,5 @@
 //! What is wrong with a bundle, where, and what would mend it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use miette::Diagnostic;
@@ -132,11 +131,15 @@ impl Fault {
     }
 }
 
-/// Whether the same is wrong at the same places. An example of what is wrong may be another one each
+/// Whether as much is wrong at the same places. An example of what is wrong may be another one each
 /// time that somebody looks for it.
 pub(super) fn stand_alike(some: &[Fault], others: &[Fault]) -> bool {
     let place = |it: &Fault| (it.rule, it.file.clone(), it.line, it.column, it.policy.clone());
-    let places = |all: &[Fault]| all.iter().map(place).collect::<BTreeSet<_>>();
+    let places = |all: &[Fault]| {
+        let mut places: Vec<_> = all.iter().map(place).collect();
+        places.sort_unstable();
+        places
+    };
     places(some) == places(others)
 }
 
