@@ -29,7 +29,7 @@ use crate::credentials::Credentials;
 use crate::credentials::keys::KeyRing;
 use crate::decisions::Decisions;
 use crate::directory::{Directory, Giver, NewUser, Roles, User};
-use crate::gateway::{self, Gateway, Prober};
+use crate::gateway::{self, Calls, Gateway, Prober};
 use crate::grants::Grants;
 use crate::http::mcp::{Mcp, Sessions};
 use crate::http::proxies::Proxies;
@@ -380,6 +380,7 @@ async fn world(
     Ok(World {
         decisions: Arc::new(Decisions::new(db.clone())),
         factors: Arc::new(factors(settings, db, ledger, clock).await?),
+        calls: Arc::new(Calls::new(db.clone(), clock.clone())),
         approvals: Arc::new(Approvals::new(settings, parts)),
         bundles: Arc::new(bundles),
         grants,

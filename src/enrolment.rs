@@ -67,7 +67,7 @@ impl App {
             self.factors.write(&who.warrant, statements).await?;
             Ok((id, provisioning))
         };
-        self.settled(&who.warrant, act.await).await
+        self.authz.settled(who.warrant.record(), act).await
     }
 
     /// Makes the app a factor, by its first code.
@@ -88,7 +88,7 @@ impl App {
                 )),
             }
         };
-        self.settled(&who.warrant, act.await).await
+        self.authz.settled(who.warrant.record(), act).await
     }
 
     /// Begins to enrol a passkey that its owner calls `name`.
@@ -107,7 +107,7 @@ impl App {
             self.factors.write(&who.warrant, vec![insert]).await?;
             Ok(BegunPasskey { ceremony, options })
         };
-        self.settled(&who.warrant, act.await).await
+        self.authz.settled(who.warrant.record(), act).await
     }
 
     /// Makes the passkey that a browser has made a factor.
@@ -127,7 +127,7 @@ impl App {
             note(&who.warrant, "confirmed", confirmed.factor);
             self.confirmed(&who, confirmed, vec![begun.spend(None)]).await
         };
-        self.settled(&who.warrant, act.await).await
+        self.authz.settled(who.warrant.record(), act).await
     }
 
     /// The options of an enrolment that a browser is to go on with.
@@ -172,7 +172,8 @@ impl App {
             }
             _ => {
                 let no_session = "second factors are for people who sign in: use a token of that";
-                self.settled(&warrant, Err(Error::Conflict(no_session.into()))).await
+                self.authz.settle(warrant.record(), Outcome::Failed).await?;
+                Err(Error::Conflict(no_session.into()))
             }
         }
     }
@@ -197,13 +198,6 @@ impl App {
         };
         let token = self.authn.go_on(&who.warrant, &caller, scopes, statements).await?;
         Ok(NewFactor { recovery_codes, token })
-    }
-
-    /// Writes the decision down whatever became of its act.
-    async fn settled<T>(&self, warrant: &Warrant, done: Result<T>) -> Result<T> {
-        let outcome = if done.is_ok() { Outcome::Success } else { Outcome::Failed };
-        self.authz.settle(warrant.record(), outcome).await?;
-        done
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::audit::entry::{Origin, Outcome};
+use crate::audit::entry::Origin;
 use crate::authn::Caller;
 use crate::authn::federation::{Person, Provider};
 use crate::authz::Warrant;
@@ -67,10 +67,8 @@ impl App {
         let record = permit.warrant().record().clone();
         permit.warrant().note("issuer", provider.name());
         let link = |user: &User| Ok(vec![self.authn.link(provider, &person.subject, user.id)]);
-        let registered = self.directory.register_elsewhere(permit, link).await;
-        let outcome = if registered.is_ok() { Outcome::Success } else { Outcome::Failed };
-        self.authz.settle(&record, outcome).await?;
-        match registered {
+        let registered = self.directory.register_elsewhere(permit, link);
+        match self.authz.settled(&record, registered).await {
             // Their other sign-in, at the same time, was first.
             Err(Error::Conflict(why)) => {
                 self.known(provider, person).await?.ok_or(Error::Conflict(why))

@@ -98,7 +98,8 @@ impl App {
         self.sign_in_limits.admit_name(&format!("passkey {}", proven.principal().id()))?;
         let (caller, rated) = self.rate(proven).await?;
         let permit = self.decide(caller, SignIn, &rated.rating).await?;
-        self.begin_proof(permit.warrant(), permit.caller()).await
+        let begun = self.begin_proof(permit.warrant(), permit.caller());
+        self.authz.settled(permit.warrant().record(), begun).await
     }
 
     /// What the token of a held sign-in stands for.
@@ -179,7 +180,8 @@ impl App {
         let (token, insert) =
             self.authn.single_use().issue(Use::SecondFactor, HOLDER, &begun, WAIT)?;
         let permit = self.decide(caller, SignIn, &rating).await?;
-        self.authn.hold(permit, insert).await?;
+        let record = permit.warrant().record().clone();
+        self.authz.settled(&record, self.authn.hold(permit, insert)).await?;
         metrics::sign_in(rating.risk, "held");
         let Rating { risk, reasons: risk_reasons } = rating;
         Ok(Challenge { token: Some(token), risk, risk_reasons, means: enrolled.means() })

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Approval, RequestApproval, RequestKey};
-use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::Permit;
 use crate::authz::facts::ApprovalState;
@@ -84,14 +83,11 @@ impl App {
         };
         let permit = self.authz.authorize(caller, RequestApproval { call, refused, key }).await?;
         let record = permit.warrant().record().clone();
-        let acted = self.act_instead(permit).await;
-        let outcome = if acted.is_ok() { Outcome::Success } else { Outcome::Failed };
-        self.authz.settle(&record, outcome).await?;
-        acted
+        self.authz.settled(&record, self.act_instead(permit)).await
     }
 
     async fn act_instead(&self, permit: Permit<RequestApproval>) -> Result<Instead> {
-        if let Some(invoked) = self.gateway.recall(&permit).await? {
+        if let Some(invoked) = self.gateway.recall(&permit)? {
             return Ok(Instead::Answered(Box::new(invoked)));
         }
         let decision_id = permit.action().refused.decision_id;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::approval::columns;
 use super::{Approval, Approvals, RequestApproval, RequestKey, micros};
-use crate::authn::Caller;
+use crate::authn::{Caller, Root};
 use crate::authz::facts::ApprovalState;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Behalf, Permit, Warrant};
@@ -72,7 +72,7 @@ impl Approvals {
             principal_id: principal.id(),
             principal_name: principal.name().to_owned(),
             on_behalf_of: behalf.map(Behalf::user),
-            parties: self.parties((caller, behalf), action, &chain),
+            parties: self.parties((caller, behalf), &chain),
             chain,
             tool_id: tool.id,
             tool_name: tool.definition.name.clone(),
@@ -101,7 +101,6 @@ impl Approvals {
     fn parties(
         &self,
         (caller, behalf): (&Caller, Option<&Behalf>),
-        action: &RequestApproval,
         chain: &BTreeSet<Uuid>,
     ) -> BTreeSet<Uuid> {
         let known = self.directory.snapshot();
@@ -110,10 +109,10 @@ impl Approvals {
         if let Principal::User(user) = caller.principal() {
             parties.insert(user.id);
         }
-        let asked_with = action.call.presented.as_ref().and_then(|it| it.credential.session_id);
-        let roots = [caller.session().root(), asked_with].into_iter().flatten();
         let keys = self.api_keys.snapshot();
-        parties.extend(roots.filter_map(|id| keys.key(id)).map(|it| it.created_by));
+        if let Some(Root::ApiKey(asked_with)) = caller.session().root() {
+            parties.extend(keys.key(asked_with).map(|it| it.created_by));
+        }
         let of_agents = keys.keys().into_iter().filter(|it| chain.contains(&it.principal.id));
         parties.extend(of_agents.map(|it| it.created_by));
         parties

@@ -78,13 +78,33 @@ pub enum Via {
     Exchange,
     ApiKey(Uuid),
     /// A credential for one tool, shown to Gatewright itself.
-    Credential(Uuid),
+    Credential {
+        id: Uuid,
+        /// What it was asked for with.
+        root: Option<Root>,
+    },
     /// A line of the tokens file.
     TokensFile,
     /// The bootstrap token.
     Bootstrap,
     /// Nothing at all.
     Nothing,
+}
+
+/// What is given to somebody hangs on this, and ends with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Root {
+    Session(Uuid),
+    ApiKey(Uuid),
+}
+
+impl Root {
+    pub fn id(self) -> Uuid {
+        match self {
+            Root::Session(id) | Root::ApiKey(id) => id,
+        }
+    }
 }
 
 /// A mandate at work: who is acted for, and by which agents.
@@ -124,12 +144,13 @@ impl Session {
         }
     }
 
-    /// What everything that is given in this session hangs on, and ends with: the session itself,
-    /// or the API key.
-    pub fn root(&self) -> Option<Uuid> {
+    /// What everything that is given in this session hangs on: the session itself, or the API key.
+    /// Of a credential, what it hangs on itself, whether or not that session still lasts.
+    pub fn root(&self) -> Option<Root> {
         match self.proof.via {
-            Via::ApiKey(key) => Some(key),
-            _ => self.id,
+            Via::ApiKey(key) => Some(Root::ApiKey(key)),
+            Via::Credential { root, .. } => root,
+            _ => self.id.map(Root::Session),
         }
     }
 

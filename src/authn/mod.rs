@@ -49,7 +49,7 @@ use crate::store::Database;
 use crate::{Error, Result, Unproven, metrics};
 
 pub use access_token::{Act, Claims, Confirmation, JwksDocument};
-pub use caller::{Caller, Delegated, Proof, Session, Via};
+pub use caller::{Caller, Delegated, Proof, Root, Session, Via};
 pub use endings::{ends_sessions_of, ends_sessions_under};
 pub use exchange::{ActFor, BadSubject, Subject, SubjectToken};
 pub use holder::NotHolder;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret as _;
 
 use super::ongoing::Proven;
-use super::{Authn, Caller, Proof, Request, Session, Via};
+use super::{Authn, Caller, Proof, Request, Root, Session, Via};
 use crate::audit::entry::Origin;
 use crate::credentials::{Credentials, Presented};
 use crate::registry::Catalogue;
@@ -54,15 +54,17 @@ impl Authn {
         let tool = catalogue.tool(credential.tool_id);
         let scopes: BTreeSet<String> =
             tool.map(|it| it.definition.required_scopes.clone()).unwrap_or_default();
-        let asked_in = match credential.session_id {
-            Some(it) => self.in_session(it, Proven::default(), origin.clone()).await?,
-            None => None,
+        let asked_in = match credential.root {
+            Some(Root::Session(it)) => {
+                self.in_session(it, Proven::default(), origin.clone()).await?
+            }
+            Some(Root::ApiKey(_)) | None => None,
         };
         let caller = match asked_in {
             Some(it) => it,
             None => self.without_session(presented, origin)?,
         };
-        let via = Via::Credential(credential.id);
+        let via = Via::Credential { id: credential.id, root: credential.root };
         Ok(caller.proving(|it| it.via = via).holding(scopes))
     }
 

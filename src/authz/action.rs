@@ -55,6 +55,21 @@ pub trait Action: fmt::Debug + Send + Sync + 'static {
     fn use_of(&self, _: &Self::Resource) -> Option<Use> {
         None
     }
+
+    /// When it was made already, where this is the same request sent again: it is decided on anew
+    /// and not made anew, so it takes nothing.
+    fn made(&self, _: &Self::Resource) -> Option<Made> {
+        None
+    }
+}
+
+/// A request that was made before. What it took then is not held against its being sent again.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    /// The decision that it was made on.
+    pub decision: uuid::Uuid,
+    /// When it failed, where it did: microseconds since the epoch.
+    pub failed_at: Option<i64>,
 }
 
 /// Something that takes from a quota.

@@ -1,16 +1,18 @@
 //! What the audit is told of a decision.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt as _;
 use serde_json::json;
 
 use super::Authz;
 use super::answer::{Answer, Question};
 use super::behalf::Party;
 use super::permit::Record;
-use crate::Result;
 use crate::audit::{Decision, Entry, Outcome, Target};
 use crate::authn::{Caller, Via};
+use crate::{Error, Result, metrics};
 
 impl Authz {
     /// Takes from the answer what only the audit needs.
@@ -66,6 +68,26 @@ impl Authz {
         }
     }
 
+    /// Does what was allowed, and writes the decision down whatever becomes of it: where the act
+    /// fails, or panics, before it wrote anything, too.
+    ///
+    /// # Errors
+    /// Those of the act; or the decision could not be written.
+    pub async fn settled<T, E: From<Error>>(
+        &self,
+        record: &Record,
+        act: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let acted = AssertUnwindSafe(act).catch_unwind().await;
+        let done = acted.unwrap_or_else(|_| {
+            ::metrics::counter!(metrics::PANICS).increment(1);
+            Err(Error::internal("the act panicked").into())
+        });
+        let outcome = if done.is_ok() { Outcome::Success } else { Outcome::Failed };
+        self.settle(record, outcome).await?;
+        done
+    }
+
     /// Writes down a decision that had no effect to travel with.
     pub async fn settle(&self, record: &Record, outcome: Outcome) -> Result<()> {
         self.ledger.settle(record, outcome).await
@@ -76,7 +98,7 @@ impl Authz {
 fn shown(caller: &Caller) -> BTreeMap<String, serde_json::Value> {
     match caller.session().proof.via {
         Via::ApiKey(id) => [("by_api_key".to_owned(), id.to_string().into())].into(),
-        Via::Credential(id) => [("by_credential".to_owned(), id.to_string().into())].into(),
+        Via::Credential { id, .. } => [("by_credential".to_owned(), id.to_string().into())].into(),
         _ => BTreeMap::new(),
     }
 }

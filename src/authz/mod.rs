@@ -37,8 +37,9 @@ use self::answer::{Answer, Question};
 use self::behalf::Party;
 use self::decide::Decider;
 use self::explain::Reach;
+use self::facts::Usage;
 use self::past::{Begun, Past};
-use self::quota::Quota;
+use self::quota::{Quota, Reservation};
 pub use self::scope::ScopeResource;
 use self::searches::Searches;
 use crate::audit::Ledger;
@@ -48,7 +49,7 @@ use crate::policy::Bundle;
 use crate::policy::shadow::{Live, Shadow};
 use crate::{Result, metrics};
 
-pub use action::{Action, Candidates, Listing, Resource, TheRegistry, Use, UseKind, View};
+pub use action::{Action, Candidates, Listing, Made, Resource, TheRegistry, Use, UseKind, View};
 pub use behalf::Behalf;
 pub use hypothesis::{Each, Present};
 pub use landscape::Survey;
@@ -135,16 +136,16 @@ impl Authz {
             return Err(self.unasked::<A>(party, &resource, fault).await);
         }
         let mut particulars = action.particulars(&resource);
-        let bundle = self.bundle();
-        let begun = match self.begin(party, A::NAME, (&resource, &particulars), &bundle).await {
+        let (bundle, made) = (self.bundle(), action.made(&resource));
+        let about = (&resource as &dyn Resource, &particulars, made);
+        let begun = match self.begin(party, A::NAME, about, &bundle).await {
             Ok(it) => it,
             Err(fault) => return Err(self.unasked::<A>(party, &resource, fault).await),
         };
         let asked = action.use_of(&resource);
-        let reservation =
-            asked.map(|it| self.quota.reserve(caller.principal().id(), it, self.clock.micros()));
-        if let Some(it) = &reservation {
-            particulars.set_usage(it.usage());
+        let (reservation, usage) = self.take(caller.principal().id(), asked, made);
+        if let Some(it) = usage {
+            particulars.set_usage(it);
         }
         let mut question = Question {
             action: A::NAME,
@@ -152,7 +153,7 @@ impl Authz {
             resource: &resource,
             particulars,
             past: None,
-            cost_micros: asked.map_or(0, |it| it.cost_micros.unsigned_abs()),
+            cost_micros: reservation.as_ref().map_or(0, Reservation::cost_micros),
         };
         let mut answer = self.ask(party, &mut question, &begun, bundle).await?;
         let entry = self.entry(party, &question, &mut answer);
@@ -167,6 +168,25 @@ impl Authz {
         let warrant = Warrant::new(Arc::new(record));
         let grounds = answer.grounds();
         Ok(Permit::new(caller, behalf, action, resource, grounds, warrant))
+    }
+
+    /// Reserves a use, and tells the counters with it. One that was made already takes nothing.
+    fn take(
+        &self,
+        principal: Uuid,
+        asked: Option<Use>,
+        made: Option<Made>,
+    ) -> (Option<Reservation>, Option<Usage>) {
+        let now = self.clock.micros();
+        match (asked, made) {
+            (None, _) => (None, None),
+            (Some(it), None) => {
+                let reservation = self.quota.reserve(principal, it, now);
+                let usage = reservation.usage();
+                (Some(reservation), Some(usage))
+            }
+            (Some(it), Some(made)) => (None, Some(self.quota.with(principal, it.tool, made, now))),
+        }
     }
 
     /// In whose name the caller asks: what its token says, or the request.

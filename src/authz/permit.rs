@@ -216,6 +216,7 @@ impl Warrant {
         let entry = self.record.peek(follow);
         let entry = entry.ok_or(Error::internal("what follows up comes after what it follows"))?;
         let recorded = self.record.recorded(Recorded::follow).unwrap_or_default();
+        let recorded = recorded.made_on(self.decision());
         Ok(Warrant { record: Arc::new(Record::reserved(entry, None, recorded)) })
     }
 
@@ -231,6 +232,11 @@ impl Warrant {
             entry.at = clock.now();
             entry.outcome = outcome;
         });
+    }
+
+    /// Leaves this behind, too, with what is written.
+    pub fn leave(&self, recorded: Recorded) {
+        self.record.recorded(|it| *it = recorded);
     }
 
     /// Says that what was allowed to begin never left, for the entry that follows up: it is not to

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use super::action::{Use, UseKind};
+use super::action::{Made, Use, UseKind};
 use super::facts::{Particulars, Usage};
 use crate::store::{Database, Result, Statement};
 
@@ -78,7 +78,8 @@ impl Quota {
             .await?;
         for row in ever {
             let (principal, tool, calls) = (row.uuid(0)?, row.uuid(1)?, row.int(2)?);
-            quota.with(principal, now, |it| it.tools.entry(tool).or_default().calls_ever = calls);
+            quota
+                .account(principal, now, |it| it.tools.entry(tool).or_default().calls_ever = calls);
         }
         let recent = db
             .query(
@@ -95,26 +96,32 @@ impl Quota {
                 cost_micros: row.int(5)?,
             };
             let tool = row.uuid(1)?;
-            quota.with(row.uuid(0)?, now, |it| it.restore(tool, &past, now));
+            quota.account(row.uuid(0)?, now, |it| it.restore(tool, &past, now));
         }
         Ok(Arc::new(quota))
     }
 
     /// Counts one more use, at once and for everybody, and tells how many there are with it.
     pub fn reserve(self: &Arc<Self>, principal: Uuid, it: Use, now: i64) -> Reservation {
-        let usage = self.with(principal, now, |account| account.add(it, now));
+        let usage = self.account(principal, now, |account| account.add(it, now));
         Reservation { quota: self.clone(), principal, it, at: now, usage, settled: false }
     }
 
     /// What the counters would be with one more use; nothing is counted.
     pub fn foreseen(&self, principal: Uuid, it: Use, now: i64) -> Usage {
-        self.with(principal, now, |account| account.with_one_more(it, now))
+        self.account(principal, now, |account| account.with_one_more(it, now))
+    }
+
+    /// The counters with a use that they hold already, as they would have been told to it: without
+    /// its own failure.
+    pub fn with(&self, principal: Uuid, tool: Uuid, made: Made, now: i64) -> Usage {
+        self.account(principal, now, |account| account.with(tool, made, now))
     }
 
     /// Counts a use that failed after it was settled, and gives back what it is not to cost. The
     /// statement makes it last.
     pub fn failed(&self, principal: Uuid, refund: Use, now: i64) -> Statement {
-        self.with(principal, now, |account| {
+        self.account(principal, now, |account| {
             account.spent_micros = (account.spent_micros - refund.cost_micros).max(0);
             let counter = account.tools.entry(refund.tool).or_default();
             counter.last_hour_failures.push_back(now);
@@ -132,7 +139,7 @@ impl Quota {
         .expect_rows(1)
     }
 
-    fn with<T>(&self, principal: Uuid, now: i64, work: impl FnOnce(&mut Account) -> T) -> T {
+    fn account<T>(&self, principal: Uuid, now: i64, work: impl FnOnce(&mut Account) -> T) -> T {
         let index = principal.as_u128() as usize % SHARDS;
         let [first, ..] = &self.shards;
         let shard = self.shards.get(index).unwrap_or(first);
@@ -181,16 +188,35 @@ impl Account {
 
     /// What [`Account::add`] would tell.
     fn with_one_more(&self, it: Use, now: i64) -> Usage {
-        let counter = self.tools.get(&it.tool);
+        let usage = self.usage(it.tool, now);
+        Usage {
+            calls_last_minute: usage.calls_last_minute + 1,
+            calls_today: usage.calls_today + 1,
+            cost_today_micros: (self.spent_micros + it.cost_micros).unsigned_abs(),
+            calls_ever: usage.calls_ever + 1,
+            ..usage
+        }
+    }
+
+    /// What there is, with a use that was made before.
+    fn with(&self, tool: Uuid, made: Made, now: i64) -> Usage {
+        let usage = self.usage(tool, now);
+        let own = made.failed_at.is_some_and(|it| it > now - HOUR);
+        let failures_last_hour = usage.failures_last_hour.saturating_sub(u64::from(own));
+        Usage { failures_last_hour, ..usage }
+    }
+
+    fn usage(&self, tool: Uuid, now: i64) -> Usage {
+        let counter = self.tools.get(&tool);
         let since = |times: fn(&Counter) -> &VecDeque<i64>, begin: i64| {
             let times = counter.map(times).into_iter().flatten();
             times.filter(|at| **at > begin).count() as u64
         };
-        let count = |of: fn(&Counter) -> i64| counter.map_or(0, of).unsigned_abs() + 1;
+        let count = |of: fn(&Counter) -> i64| counter.map_or(0, of).unsigned_abs();
         Usage {
-            calls_last_minute: since(|it| &it.last_minute, now - MINUTE) + 1,
+            calls_last_minute: since(|it| &it.last_minute, now - MINUTE),
             calls_today: count(|it| it.today),
-            cost_today_micros: (self.spent_micros + it.cost_micros).unsigned_abs(),
+            cost_today_micros: self.spent_micros.unsigned_abs(),
             failures_last_hour: since(|it| &it.last_hour_failures, now - HOUR),
             calls_ever: count(|it| it.calls_ever),
         }
@@ -242,6 +268,11 @@ impl Reservation {
         self.usage
     }
 
+    /// What it costs, in millionths of a US dollar.
+    pub fn cost_micros(&self) -> u64 {
+        self.it.cost_micros.unsigned_abs()
+    }
+
     /// What makes the use last beyond this process, for the commit that carries the effect.
     pub fn statements(&self) -> [Statement; 1] {
         [Statement::new(
@@ -265,7 +296,7 @@ impl Reservation {
         if self.it.kind == UseKind::Call {
             let (tool, at) = (self.it.tool, self.at);
             let count = |it: &mut Account| it.tools.entry(tool).or_default().calls_ever += 1;
-            self.quota.with(self.principal, at, count);
+            self.quota.account(self.principal, at, count);
         }
     }
 }
@@ -283,7 +314,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.settled {
             let (it, at) = (self.it, self.at);
-            self.quota.with(self.principal, at, |account| account.give_back(it, at));
+            self.quota.account(self.principal, at, |account| account.give_back(it, at));
         }
     }
 }
@@ -321,6 +352,24 @@ mod tests {
             let usage = quota.foreseen(Uuid::nil(), USE, DAY);
             assert_eq!((usage.calls_last_minute, usage.calls_today, usage.calls_ever), (2, 2, 2));
         }
+    }
+
+    #[test]
+    fn what_was_made_sees_itself_once_and_not_its_own_failure() {
+        let quota = Arc::new(Quota::default());
+        for at in [DAY, DAY + 1] {
+            quota.reserve(Uuid::nil(), USE, at).settle();
+            quota.failed(Uuid::nil(), Use { cost_micros: 0, ..USE }, at);
+        }
+        let made = |failed_at| Made { decision: Uuid::nil(), failed_at };
+        for _ in 0..2 {
+            let usage = quota.with(Uuid::nil(), USE.tool, made(Some(DAY + 1)), DAY + 2);
+            assert_eq!((usage.calls_last_minute, usage.calls_today, usage.calls_ever), (2, 2, 2));
+            assert_eq!((usage.cost_today_micros, usage.failures_last_hour), (500_000, 1));
+        }
+        let long_ago = quota.with(Uuid::nil(), USE.tool, made(Some(0)), DAY + 2);
+        assert_eq!(long_ago.failures_last_hour, 2);
+        assert_eq!(quota.with(Uuid::nil(), USE.tool, made(None), DAY + 2).failures_last_hour, 2);
     }
 
     #[test]

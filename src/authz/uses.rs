@@ -8,16 +8,32 @@ use uuid::Uuid;
 use super::Authz;
 use super::action::{Action, Resource};
 use super::case::Case;
-use super::facts::{Call, Facts, Particulars, Usage};
-use super::past::{Asked, Who};
+use super::facts::{Call, Facts, History, Particulars, Usage};
+use super::past::{Asked, Begun, Recalled, Recorded, Wait, Who};
 use super::permit::Permit;
 use super::quota::NOTHING_USED;
 use super::residual::{Life, Residual, call_action, residual};
 use super::uid::Kind;
-use crate::Result;
 use crate::directory::{self, Snapshot};
+use crate::error::FieldFault;
 use crate::policy::Bundle;
 use crate::registry::Tool;
+use crate::{Error, Result};
+
+/// What the policies say of one use of a credential, and the past that they were told.
+pub enum OneUse {
+    /// With what is to be written where the tool is told so.
+    Allowed {
+        history: History,
+        recorded: Recorded,
+    },
+    Denied {
+        history: History,
+        why: String,
+    },
+    /// It lacks an argument to be counted by, or has one that cannot be counted.
+    Uncountable(Vec<FieldFault>),
+}
 
 impl Authz {
     /// What is left to decide of an allowed request for a credential; `call` is what is known of the
@@ -27,29 +43,60 @@ impl Authz {
         residual(&issue, &calling(&issue, call), bundle, self.decider.home(), life)
     }
 
-    /// Whether the policies of now still allow what a credential was issued for, and forbid no such
-    /// call. `issue` is the decision it was issued on. None is yes; otherwise why not.
-    /// `who` is whose past counts.
-    pub async fn refuses_use(
+    /// Decides on one use of a credential: whether the policies of now still allow what it was
+    /// issued for, and forbid no such call. `issue` is the decision it was issued on, `who` is whose
+    /// past counts. What is counted of such calls is reserved as for any other.
+    ///
+    /// # Errors
+    /// The store does not answer, or the clocks of the policies cannot be read.
+    pub async fn decide_use(
         &self,
         issue: Case,
         tool: &Arc<Tool>,
         call: Call,
-        who: &Who,
-    ) -> Result<Option<String>> {
+        who: Who,
+    ) -> Result<OneUse> {
         let bundle = self.bundle();
         let issue = self.as_of_now(issue, tool, &bundle)?;
         let call = calling(&issue, call);
-        let mut told = Vec::new();
-        for (action, case) in [("request_credential", &issue), ("invoke", &call)] {
-            let asked = Asked::new(who.clone(), action, tool, &case.facts.particulars);
-            let history = Some(self.past.foresee(&bundle, &asked).await?);
-            told.push(case.with(Facts { history, ..case.facts.clone() }));
+        let particulars = &issue.facts.particulars;
+        let asked = Asked::new(who.clone(), "request_credential", tool, particulars);
+        // It happened, and was counted then: it is not about to happen once more.
+        let issue = issue.told(self.past.recall(&bundle, &asked).await?);
+        let asked = Asked::new(who, "invoke", tool, &call.facts.particulars);
+        let begun = match self.past.begin(&bundle, &asked).await {
+            Err(Error::Invalid(faults)) => return Ok(OneUse::Uncountable(faults)),
+            begun => begun?,
+        };
+        let (history, refused) = self.refusal_of((&issue, &call), &begun, &bundle).await?;
+        if let Some(why) = refused {
+            begun.give_back().await;
+            return Ok(OneUse::Denied { history, why });
         }
-        Ok(match told.as_slice() {
-            [issue, call] => refusal(issue, call, &bundle),
-            _ => Some("nothing was asked".to_owned()),
-        })
+        Ok(OneUse::Allowed { history, recorded: begun.recorded().without_end() })
+    }
+
+    /// Why not, if not, and the past that it was told. Where it hangs on nothing but reservations
+    /// that are not decided yet, it is asked again and again for a while.
+    async fn refusal_of(
+        &self,
+        (issue, call): (&Case, &Case),
+        begun: &Begun,
+        bundle: &Bundle,
+    ) -> Result<(History, Option<String>)> {
+        let refused = |history| refusal(issue, &call.told(history), bundle);
+        let mut wait = Wait::new(&self.clock);
+        loop {
+            let Recalled { history, waits } = begun.told(&self.past).await?;
+            let found = refused(history.clone());
+            if found.is_none() || !waits || wait.is_over() {
+                return Ok((history, found));
+            }
+            if refused(begun.told_alone(&self.past).await?).is_some() {
+                return Ok((history, found));
+            }
+            wait.pause().await;
+        }
     }
 
     /// The same question, asked now: the people and the tool as they are, the clock as it is, and

@@ -8,6 +8,7 @@ use crate::authn::factors::Factors;
 use crate::credentials::Credentials;
 use crate::decisions::Decisions;
 use crate::directory::Directory;
+use crate::gateway::Calls;
 use crate::grants::Grants;
 use crate::policy::bundles::Bundles;
 use crate::registry::Registry;
@@ -24,4 +25,5 @@ pub struct World {
     pub grants: Arc<Grants>,
     pub decisions: Arc<Decisions>,
     pub factors: Arc<Factors>,
+    pub calls: Arc<Calls>,
 }

@@ -67,6 +67,8 @@ pub enum Failure {
         status: u16,
         problem: Value,
     },
+    /// What was asked for can be read in more than one way.
+    Usage(String),
     Other(anyhow::Error),
 }
 
@@ -195,6 +197,10 @@ pub fn end(ended: Result<(), Failure>) -> ExitCode {
                 403 => exit::DENIED,
                 _ => exit::FAILED,
             }
+        }
+        Err(Failure::Usage(why)) => {
+            complain(&why);
+            exit::USAGE
         }
         Err(Failure::Other(error)) => {
             complain(&format!("{error:#}"));

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 use uuid::Uuid;
 
+use crate::authn::Root;
 use crate::authz::facts::Particulars;
+use crate::authz::past::Who;
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Resource, View};
 use crate::clock::instant;
@@ -19,7 +21,8 @@ macro_rules! columns {
     () => {
         "id, decision_id, tool_id, tool_name, tool_owner, principal_kind, principal_id, agent_owner,
          scopes, root_key_id, revocation_ids, created_at, expires_at, revoked_at, on_behalf_of,
-         mandate_id, session_id"
+         mandate_id, session_id,
+         (SELECT k.id FROM api_keys k WHERE k.id = credentials.session_id)"
     };
 }
 pub(super) use columns;
@@ -39,8 +42,8 @@ pub struct Credential {
     /// The user in whose name an agent holds it.
     pub on_behalf_of: Option<Uuid>,
     pub mandate_id: Option<Uuid>,
-    /// The session, or the API key, that it was asked for with.
-    pub session_id: Option<Uuid>,
+    /// What it was asked for with.
+    pub root: Option<Root>,
     pub scopes: BTreeSet<String>,
     pub root_key_id: u32,
     /// Hexadecimal.
@@ -55,6 +58,11 @@ impl Credential {
     /// Goes up by one with every change: once, when it is revoked.
     pub fn revision(&self) -> i64 {
         1 + i64::from(self.revoked_at.is_some())
+    }
+
+    /// Whose past a use of it is held against: whoever asked for it, in the session of then.
+    pub(super) fn whose(&self) -> Who {
+        Who::under(self.root, (self.principal_kind, self.principal_id), self.on_behalf_of)
     }
 
     pub(super) fn from_row(row: &Row) -> Result<Credential> {
@@ -73,7 +81,10 @@ impl Credential {
             agent_owner,
             on_behalf_of: row.opt_uuid(14)?,
             mandate_id: row.opt_uuid(15)?,
-            session_id: row.opt_uuid(16)?,
+            root: match row.opt_uuid(17)? {
+                Some(key) => Some(Root::ApiKey(key)),
+                None => row.opt_uuid(16)?.map(Root::Session),
+            },
             scopes: row.json(8)?,
             root_key_id: u32::try_from(row.int(9)?).map_err(anyhow::Error::from)?,
             revocation_ids: row.json(10)?,

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::verify::{Refusal, Request, Revocations, Signed, Verified, Verifier};
+use super::verify::{Reason, Refusal, Request, Revocations, Signed, Verified, Verifier};
 use super::{Credential, Credentials, RequestCredential};
 use crate::audit::Entry;
 use crate::authz::case::Case;
-use crate::authz::facts::Particulars;
-use crate::authz::past::Who;
+use crate::authz::facts::{History, Particulars};
+use crate::authz::uses::OneUse;
 use crate::authz::{Action, Authz, Permit, World};
 use crate::directory::{Kind, Lifecycle};
+use crate::error::FieldFault;
 use crate::{Error, Result, metrics};
 
 /// Asking whether a credential, whose signatures were found good, admits a use.
@@ -64,24 +65,37 @@ impl From<Refusal> for Validation {
     }
 }
 
-/// Whose past a use of the credential is held against.
-fn whose(credential: &Credential) -> Who {
-    let principal = credential.principal_id;
-    let session = match credential.session_id {
-        Some(it) => format!("session:{it}"),
-        None => format!("principal:{principal}"),
-    };
-    let user = credential.on_behalf_of.unwrap_or(principal);
-    let is_opened = credential.session_id.is_some();
-    let machine = Who::machine(credential.principal_kind, principal, user);
-    Who { principal, session, machine: machine.filter(|_| is_opened), user }
-}
-
 fn inactive(what: &str, credential: &Credential) -> Validation {
     Validation::Invalid {
         reason: "inactive".into(),
         detail: format!("the {what} is not active"),
         credential_id: Some(credential.id.to_string()),
+    }
+}
+
+fn denied(permit: &Permit<IntrospectCredential>, why: String) -> Validation {
+    permit.warrant().note("refused", why);
+    Validation::Invalid {
+        reason: "denied".into(),
+        detail: "the policies do not allow this use".into(),
+        credential_id: Some(permit.resource().id.to_string()),
+    }
+}
+
+/// The gateway refuses such a call in the same words.
+fn uncountable(faults: &[FieldFault], credential: &Credential) -> Validation {
+    let said: Vec<_> = faults.iter().map(|it| format!("`{}`: {}", it.pointer, it.detail)).collect();
+    Validation::Invalid {
+        reason: Reason::Argument.to_string(),
+        detail: said.join("; "),
+        credential_id: Some(credential.id.to_string()),
+    }
+}
+
+/// Puts down the counts that a use was decided on.
+fn told(permit: &Permit<IntrospectCredential>, history: &History) {
+    if *history != History::default() {
+        permit.warrant().note("history", json!(history));
     }
 }
 
@@ -107,8 +121,8 @@ impl Credentials {
     ) -> Result<Validation> {
         let started = self.clock.monotonic();
         let answer = match self.judge(authz.world(), permit)? {
-            Validation::Valid(_) if permit.action().signed.is_online_only() => {
-                self.decide(authz, permit).await?
+            Validation::Valid(it) if permit.action().signed.is_online_only() => {
+                self.decide(authz, permit, it).await?
             }
             answer => answer,
         };
@@ -118,6 +132,8 @@ impl Credentials {
         };
         metrics::verified(outcome, started.elapsed());
         permit.warrant().note("verified", outcome);
+        // A use that is counted is counted before the tool learns that it may be.
+        self.ledger.commit(permit.warrant(), Vec::new()).await?;
         Ok(answer)
     }
 
@@ -160,41 +176,47 @@ impl Credentials {
     }
 
     /// Decides on a use that the credential itself cannot decide on: by the policies of now, on the
-    /// facts that it was issued on.
+    /// facts that it was issued on. Every such yes is a use, as if the call had come this way: a tool
+    /// that does not say the arguments asks about a call that has none.
     async fn decide(
         &self,
         authz: &Authz,
         permit: &Permit<IntrospectCredential>,
+        verified: Box<Verified>,
     ) -> Result<Validation> {
         let (action, credential) = (permit.action(), permit.resource());
         let Some(tool) = authz.world().registry.catalogue().tool(credential.tool_id).cloned()
         else {
             return Ok(inactive("tool", credential));
         };
+        let Some(issue) = self.issue_of(credential).await? else {
+            let why = "the decision that it was issued on cannot be made again".to_owned();
+            return Ok(denied(permit, why));
+        };
+        let arguments = action.arguments.clone().unwrap_or_else(|| json!({}));
+        let call = RequestCredential::call(&tool, arguments);
+        Ok(match authz.decide_use(issue, &tool, call, credential.whose()).await? {
+            OneUse::Allowed { history, recorded } => {
+                told(permit, &history);
+                permit.warrant().leave(recorded);
+                Validation::Valid(verified)
+            }
+            OneUse::Denied { history, why } => {
+                told(permit, &history);
+                denied(permit, why)
+            }
+            OneUse::Uncountable(faults) => uncountable(&faults, credential),
+        })
+    }
+
+    /// The decision that it was issued on, if it can be made again.
+    async fn issue_of(&self, credential: &Credential) -> Result<Option<Case>> {
         let rows = self
             .db
             .query("SELECT body FROM audit WHERE id = $1", vec![credential.decision_id.into()])
             .await?;
         let entry = rows.first().map(|it| it.json::<Entry>(0)).transpose()?;
-        let issue = entry.and_then(|it| Case::of_entry(&it).ok());
-        let arguments = action.arguments.clone().unwrap_or_else(|| json!({}));
-        let call = RequestCredential::call(&tool, arguments);
-        let refused = match issue {
-            Some(issue) => authz.refuses_use(issue, &tool, call, &whose(credential)).await?,
-            None => Some("the decision that it was issued on cannot be made again".to_owned()),
-        };
-        match refused {
-            // What it would say, it said when it was judged.
-            None => self.judge(authz.world(), permit),
-            Some(why) => {
-                permit.warrant().note("refused", why);
-                Ok(Validation::Invalid {
-                    reason: "denied".into(),
-                    detail: "the policies do not allow this use".into(),
-                    credential_id: Some(credential.id.to_string()),
-                })
-            }
-        }
+        Ok(entry.and_then(|it| Case::of_entry(&it).ok()))
     }
 
     pub(super) fn verifier(&self) -> Result<Verifier> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Credential;
 use super::mint::{Draft, Minted};
 use crate::Result;
-use crate::authn::Caller;
+use crate::authn::{Caller, Root};
 use crate::authz::uid::{Kind, uid};
 use crate::authz::{Behalf, Warrant};
 use crate::directory::Principal;
@@ -38,7 +38,7 @@ pub(super) fn record(
         },
         on_behalf_of: behalf.map(Behalf::user),
         mandate_id: behalf.and_then(Behalf::mandate).map(|it| it.id),
-        session_id: caller.session().root(),
+        root: caller.session().root(),
         scopes: draft.scopes.clone(),
         root_key_id: minted.root_key_id,
         revocation_ids: minted.revocation_ids.clone(),
@@ -108,7 +108,7 @@ pub(super) fn insert(
         .bind(it.expires_at)
         .bind(tool.revision)
         .bind(state.as_str())
-        .bind(caller.session().root())
+        .bind(it.root.map(Root::id))
         .bind(it.mandate_id)
         .bind(it.on_behalf_of)
         .expect_rows(1);

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::earlier::Earlier;
 use super::upstream::Along;
 use crate::Result;
 use crate::authn::Caller;
 use crate::authz::facts::{Approval, Call, POINTER_BYTES_MAX, Particulars, can_be_told};
 use crate::authz::quota::NOTHING_USED;
-use crate::authz::{Action, Behalf, Resource, Use, UseKind, View, World};
+use crate::authz::{Action, Behalf, Made, Resource, Use, UseKind, View, World};
 use crate::credentials::{Presented, ToolRef};
 use crate::error::Error;
 use crate::exact::exact_bytes;
@@ -55,6 +56,8 @@ pub struct Called {
     /// The server that it is a tool of.
     pub server: Option<Arc<Tool>>,
     pub approval: Option<Approval>,
+    /// What the same key was used for before.
+    pub(super) earlier: Earlier,
 }
 
 impl Called {
@@ -68,7 +71,7 @@ impl Called {
             _ => named,
         };
         let server = catalogue.server_of(&tool).cloned();
-        Some(Called { tool, server, approval: None })
+        Some(Called { tool, server, approval: None, earlier: Earlier::default() })
     }
 
     /// What says how it is reached, and keeps the secrets for that: its server, or the tool itself.
@@ -131,9 +134,14 @@ impl Action for InvokeTool {
 
     async fn find(&self, world: &World) -> Result<Option<Called>> {
         let Some(mut called) = Called::find(&self.tool, world) else { return Ok(None) };
-        if let (Some(id), Some(asker)) = (self.approval_id, self.asker) {
-            let approval = world.approvals.of(asker.principal, id).await?;
+        let Some(Asker { principal, .. }) = self.asker else { return Ok(Some(called)) };
+        if let Some(id) = self.approval_id {
+            let approval = world.approvals.of(principal, id).await?;
             called.approval = approval.map(|it| it.facts());
+        }
+        if let Some(key) = &self.idempotency_key {
+            let digest = self.digest(&called.tool);
+            called.earlier = world.calls.earlier(principal, key, &digest).await?;
         }
         Ok(Some(called))
     }
@@ -182,6 +190,10 @@ impl Action for InvokeTool {
     fn use_of(&self, called: &Called) -> Option<Use> {
         let tool = &called.tool;
         Some(Use { tool: tool.id, cost_micros: tool.definition.cost_per_call, kind: UseKind::Call })
+    }
+
+    fn made(&self, called: &Called) -> Option<Made> {
+        called.earlier.made()
     }
 }
 

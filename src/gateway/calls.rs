@@ -6,15 +6,14 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Gateway;
 use super::action::InvokeTool;
+use super::earlier::kept_key;
 use crate::authn::Caller;
 use crate::authz::Warrant;
-use crate::error::Error;
 use crate::registry::Tool;
 use crate::store::Statement;
 use crate::{Result, tidy};
@@ -24,13 +23,6 @@ const KEPT: i64 = 24 * 3_600 * 1_000_000;
 /// Beyond its time limit a call may still be writing down how it ended.
 const GRACE: i64 = 30 * 1_000_000;
 const EVERY: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// What is known of an earlier call with the same idempotency key.
-pub(super) enum Known {
-    Nothing,
-    /// It ended; this was the answer.
-    Answered(Value),
-}
 
 /// A call that is about to be sent.
 pub(super) struct Sent<'a> {
@@ -55,7 +47,7 @@ impl Sent<'_> {
         .bind(principal.kind().as_str())
         .bind(principal.id())
         .bind(self.action.digest(self.tool))
-        .bind(key(self.caller, self.action))
+        .bind(self.action.idempotency_key.as_deref().map(|it| kept_key(principal.id(), it)))
         .bind(now)
         .bind(now.saturating_add(time_max).saturating_add(GRACE))
         .bind(now.saturating_add(KEPT))
@@ -86,52 +78,7 @@ pub(super) fn taken_back(id: Uuid, now: i64) -> Statement {
     .expect_rows(1)
 }
 
-/// Keys are the caller's own: somebody else's of the same text is another.
-fn key(caller: &Caller, action: &InvokeTool) -> Option<String> {
-    let key = action.idempotency_key.as_ref()?;
-    let mut hash = Sha256::new();
-    hash.update(caller.principal().id().as_bytes());
-    hash.update(key.as_bytes());
-    Some(hex::encode(hash.finalize()))
-}
-
 impl Gateway {
-    /// What became of an earlier call with this one's idempotency key.
-    ///
-    /// # Errors
-    /// The key was used for another call, or for one that has not ended or never will.
-    pub(super) async fn known(
-        &self,
-        caller: &Caller,
-        action: &InvokeTool,
-        tool: &Tool,
-    ) -> Result<Known> {
-        let Some(key) = key(caller, action) else { return Ok(Known::Nothing) };
-        let rows = self
-            .db
-            .query(
-                "SELECT digest, state, answer, give_up_at FROM calls
-                 WHERE idempotency_key = $1 AND expires_at > $2",
-                vec![key.into(), self.clock.micros().into()],
-            )
-            .await?;
-        let Some(row) = rows.first() else { return Ok(Known::Nothing) };
-        if row.text(0)? != action.digest(tool) {
-            return Err(Error::Conflict(
-                "this `Idempotency-Key` was used for another call; use a new one".into(),
-            ));
-        }
-        match (row.text(1)?, row.opt_text(2)?) {
-            ("ended", Some(answer)) => {
-                Ok(Known::Answered(serde_json::from_str(answer).map_err(anyhow::Error::from)?))
-            }
-            ("sent", _) if row.int(3)? > self.clock.micros() => {
-                Err(Error::Conflict("the same call is still under way; ask again later".into()))
-            }
-            _ => Err(Error::OutcomeUnknown),
-        }
-    }
-
     /// Looks, now and then, for calls that nobody will end any more.
     pub async fn keep_settled(self: Arc<Self>, stop: CancellationToken) {
         let work = || {

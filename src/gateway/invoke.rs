@@ -2,12 +2,12 @@
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::Gateway;
 use super::action::{Called, InvokeTool};
-use super::calls::{self, Known, Sent};
+use super::calls::{self, Sent};
+use super::earlier::Earlier;
 use super::failure::Failure;
 use super::proof::not_ready;
 use super::upstream::{Answered, Outgoing};
@@ -23,7 +23,7 @@ use crate::store::Statement;
 use crate::{Result, metrics};
 
 /// What a call came to.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Invoked {
     pub decision_id: Uuid,
     pub answered: Answered,
@@ -41,7 +41,7 @@ pub struct Used {
 }
 
 /// How a call ended; kept as JSON for whoever sends it again.
-type Ending = Result<Invoked, Failure>;
+pub(super) type Ending = Result<Invoked, Failure>;
 
 /// What a call that was written down is to carry.
 struct Begun {
@@ -69,8 +69,8 @@ impl Gateway {
         let started = self.clock.monotonic();
         let behalf = permit.behalf().cloned();
         let (caller, mut action, called, warrant) = permit.spend();
-        if let Known::Answered(kept) = self.known(&caller, &action, &called.tool).await? {
-            return replay(&warrant, kept);
+        if let Some(kept) = replayed(&warrant, &called.earlier)? {
+            return Ok(kept);
         }
         let result = warrant.then("tool.result", &self.clock)?;
         let used = warrant.usage().map(|it| Used {
@@ -121,12 +121,8 @@ impl Gateway {
     ///
     /// # Errors
     /// As [`Gateway::invoke`], where the key is known.
-    pub async fn recall(&self, permit: &Permit<RequestApproval>) -> Result<Option<Invoked>> {
-        let (call, called) = (&permit.action().call, permit.resource());
-        match self.known(permit.caller(), call, &called.tool).await? {
-            Known::Answered(kept) => replay(permit.warrant(), kept).map(Some),
-            Known::Nothing => Ok(None),
-        }
+    pub fn recall(&self, permit: &Permit<RequestApproval>) -> Result<Option<Invoked>> {
+        replayed(permit.warrant(), &permit.resource().earlier)
     }
 
     /// Writes down that the call is about to be made, and with it the credential that it is to
@@ -164,11 +160,16 @@ impl Gateway {
             _ => {}
         }
         let used = self.used_approval(id, by.0, action, called);
-        let uses_approval = used.is_some();
+        let (uses_approval, has_key) = (used.is_some(), action.idempotency_key.is_some());
         statements.extend(used);
         self.ledger.commit(warrant, statements).await.map_err(|error| match error {
             Error::Conflict(_) if uses_approval => Error::Conflict(
                 "the approval has been used or has ended, or the tool was changed since".into(),
+            ),
+            Error::Conflict(_) if has_key => Error::Conflict(
+                "another request with this `Idempotency-Key` came first, or what the call needs \
+                 has changed; ask again"
+                    .into(),
             ),
             other => other,
         })?;
@@ -246,8 +247,10 @@ impl Gateway {
 }
 
 /// The answer to an earlier request of the same key.
-fn replay(warrant: &Warrant, kept: Value) -> Result<Invoked> {
-    warrant.note("replayed", true);
-    let ending: Ending = serde_json::from_value(kept).map_err(anyhow::Error::from)?;
-    ending.map_err(|it| Error::Upstream(Box::new(it)))
+fn replayed(warrant: &Warrant, earlier: &Earlier) -> Result<Option<Invoked>> {
+    if let Earlier::Ended { made, .. } = earlier {
+        warrant.note("replayed", true);
+        warrant.note("made_on", made.decision.to_string());
+    }
+    earlier.answer()
 }

@@ -5,6 +5,7 @@ mod account;
 mod action;
 pub mod builtin;
 mod calls;
+mod earlier;
 mod failure;
 mod invoke;
 mod machine_token;
@@ -31,6 +32,7 @@ use machine_token::MachineTokens;
 
 pub use account::{ConnectAccount, DisconnectAccount};
 pub use action::{Asker, Called, InvokeTool};
+pub use earlier::Calls;
 pub use failure::{Failure, FailureKind};
 pub use invoke::{Invoked, Used};
 pub use prober::Prober;

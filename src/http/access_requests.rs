@@ -180,10 +180,8 @@ pub async fn cancel(app: Arc<App>, caller: Caller, call: Call) -> Result<Respons
     let action = CancelApproval { approval, reason };
     let permit = app.authz.authorize(caller, action).await.map_err(ended)?;
     let record = permit.warrant().record().clone();
-    let cancelled = app.approvals.cancel(permit).await.map_err(ended);
-    let outcome = if cancelled.is_ok() { Outcome::Success } else { Outcome::Failed };
-    app.authz.settle(&record, outcome).await?;
-    Ok(answer(&app, &*cancelled?, StatusCode::OK))
+    let cancelled = app.authz.settled(&record, app.approvals.cancel(permit)).await;
+    Ok(answer(&app, &*cancelled.map_err(ended)?, StatusCode::OK))
 }
 
 fn unknown(error: Error) -> Error {

@@ -15,8 +15,6 @@ use super::call::Call;
 use super::invoke::{self, Decided, InvokeAnswer};
 use super::list::Page;
 use super::problem::{self, Problem};
-use super::route::settle;
-use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::facts::Particulars;
 use crate::authz::{Action as _, Candidates, Listing, World};
@@ -168,8 +166,8 @@ pub async fn list(app: Arc<App>, caller: Caller, _: Call) -> Result<Response> {
             may_use: app.authz.would_allow_use(&caller, &asked, &it.called).await?,
         })
     };
-    let items = try_join_all(visible.items().iter().map(show)).await?;
-    settle(&app, visible.warrant(), Outcome::Success).await?;
+    let shown = try_join_all(visible.items().iter().map(show));
+    let items = app.authz.settled(visible.warrant().record(), shown).await?;
     Ok(warp::reply::json(&Page { items, next_page_token: String::new() }).into_response())
 }
 

@@ -12,8 +12,6 @@ use warp::reply::Response;
 
 use super::call::Call;
 use super::list::{created, no_content, page, tagged, time};
-use super::route::settle;
-use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authn::api_keys::{
     ApiKey, CreateApiKey, DisableApiKey, EnableApiKey, ListApiKeys, PrincipalId, RevokeApiKey,
@@ -100,16 +98,12 @@ pub async fn create(app: Arc<App>, caller: Caller, call: Call) -> Result<Respons
         expires_at: body.expires_at.map(Timestamp::as_microsecond),
     };
     let permit = app.authz.authorize(caller, action).await?;
-    if let Err(error) = expect_holdable(&app, &permit) {
-        settle(&app, permit.warrant(), Outcome::Failed).await?;
-        return Err(error);
-    }
     let record = permit.warrant().record().clone();
-    let made = app.api_keys.create(permit).await;
-    if made.is_err() {
-        app.authz.settle(&record, Outcome::Failed).await?;
-    }
-    let (key, secret) = made?;
+    let made = async {
+        expect_holdable(&app, &permit)?;
+        app.api_keys.create(permit).await
+    };
+    let (key, secret) = app.authz.settled(&record, made).await?;
     let path = format!("/api/v1/api-keys/{}", key.id);
     Ok(created(show_made(&key, secret.reveal(), StatusCode::CREATED), &path))
 }

@@ -14,9 +14,7 @@ use warp::sse::{Event, keep_alive};
 
 use super::approvals::view;
 use super::call::Call;
-use super::route::settle;
 use crate::approvals::{Approval, FollowApprovals, Following, SEAT_TIME_MAX};
-use crate::audit::Outcome;
 use crate::audit::entry::Origin;
 use crate::authn::{Caller, Request, Service};
 use crate::authz::facts::Particulars;
@@ -36,9 +34,8 @@ const WAITING_MAX: usize = 16;
 /// of what policy lets them see at that moment.
 pub async fn follow(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
     let permit = app.authz.authorize(caller, FollowApprovals).await?;
-    let following = app.approvals.follow(&permit);
-    let outcome = if following.is_ok() { Outcome::Success } else { Outcome::Failed };
-    settle(&app, permit.warrant(), outcome).await?;
+    let following = async { app.approvals.follow(&permit) };
+    let following = app.authz.settled(permit.warrant().record(), following).await?;
     let listener = Listener {
         app,
         caller: permit.caller().clone(),
@@ -48,7 +45,7 @@ pub async fn follow(app: Arc<App>, caller: Caller, call: Call) -> Result<Respons
         origin: call.origin,
     };
     let (events, told) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(listener.tell(following?, events));
+    tokio::spawn(listener.tell(following, events));
     let stream = ReceiverStream::new(told).map(Ok::<Event, Infallible>);
     Ok(warp::sse::reply(keep_alive().interval(HEARTBEAT).stream(stream)).into_response())
 }

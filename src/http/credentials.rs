@@ -14,8 +14,6 @@ use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{created, no_content, page, tagged, time};
-use super::route::settle;
-use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::{Permit, Visible};
 use crate::credentials::attenuate::{Admits, ArgumentCheck};
@@ -122,7 +120,8 @@ pub struct ValidateBody {
     /// The name of the tool that was shown the token.
     tool: String,
     scope: String,
-    /// What the call passes, for credentials that were narrowed to certain arguments.
+    /// What the call passes. Credentials that were narrowed to certain arguments need it, and those
+    /// that are `online_only`: of these, every yes counts as a call with these arguments.
     arguments: Option<Value>,
 }
 
@@ -302,9 +301,8 @@ pub async fn validate(app: Arc<App>, caller: Caller, call: Call) -> Result<Respo
         }
     };
     let permit = app.authz.authorize(caller, action).await?;
-    let validation = app.credentials.validate(&app.authz, &permit).await?;
-    settle(&app, permit.warrant(), Outcome::Success).await?;
-    Ok(answer(validation))
+    let validated = app.credentials.validate(&app.authz, &permit);
+    Ok(answer(app.authz.settled(permit.warrant().record(), validated).await?))
 }
 
 fn answer(validation: Validation) -> Response {

@@ -12,8 +12,6 @@ use warp::http::{HeaderValue, Method, StatusCode, header};
 use warp::reply::{Reply as _, Response};
 
 use super::call::Call;
-use super::route::settle;
-use crate::audit::Outcome;
 use crate::authn::Request;
 use crate::credentials::PresentCredential;
 use crate::credentials::verify::Verified;
@@ -51,10 +49,9 @@ pub async fn decide(app: Arc<App>, call: Call) -> Result<Response> {
     };
     let action = PresentCredential { presented, tool, scope };
     let permit = app.authz.authorize(caller, action).await.map_err(told)?;
-    let verified = app.credentials.at_door(app.authz.world(), &permit);
-    let outcome = if verified.is_ok() { Outcome::Success } else { Outcome::Failed };
-    settle(&app, permit.warrant(), outcome).await?;
-    Ok(admitted(&verified?, permit.warrant().decision()))
+    let verified = async { app.credentials.at_door(app.authz.world(), &permit) };
+    let verified = app.authz.settled(permit.warrant().record(), verified).await?;
+    Ok(admitted(&verified, permit.warrant().decision()))
 }
 
 /// The tool and the scope, as the proxy was told to ask.

@@ -1,9 +1,7 @@
 //! `POST /api/v1/tools/{tool}/invoke`
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,12 +12,11 @@ use super::approvals;
 use super::call::Call;
 use super::route::Answer;
 use crate::approvals::{Awaiting, Instead};
-use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::Permit;
 use crate::credentials::ToolRef;
 use crate::gateway::{Along, InvokeTool, Invoked};
-use crate::{App, Error, Result, metrics};
+use crate::{App, Error, Result};
 
 const KEY_CHARS_MAX: usize = 255;
 pub const TRACE_CHARS_MAX: usize = 256;
@@ -139,15 +136,8 @@ pub async fn decided(app: &App, caller: Caller, action: InvokeTool) -> Result<De
         }
     };
     let record = permit.warrant().record().clone();
-    // A decision is written down whatever becomes of its call.
-    let invoked = AssertUnwindSafe(Box::pin(app.gateway.invoke(permit))).catch_unwind().await;
-    let invoked = invoked.unwrap_or_else(|_| {
-        ::metrics::counter!(metrics::PANICS).increment(1);
-        Err(Error::internal("the call panicked"))
-    });
-    let outcome = if invoked.is_ok() { Outcome::Success } else { Outcome::Failed };
-    app.authz.settle(&record, outcome).await?;
-    invoked.map(Box::new).map(Decided::Made)
+    let invoked = app.authz.settled(&record, Box::pin(app.gateway.invoke(permit))).await?;
+    Ok(Decided::Made(Box::new(invoked)))
 }
 
 pub fn answer(it: Invoked) -> InvokeAnswer {

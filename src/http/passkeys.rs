@@ -116,7 +116,8 @@ pub async fn finish_mfa(app: Arc<App>, call: Call) -> Result<Response> {
 pub async fn begin_elevation(app: Arc<App>, caller: Caller, call: Call) -> Result<Response> {
     call.empty()?;
     let permit = app.authz.authorize(caller, Elevate).await?;
-    Ok(begun(app.begin_proof(permit.warrant(), permit.caller()).await?))
+    let (warrant, proof) = (permit.warrant(), app.begin_proof(permit.warrant(), permit.caller()));
+    Ok(begun(app.authz.settled(warrant.record(), proof).await?))
 }
 
 fn begun(it: BegunProof) -> Response {

@@ -1,11 +1,9 @@
 //! One line of the API: how a request becomes an action, and an allowed action an answer.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
 use warp::http::Method;
 use warp::reply::Response;
 
@@ -15,7 +13,7 @@ use super::describe::Described;
 use crate::audit::Outcome;
 use crate::authn::{Caller, Service};
 use crate::authz::{Action, Listing, Permit, Visible, Warrant};
-use crate::{App, Error, Result, metrics};
+use crate::{App, Error, Result};
 
 /// A way in. There are three kinds and no fourth.
 pub struct Route {
@@ -285,14 +283,7 @@ where
     Fut: Future<Output = Result<Response>>,
 {
     let record = permit.warrant().record().clone();
-    // A decision is written down whatever becomes of its act.
-    let acted = AssertUnwindSafe(act(app.clone(), permit)).catch_unwind().await;
-    let answer = acted.unwrap_or_else(|_| {
-        ::metrics::counter!(metrics::PANICS).increment(1);
-        Err(Error::internal("the act panicked"))
-    });
-    app.authz.settle(&record, outcome(&answer)).await?;
-    answer
+    app.authz.settled(&record, act(app.clone(), permit)).await
 }
 
 /// Refuses a query where none is read; a route that reads one refuses the rest itself.
@@ -303,11 +294,4 @@ fn expect_query(call: &Call) -> Result<()> {
 /// Writes down a decision whose act wrote nothing itself.
 pub async fn settle(app: &App, warrant: &Warrant, outcome: Outcome) -> Result<()> {
     app.authz.settle(warrant.record(), outcome).await
-}
-
-fn outcome(answer: &Result<Response>) -> Outcome {
-    match answer {
-        Ok(_) => Outcome::Success,
-        Err(_) => Outcome::Failed,
-    }
 }

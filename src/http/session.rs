@@ -162,10 +162,14 @@ pub async fn mfa(app: Arc<App>, call: Call) -> Result<Response> {
 
 /// The tokens of a sign-in that has gone all the way.
 pub async fn open(app: &App, Opening { permit, statements }: Opening) -> Result<Response> {
-    let scopes = app.holdable_scopes(permit.caller(), None)?;
-    let Proof { risk, risk_reasons, .. } = &*permit.caller().session().proof;
-    let rating = Rating { risk: *risk, reasons: risk_reasons.clone() };
-    Ok(tokens(&app.authn.open(permit, scopes, statements).await?, rating))
+    let record = permit.warrant().record().clone();
+    let opened = async {
+        let scopes = app.holdable_scopes(permit.caller(), None)?;
+        let Proof { risk, risk_reasons, .. } = &*permit.caller().session().proof;
+        let rating = Rating { risk: *risk, reasons: risk_reasons.clone() };
+        Ok(tokens(&app.authn.open(permit, scopes, statements).await?, rating))
+    };
+    app.authz.settled(&record, opened).await
 }
 
 pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
@@ -184,7 +188,9 @@ pub async fn refresh(app: Arc<App>, call: Call) -> Result<Response> {
     let permit = app.admit(caller, action, &rated.rating).await?;
     // Whatever factor opened the session was proven elsewhere: it does not vouch for this place.
     let (kept, statements) = (scopes.clone(), rated.remember(Vouched::Not));
-    let pair = app.authn.refresh(permit, &kept, scopes, statements).await?;
+    let record = permit.warrant().record().clone();
+    let refreshed = app.authn.refresh(permit, &kept, scopes, statements);
+    let pair = app.authz.settled(&record, refreshed).await?;
     Ok(tokens(&pair, rated.rating))
 }
 
@@ -199,7 +205,9 @@ pub async fn elevate(app: Arc<App>, caller: Caller, call: Call) -> Result<Respon
     let (caller, spent) = app.proven_again(caller, shown.as_ref()).await?;
     let permit = app.authz.authorize(caller, Elevate).await?;
     spent.note(permit.warrant());
-    let token = app.authn.elevate(permit, spent.statements).await?;
+    let record = permit.warrant().record().clone();
+    let elevated = app.authn.elevate(permit, spent.statements);
+    let token = app.authz.settled(&record, elevated).await?;
     let answer = Elevated {
         access_token: token.reveal().to_owned(),
         access_token_expires_at: token.expires_at,

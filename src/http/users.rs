@@ -12,7 +12,6 @@ use warp::reply::{Reply as _, Response, json};
 
 use super::call::Call;
 use super::list::{created, page, tagged, time};
-use crate::audit::Outcome;
 use crate::authn::factors::Provisioning;
 use crate::authn::password_fault;
 use crate::authz::{Permit, Visible};
@@ -108,10 +107,7 @@ pub async fn register(app: Arc<App>, call: Call) -> Result<Response> {
     let caller = app.identify_or_guest(call.request(), call.origin.clone())?;
     let permit = app.authz.authorize(caller, action).await?;
     let record = permit.warrant().record().clone();
-    let answer = registered(&app, permit).await;
-    let outcome = if answer.is_ok() { Outcome::Success } else { Outcome::Failed };
-    app.authz.settle(&record, outcome).await?;
-    answer
+    app.authz.settled(&record, registered(&app, permit)).await
 }
 
 async fn registered(app: &App, permit: Permit<RegisterUser>) -> Result<Response> {

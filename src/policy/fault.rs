@@ -1,6 +1,7 @@
 //! What is wrong with a bundle, where, and what would mend it.
 
 use std::fmt;
+use std::path::Path;
 
 use miette::Diagnostic;
 use serde::Serialize;
@@ -81,6 +82,11 @@ impl Fault {
         let problem = format!("{sentence}: {extent}, this one was cut off; not proved: {why}");
         Fault { severity: Severity::Warning, ..Fault::whole("policies", problem) }
             .ruled("invariants")
+    }
+
+    /// Why a run of the decision tables in `folder` says nothing of the policies there.
+    pub fn untested(folder: &Path, why: &str) -> Fault {
+        Fault::whole(folder.display().to_string(), format!("{why}: nothing was tested"))
     }
 
     /// The same as a warning, where it refuses nothing.

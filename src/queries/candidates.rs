@@ -32,7 +32,7 @@ impl Inquiry<'_> {
             return named.collect();
         }
         let named = self.principals(kind, place).into_iter().map(|it| {
-            let shown = shown(word, it.name(), it.id());
+            let shown = self.names.shown(kind, word, &it);
             (it.id().to_string(), Subject::of(it), shown)
         });
         named.collect()
@@ -66,14 +66,14 @@ impl Inquiry<'_> {
             ThingKind::Tool => {
                 let catalogue = self.names.world.registry.catalogue();
                 let tools = catalogue.after(after).take(DECISIONS_MAX + 1).map(|it| {
-                    let shown = shown(word, &it.definition.name, it.id);
+                    let shown = shown(word, &it.definition.name, it.id, Some(it.id));
                     (it.name_key().to_owned(), Thing::Tool(it.clone()), shown)
                 });
                 tools.collect()
             }
             ThingKind::Principal(kind) => {
                 let named = self.principals(kind, place).into_iter().map(|it| {
-                    let shown = shown(word, it.name(), it.id());
+                    let shown = self.names.shown(kind, word, &it);
                     (it.id().to_string(), Thing::Principal(it), shown)
                 });
                 named.collect()

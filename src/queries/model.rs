@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 use crate::authz::explain::Hangs;
 use crate::error::Fix;
 
+const MAPPED_CHARS_MAX: usize = 200;
+
 /// Members that somebody adds.
 pub type Properties = Map<String, Value>;
 
@@ -64,6 +66,41 @@ pub struct Decision {
     pub context: Box<Told>,
 }
 
+/// The answer to one question, and what had to be asked for it.
+pub struct Answer {
+    pub decision: Decision,
+    /// By the mapping of a tool.
+    pub mapped: Vec<Mapped>,
+}
+
+/// A question that the mapping of a tool asked about whoever calls it, as the audit tells of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Mapped {
+    subject: Named,
+    action: String,
+    resource: Named,
+}
+
+impl Mapped {
+    pub(super) fn of(asked: &Asked) -> Mapped {
+        let short = |it: &Named| Named {
+            kind: cut(&it.kind),
+            id: cut(&it.id),
+            properties: Properties::new(),
+        };
+        let [subject, resource] = [&asked.subject, &asked.resource].map(short);
+        Mapped { subject, action: cut(&asked.action.name), resource }
+    }
+}
+
+/// As much of a word as the audit keeps: each of those that one argument makes may be as long as it.
+fn cut(word: &str) -> String {
+    match word.char_indices().nth(MAPPED_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", word.get(..end).unwrap_or_default()),
+        None => word.to_owned(),
+    }
+}
+
 /// What an answer says besides yes or no.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[schemars(rename = "EvaluationContext")]
@@ -115,7 +152,7 @@ impl Decision {
         let told = &mut self.context;
         told.policies.clear();
         told.conditions.clear();
-        if told.code.is_none() {
+        if told.code.is_none() && told.error.is_none() {
             let word = if self.decision { "policies allow it" } else { "policies do not allow it" };
             word.clone_into(&mut told.reason);
         }
@@ -124,15 +161,22 @@ impl Decision {
 
     /// No, because the question is not the asker's to ask.
     pub fn forbidden() -> Decision {
-        let message = "policy does not let you ask this about them".to_owned();
-        let told = Told { error: Some(Fault { status: 403, message }), ..Told::default() };
-        Decision { decision: false, context: Box::new(told) }
+        Decision::faulty(403, "policy does not let you ask this about them".to_owned())
+    }
+
+    /// The same of what the mapping of a tool asks.
+    pub(super) fn forbidden_as_mapped() -> Decision {
+        let asked = "what the tool's `x-authzen-mapping` asks";
+        Decision::faulty(403, format!("policy does not let you ask about them {asked}"))
     }
 
     /// No, because the question itself was not answered.
     pub fn failed(error: &crate::Error) -> Decision {
-        let fault = Fault { status: error.status(), message: error.to_string() };
-        let told = Told { error: Some(fault), ..Told::default() };
+        Decision::faulty(error.status(), error.to_string())
+    }
+
+    fn faulty(status: u16, message: String) -> Decision {
+        let told = Told { error: Some(Fault { status, message }), ..Told::default() };
         Decision { decision: false, context: Box::new(told) }
     }
 }

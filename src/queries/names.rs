@@ -160,6 +160,12 @@ impl Names {
         }
     }
 
+    /// A principal as an answer names it, so that asking by that name is asking about it.
+    pub fn shown(&self, kind: &SubjectKind, word: &str, principal: &Principal) -> Named {
+        let found = self.principal(kind, principal.name()).map(|it| it.id());
+        shown(word, principal.name(), principal.id(), found)
+    }
+
     /// A tool by id, or else by name.
     pub fn tool(&self, id: &str) -> Option<Arc<Tool>> {
         let by_id = id.parse().ok().and_then(|it| ToolRef::Id(it).find(&self.world));
@@ -256,11 +262,11 @@ impl Thing {
     }
 }
 
-/// A principal as an answer names it.
-pub fn shown(kind: &str, name: &str, id: Uuid) -> Named {
+/// Something as an answer names it: by its name, where `found` by that name is nothing else.
+pub fn shown(kind: &str, name: &str, id: Uuid, found: Option<Uuid>) -> Named {
     let properties = Properties::from_iter([("id".to_owned(), id.to_string().into())]);
     // What looks like an id is taken for one.
-    let is_plain = name.parse::<Uuid>().is_err();
-    let known_by = if is_plain { name.to_owned() } else { id.to_string() };
+    let is_good = found == Some(id) && name.parse::<Uuid>().is_err();
+    let known_by = if is_good { name.to_owned() } else { id.to_string() };
     Named { kind: kind.to_owned(), id: known_by, properties }
 }

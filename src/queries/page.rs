@@ -26,7 +26,9 @@ const BLOCK_BYTES: usize = 256;
 pub struct PageAsked {
     /// `next_token` of the page before, sent with the same query.
     token: Option<String>,
-    /// How many results at most; 100 when left out, and never more than 1000.
+    /// How many results at most; 100 when left out, and never more than 1000. AuthZEN would have 0
+    /// as well, and has no end for such pages: there is more behind each.
+    #[schemars(range(min = 1))]
     limit: Option<u64>,
 }
 
@@ -71,8 +73,12 @@ impl Pages {
     }
 
     /// # Errors
-    /// A token of another query, or of another limit.
+    /// A token of another query, or of another limit; a limit of 0.
     pub fn read(&self, page: &PageAsked, query: &Query) -> Result<Place> {
+        if page.limit == Some(0) {
+            let detail = format!("must be 1 at least; without it, it is {LIMIT_DEFAULT}");
+            return Err(Error::field("/page/limit", &detail));
+        }
         let limit = page.limit.map(|it| u16::try_from(it).unwrap_or(u16::MAX).min(LIMIT_MAX));
         let Some(token) = page.token.as_ref().filter(|it| !it.is_empty()) else {
             return Ok(Place { after: None, limit: limit.unwrap_or(LIMIT_DEFAULT) });
@@ -166,10 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_never_longer_than_the_longest() {
+    fn a_page_is_never_longer_than_the_longest_and_holds_something() {
         let query = Query::new(&json!({}));
-        let place =
-            pages().read(&PageAsked { token: None, limit: Some(u64::MAX) }, &query).unwrap();
-        assert_eq!(place.limit, LIMIT_MAX);
+        let read = |limit| pages().read(&PageAsked { token: None, limit: Some(limit) }, &query);
+        assert_eq!(read(u64::MAX).unwrap().limit, LIMIT_MAX);
+        assert_eq!(read(1).unwrap().limit, 1);
+        assert!(read(0).is_err());
     }
 }

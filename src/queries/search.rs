@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::inquiry::{Inquiry, Question, Who, pointer};
+use super::mapped::Called;
 use super::model::{Named, Properties, Sought, Verb};
 use super::names::{Subject, Thing};
 use super::page::Place;
@@ -135,7 +136,7 @@ impl Inquiry<'_> {
             let mut ignored = Vec::new();
             let who = self.askable(&asks, (&subject, owner.as_deref()), &mut ignored)?;
             let may = match who {
-                Some(who) => self.may(who, &thing, &about, given, &mut ignored).await?,
+                Some(who) => self.may((who, &shown), &thing, &about, given, &mut ignored).await?,
                 None => May::No,
             };
             page.found.ignored.extend(ignored);
@@ -188,7 +189,10 @@ impl Inquiry<'_> {
             let mut ignored = Vec::new();
             let about = thing.entity().cloned();
             let may = match seen {
-                true => self.may(who.clone(), &thing, &about, given, &mut ignored).await?,
+                true => {
+                    let who = (who.clone(), &asked.subject);
+                    self.may(who, &thing, &about, given, &mut ignored).await?
+                }
                 false => May::No,
             };
             page.found.ignored.extend(ignored);
@@ -225,7 +229,8 @@ impl Inquiry<'_> {
             }
             let given = Given::new(&verb, &asked.context, trust.circumstances);
             let mut ignored = Vec::new();
-            let may = self.may(who.clone(), &thing, &about, given, &mut ignored).await?;
+            let who = (who.clone(), &asked.subject);
+            let may = self.may(who, &thing, &about, given, &mut ignored).await?;
             page.found.ignored.extend(ignored);
             page.looked_at(at, verb, may);
         }
@@ -235,9 +240,10 @@ impl Inquiry<'_> {
         Ok(page.found.tidy())
     }
 
+    /// What an evaluation of this would answer; `named` is how it would name the subject.
     async fn may(
         &self,
-        mut who: Who,
+        (mut who, named): (Who, &Named),
         thing: &Thing,
         about: &Option<cedar_policy::Entity>,
         given: Given<'_>,
@@ -254,7 +260,11 @@ impl Inquiry<'_> {
         let (case, outcome) =
             self.decide(&who, &action, (thing, about.clone()), particular).await?;
         if outcome.allow {
-            return Ok(May::Yes);
+            let is_refused = match Called::of(Some(thing), named, given) {
+                Some(it) => self.map(&it).await?.refusal.is_some(),
+                None => false,
+            };
+            return Ok(if is_refused { May::No } else { May::Yes });
         }
         if !self.is_undecided(&case, telling) {
             return Ok(May::No);

@@ -150,6 +150,16 @@ async fn a_key_of_ones_own_holds_no_more_than_the_token_that_asked_and_makes_no_
     stranger.delete(&of_alice).await.problem(404, "not_found");
     assert_eq!(stranger.get(KEYS).await.expect(200)["items"], json!([]));
     key.get(ME).await.expect(200);
+
+    // An admin ends it, and gets no text that stands for alice.
+    let admin = elevated(&gate).await;
+    for again in ["rotate", "enable"] {
+        let denied = admin.act(&format!("{of_alice}/{again}")).await.problem(403, "denied");
+        assert_eq!(denied["reasons"], json!(["admin.keys.own"]), "{again}");
+        key.get(ME).await.expect(200);
+    }
+    admin.act(&format!("{of_alice}/disable")).await.expect(200);
+    key.get(ME).await.problem(401, "unauthenticated");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod delegation;
 mod dockerfile;
 mod explain;
 mod factors;
+mod failed_acts;
 mod faults;
 mod federation;
 mod figures;

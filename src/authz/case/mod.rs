@@ -9,7 +9,7 @@ use cedar_policy::{
     Authorizer, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema,
 };
 
-use super::facts::{Facts, Particulars, Typed};
+use super::facts::{Facts, History, Particulars, Typed};
 use super::verdict::{Outcome, verdict};
 use crate::policy::typed::{TypedCall, Unfit, tool_of};
 use crate::policy::{Bundle, Link, Untold};
@@ -61,6 +61,11 @@ impl Case {
             entities: self.entities.clone(),
             links: self.links.clone(),
         }
+    }
+
+    /// The same, told of another past.
+    pub fn told(&self, history: History) -> Case {
+        self.with(Facts { history: Some(history), ..self.facts.clone() })
     }
 
     /// The same about a resource of other attributes.

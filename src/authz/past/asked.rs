@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::count::Query;
 use super::rows::{NewRow, Rows};
-use crate::authn::{Caller, Via};
+use crate::authn::{Caller, Root};
 use crate::authz::action::Resource;
 use crate::authz::facts::{Amount, Particulars};
 use crate::authz::uid;
@@ -40,16 +40,21 @@ pub struct Who {
 impl Who {
     /// `user` is whom the caller acts for, when it does.
     pub fn of(caller: &Caller, user: Option<Uuid>) -> Who {
-        let principal = caller.principal().id();
-        let session = match (caller.session().id, caller.session().proof.via) {
-            (Some(it), _) => format!("session:{it}"),
-            (None, Via::ApiKey(it)) => format!("key:{it}"),
-            (None, _) => format!("principal:{principal}"),
-        };
+        let principal = caller.principal();
+        Who::under(caller.session().root(), (principal.kind(), principal.id()), user)
+    }
+
+    /// Whoever asks, or once asked, with `root`. A credential is used in the session that asked for
+    /// it, wherever it is shown.
+    pub fn under(root: Option<Root>, (kind, principal): (Kind, Uuid), user: Option<Uuid>) -> Who {
         let user = user.unwrap_or(principal);
-        let is_opened = caller.session().id.is_some();
-        let kind = caller.principal().kind();
-        let machine = Who::machine(kind, principal, user).filter(|_| is_opened);
+        let (session, machine) = match root {
+            Some(Root::Session(it)) => {
+                (format!("session:{it}"), Who::machine(kind, principal, user))
+            }
+            Some(Root::ApiKey(it)) => (format!("key:{it}"), None),
+            None => (format!("principal:{principal}"), None),
+        };
         Who { principal, session, machine, user }
     }
 
@@ -129,6 +134,7 @@ impl<'a> Asked<'a> {
             since: self
                 .within(fact, span)
                 .map_or(i64::MIN, |within| span.now.saturating_sub(within)),
+            except: None,
         })
         .collect()
     }

@@ -17,6 +17,8 @@ pub struct Begun {
     pub(super) queries: Vec<Query>,
     pub(super) held: Option<Held>,
     pub(super) ended: Vec<(Ending, NewRow)>,
+    /// Whether it was made already. Then it takes no place, and nobody is before it.
+    pub(super) is_again: bool,
 }
 
 /// What a request is told of the past.
@@ -33,10 +35,11 @@ impl Begun {
     /// # Errors
     /// The store does not answer.
     pub async fn told(&self, past: &Past) -> Result<Recalled> {
-        let bounds = self
-            .held
-            .as_ref()
-            .map_or(Bounds::as_of(past.clock.micros()), |it| Bounds::up_to(it.seq));
+        let bounds = match &self.held {
+            Some(it) => Bounds::up_to(it.seq),
+            None if self.is_again => Bounds::none(),
+            None => Bounds::as_of(past.clock.micros()),
+        };
         let mut waits = false;
         let counts = self
             .queries
@@ -82,7 +85,7 @@ impl Begun {
 }
 
 impl Past {
-    async fn count(&self, query: &Query, bounds: Bounds) -> Result<Counted> {
+    pub(super) async fn count(&self, query: &Query, bounds: Bounds) -> Result<Counted> {
         let _turn = self.turns.acquire().await;
         query.count(&*self.db, bounds).await
     }

@@ -1,5 +1,7 @@
 //! Counting: one query for each fact.
 
+use uuid::Uuid;
+
 use super::rows::NewRow;
 use crate::Result;
 use crate::authz::facts::{Amount, Tally};
@@ -15,6 +17,8 @@ pub struct Query {
     pub subject: String,
     /// What happened then, or before, is too long ago.
     pub since: i64,
+    /// What ended of the request that was made on this decision does not count.
+    pub except: Option<Uuid>,
 }
 
 /// Which reservations count, besides what was allowed.
@@ -70,7 +74,8 @@ impl Query {
                         COUNT(lease_until)
                  FROM history WHERE fact = $1 AND subject = $2 AND at > $3
                    AND (lease_until IS NULL
-                        OR (seq >= $4 AND seq <= $5 AND lease_until > $6))",
+                        OR (seq >= $4 AND seq <= $5 AND lease_until > $6))
+                   AND id <> $7",
                 vec![
                     self.key.as_str().into(),
                     self.subject.as_str().into(),
@@ -78,6 +83,7 @@ impl Query {
                     bounds.first.into(),
                     bounds.last.into(),
                     bounds.leased_after.into(),
+                    self.except.unwrap_or_default().into(),
                 ],
             )
             .await?;

@@ -1,7 +1,7 @@
 //! Deciding with the past in view.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::answer::{Answer, Question, Remembrance};
 use super::begun::Recalled;
@@ -9,8 +9,9 @@ use super::{Asked, Begun, Who};
 use crate::Result;
 use crate::authn::Caller;
 use crate::authz::behalf::Party;
-use crate::authz::facts::{Facts, Particulars};
-use crate::authz::{Action, Authz, Behalf, Resource};
+use crate::authz::facts::Particulars;
+use crate::authz::{Action, Authz, Behalf, Made, Resource};
+use crate::clock::Clock;
 use crate::policy::Bundle;
 
 /// How long those before it are waited for who may yet give something back.
@@ -21,9 +22,30 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// The answer must leave before the time for answers is over.
 const PAUSE_MAX: Duration = Duration::from_millis(400);
 
+/// The wait for what becomes of those before.
+pub(in super::super) struct Wait {
+    started: Instant,
+    pause: Duration,
+}
+
+impl Wait {
+    pub(in super::super) fn new(clock: &Clock) -> Wait {
+        Wait { started: clock.monotonic(), pause: PAUSE }
+    }
+
+    pub(in super::super) fn is_over(&self) -> bool {
+        self.started.elapsed() > PATIENCE
+    }
+
+    pub(in super::super) async fn pause(&mut self) {
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+    }
+}
+
 impl Authz {
     /// Takes note of a request that is about to be decided, where the bundle declares that anything
-    /// counts.
+    /// counts; of one that was made already, to tell it what counts and nothing more.
     ///
     /// # Errors
     /// As [`Past::begin`].
@@ -31,14 +53,18 @@ impl Authz {
         &self,
         party: Party<'_>,
         action: &'static str,
-        (resource, particulars): (&dyn Resource, &Particulars),
+        (resource, particulars, made): (&dyn Resource, &Particulars, Option<Made>),
         bundle: &Bundle,
     ) -> Result<Begun> {
         if bundle.past().facts().is_empty() {
             return Ok(Begun::default());
         }
         let who = Who::of(party.caller, party.behalf.map(Behalf::user));
-        self.past.begin(bundle, &Asked::new(who, action, resource, particulars)).await
+        let asked = Asked::new(who, action, resource, particulars);
+        match made {
+            None => self.past.begin(bundle, &asked).await,
+            Some(it) => Ok(self.past.begin_again(bundle, &asked, it.decision)),
+        }
     }
 
     /// Asks Cedar, again and again for a while where a denial hangs on nothing but the reservations
@@ -50,23 +76,19 @@ impl Authz {
         begun: &Begun,
         bundle: Arc<Bundle>,
     ) -> Result<Answer> {
-        let started = self.clock.monotonic();
-        let mut pause = PAUSE;
+        let mut wait = Wait::new(&self.clock);
         loop {
             let Recalled { history, waits } = begun.told(&self.past).await?;
             question.past = Some(Remembrance { bundle: bundle.clone(), history });
             let answer = self.decider.ask(party, question)?;
-            if answer.outcome.allow || !waits || started.elapsed() > PATIENCE {
+            if answer.outcome.allow || !waits || wait.is_over() {
                 return Ok(answer);
             }
-            let history = Some(begun.told_alone(&self.past).await?);
-            let facts = Facts { history, ..answer.told.facts.clone() };
-            let alone = answer.case(party, question).with(facts).decide(&bundle);
-            if !alone.is_ok_and(|it| it.allow) {
+            let alone = answer.case(party, question).told(begun.told_alone(&self.past).await?);
+            if !alone.decide(&bundle).is_ok_and(|it| it.allow) {
                 return Ok(answer);
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            wait.pause().await;
         }
     }
 

@@ -23,9 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
+use futures_util::future::try_join_all;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use crate::Result;
 use crate::audit::Ledger;
@@ -36,6 +38,8 @@ use crate::store::Database;
 
 pub use self::asked::{Asked, Who};
 pub use self::begun::Begun;
+pub(super) use self::begun::Recalled;
+pub(super) use self::decide::Wait;
 pub use self::recorded::Recorded;
 
 use self::asked::{Missing, Span};
@@ -99,7 +103,29 @@ impl Past {
             true => None,
             false => Some(self.writer.reserve(self.clock.new_id(), reserved).await?),
         };
-        Ok(Begun { queries, held, ended })
+        Ok(Begun { queries, held, ended, is_again: false })
+    }
+
+    /// The same for a request that was made on the decision `first` and is not made again. It adds
+    /// nothing and is told of nothing that is not allowed yet. In counts with any outcome it has
+    /// been since it was made; in those with one outcome it is left out, as when it was made.
+    pub fn begin_again(&self, bundle: &Bundle, asked: &Asked<'_>, first: Uuid) -> Begun {
+        let mut queries = asked.queries(bundle, self.span());
+        queries.iter_mut().for_each(|it| it.except = Some(first));
+        Begun { queries, is_again: true, ..Begun::default() }
+    }
+
+    /// What a request that was allowed would be told as of now. It is among what is counted already,
+    /// and what is not decided yet came after it.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn recall(&self, bundle: &Bundle, asked: &Asked<'_>) -> Result<History> {
+        let queries = asked.queries(bundle, self.span());
+        let told = queries.iter().map(|it| async move {
+            Ok::<_, crate::Error>(it.told(self.count(it, Bounds::none()).await?))
+        });
+        Ok(try_join_all(told).await?.into_iter().collect())
     }
 
     /// What a request would be told that is not made: the counts as of now, with it, and nothing
@@ -119,7 +145,7 @@ impl Past {
             let _turn = self.turns.acquire().await;
             it.with(&*self.db, bounds, &reserved).await
         });
-        Ok(futures_util::future::try_join_all(told).await?.into_iter().collect())
+        Ok(try_join_all(told).await?.into_iter().collect())
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Recorded {
     /// The request whose rows these are.
     id: Uuid,
     ended: Vec<(Ending, NewRow)>,
+    /// The decision that it was made on, where the entry that tells its end is another.
+    decision: Option<Uuid>,
     /// Whether what was counted at the beginning turned out never to have begun.
     unbegun: bool,
 }
@@ -22,12 +24,22 @@ pub struct Recorded {
 impl Recorded {
     pub(super) fn new(held: Option<Held>, ended: Vec<(Ending, NewRow)>) -> Recorded {
         let id = held.as_ref().map_or_else(Uuid::nil, |it| it.id);
-        Recorded { held, id, ended, unbegun: false }
+        Recorded { held, id, ended, decision: None, unbegun: false }
+    }
+
+    /// Nobody is going to tell how it ended.
+    pub fn without_end(self) -> Recorded {
+        Recorded { ended: Vec::new(), ..self }
     }
 
     /// What is left for the entry that tells how it ended.
     pub fn follow(&mut self) -> Recorded {
-        Recorded { held: None, id: self.id, ended: std::mem::take(&mut self.ended), unbegun: false }
+        Recorded { id: self.id, ended: std::mem::take(&mut self.ended), ..Recorded::default() }
+    }
+
+    /// The same as what ended of the request that was made on this decision.
+    pub fn made_on(self, decision: Uuid) -> Recorded {
+        Recorded { decision: Some(decision), ..self }
     }
 
     /// What was to be done never left: it counts for nothing.
@@ -45,7 +57,8 @@ impl Recorded {
             Outcome::Denied | Outcome::Conflict | Outcome::Failed => Ending::Failed,
         };
         let counted = self.ended.iter().filter(|(ending, _)| *ending == ended);
-        let counted = counted.map(|(_, row)| row.settled(id, at));
+        let made_on = self.decision.unwrap_or(id);
+        let counted = counted.map(|(_, row)| row.settled(made_on, at));
         kept.into_iter().chain(taken_back).chain(counted).collect()
     }
 

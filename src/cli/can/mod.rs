@@ -4,6 +4,7 @@
 
 mod told;
 mod unknown;
+mod words;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use self::told::{hangs_on, show};
 use self::unknown::{Unknown, probe};
+use self::words::{named, thing};
 use super::api::{Api, ApiArgs, Failure, end};
 use super::exit;
 use super::out::complain;
@@ -209,45 +211,6 @@ impl CanArgs {
     }
 }
 
-/// A subject by the words that people use; `me` is whoever asks.
-async fn named(api: &Api, word: &str) -> Result<Value, Failure> {
-    if word == "me" {
-        let me = api.get("/api/v1/auth/me").await?;
-        return Ok(json!({ "type": me["kind"], "id": me["id"] }));
-    }
-    Ok(typed(word, "identity"))
-}
-
-fn thing(word: &str) -> Value {
-    typed(word, "tool")
-}
-
-/// `TYPE:ID`, or an id of the usual type.
-fn typed(word: &str, usual: &str) -> Value {
-    match apart(word) {
-        // As tables, links and grants write it, too: `Agent:lingua`, `McpServer:files`.
-        Some(("McpServer", id)) => json!({ "type": "mcp_server", "id": id }),
-        Some((kind @ ("User" | "Agent" | "Tool"), id)) => {
-            json!({ "type": kind.to_lowercase(), "id": id })
-        }
-        Some((kind, id)) => json!({ "type": kind, "id": id }),
-        None => json!({ "type": usual, "id": word }),
-    }
-}
-
-/// A type and an id, at the first colon that is no part of a name such as `Archive::Record`.
-fn apart(word: &str) -> Option<(&str, &str)> {
-    let mut from = 0;
-    loop {
-        let at = from + word.get(from..)?.find(':')?;
-        let (kind, rest) = word.split_at_checked(at)?;
-        match rest.strip_prefix("::") {
-            Some(_) => from = at + "::".len(),
-            None => return Some((kind, rest.strip_prefix(':')?)).filter(|_| !kind.is_empty()),
-        }
-    }
-}
-
 /// Every result of a search, page by page, and with their conditions those that hang on arguments.
 async fn all(api: &Api, of: &str, mut body: Value) -> Result<Vec<Value>, Failure> {
     let mut found = Vec::new();
@@ -289,24 +252,4 @@ fn argument(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     Ok((name.to_owned(), value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_type_may_be_one_of_a_namespace() {
-        for (word, expected) in [
-            ("Archive::Record:r1", Some(("Archive::Record", "r1"))),
-            ("A::B::C:r:1", Some(("A::B::C", "r:1"))),
-            ("user:a::b", Some(("user", "a::b"))),
-            ("Archive::Record", None),
-            (":x", None),
-            ("x:", Some(("x", ""))),
-            ("calc", None),
-        ] {
-            assert_eq!(apart(word), expected, "{word}");
-        }
-    }
 }

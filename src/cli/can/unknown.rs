@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::{thing, typed};
+use super::words::{thing, typed};
 use crate::cli::api::{Api, Failure};
 use crate::cli::out::complain;
 use crate::policy::{Bundle, meant};

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::folders::Folders;
 use super::lifecycle::{PATH, active};
+use super::registry;
 use crate::cli::api::{Api, ApiArgs, Failure, end};
 use crate::cli::exit;
 use crate::cli::out::{complain, say};
@@ -94,15 +95,31 @@ async fn both(args: &Diff) -> Result<(Read, Read), Failure> {
     let before = read(&args.before, args).await?;
     let after = match &args.after {
         Some(it) => read(it, args).await?,
-        None => build(args.folders.sources()),
+        None => working(args).await?,
     };
     Ok((before, after))
+}
+
+/// What lies in the folders at hand. Tools have the types that the server says, where one is asked
+/// anyway.
+async fn working(args: &Diff) -> Result<Read, Failure> {
+    let sources = args.folders.sources();
+    if !is_on_server(&args.before) {
+        return Ok(build(sources));
+    }
+    let landscape = registry::told_by(&Api::open(&args.api).await?).await?;
+    let built = sources.and_then(|it| Bundle::surveyed_untested(it, &*landscape));
+    Ok(built.map(Arc::new).map_err(Broken))
+}
+
+fn is_on_server(what: &str) -> bool {
+    what == ACTIVE || what.parse::<Uuid>().is_ok()
 }
 
 /// A folder is read without any server.
 async fn read(what: &str, args: &Diff) -> Result<Read, Failure> {
     let folder = PathBuf::from(what);
-    if what != ACTIVE && what.parse::<Uuid>().is_err() {
+    if !is_on_server(what) {
         return match folder.is_dir() {
             true => Ok(build(sources_below(&folder))),
             false => {

@@ -93,27 +93,33 @@ pub async fn push(args: Push) -> anyhow::Result<ExitCode> {
         let api = Api::open(&args.api).await?;
         let bundle = api.work(PATH, &body).await?;
         told(&api, &bundle);
-        match bundle["report"]["passed"] == Value::Bool(false) {
-            true => Err(anyhow!("the check found faults; the draft stays where it is").into()),
-            false => Ok(()),
-        }
+        passed(&bundle)
     }
     .await))
 }
 
-/// Checks a bundle again, against the one that is active now.
+/// Checks a bundle again, against the one that is active now; fails where the check found something.
 pub async fn check(args: One) -> ExitCode {
-    end(act(args, "check").await)
+    end(act(args, "check").await.and_then(|it| passed(&it)))
 }
 
 pub async fn activate(args: One) -> ExitCode {
-    end(act(args, "activate").await)
+    end(act(args, "activate").await.map(drop))
 }
 
-async fn act(args: One, verb: &str) -> Result<(), Failure> {
+async fn act(args: One, verb: &str) -> Result<Value, Failure> {
     let api = Api::open(&args.api).await?;
-    told(&api, &api.work(&format!("{PATH}/{}/{verb}", args.id), &Value::Null).await?);
-    Ok(())
+    let bundle = api.work(&format!("{PATH}/{}/{verb}", args.id), &Value::Null).await?;
+    told(&api, &bundle);
+    Ok(bundle)
+}
+
+/// That the check found nothing wrong.
+fn passed(bundle: &Value) -> Result<(), Failure> {
+    match bundle["report"]["passed"] == Value::Bool(true) {
+        true => Ok(()),
+        false => Err(anyhow!("the check found faults; the bundle cannot become active").into()),
+    }
 }
 
 pub async fn review(args: Review) -> ExitCode {

@@ -31,23 +31,30 @@ impl Registry {
     /// The server cannot be asked, or does not list its tools.
     pub async fn landscape(&self) -> Result<Option<Arc<dyn Landscape>>, Failure> {
         let Some(url) = &self.url else { return Ok(None) };
-        let api = Api::at(url, self.token_file.as_deref())?;
-        let mut told = Told::default();
-        for tool in api.list("/api/v1/tools", "").await? {
-            told.take(&tool);
-        }
-        for (kind, path, name) in
-            [(Kind::Agent, "/api/v1/agents", "name"), (Kind::User, "/api/v1/users", "username")]
-        {
-            match api.list(path, "").await {
-                Ok(members) => told.take_all(kind, &members, name),
-                // Who may not see them cannot tell what is missing.
-                Err(Failure::Refused { status: 403 | 404, .. }) => {}
-                Err(other) => return Err(other),
-            }
-        }
-        Ok(Some(Arc::new(told)))
+        told_by(&Api::at(url, self.token_file.as_deref())?).await.map(Some)
     }
+}
+
+/// What a server tells whoever asks it.
+///
+/// # Errors
+/// As [`Registry::landscape`].
+pub async fn told_by(api: &Api) -> Result<Arc<dyn Landscape>, Failure> {
+    let mut told = Told::default();
+    for tool in api.list("/api/v1/tools", "").await? {
+        told.take(&tool);
+    }
+    for (kind, path, name) in
+        [(Kind::Agent, "/api/v1/agents", "name"), (Kind::User, "/api/v1/users", "username")]
+    {
+        match api.list(path, "").await {
+            Ok(members) => told.take_all(kind, &members, name),
+            // Who may not see them cannot tell what is missing.
+            Err(Failure::Refused { status: 403 | 404, .. }) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(Arc::new(told))
 }
 
 /// What a server told.

@@ -8,12 +8,10 @@ use serde_json::{Map, Value, json};
 use warp::reply::{Reply as _, Response};
 
 use super::super::call::Call;
-use super::super::route::settle;
 use super::{bad_request, body, inquiry};
-use crate::audit::Outcome;
 use crate::authn::Caller;
-use crate::authz::Permit;
-use crate::queries::model::{Asked, Decision, Named, Properties, Verb};
+use crate::authz::{Permit, Warrant};
+use crate::queries::model::{Answer, Asked, Decision, Mapped, Named, Properties, Verb};
 use crate::queries::{Inquiry, QueryAccess, Question};
 use crate::{App, Error, Result};
 
@@ -96,10 +94,14 @@ async fn one(app: &App, caller: &Caller, asked: &Asked) -> Result<Response> {
     let inquiry = inquiry(app, caller);
     let question = inquiry.question(asked);
     let permit = app.authz.authorize(caller.clone(), question.right()).await?;
-    let decision = inquiry.answer(&question).await?;
     permit.warrant().note("asked", shown(asked));
-    permit.warrant().note("answered", decision.decision);
-    settle(app, permit.warrant(), Outcome::Success).await?;
+    let answered = async {
+        let Answer { decision, mapped } = inquiry.answer(&question).await?;
+        note_mapped(permit.warrant(), &mapped);
+        permit.warrant().note("answered", decision.decision);
+        Ok::<_, Error>(decision)
+    };
+    let decision = app.authz.settled(permit.warrant().record(), answered).await?;
     Ok(warp::reply::json(&Evaluated::One(decision)).into_response())
 }
 
@@ -115,24 +117,43 @@ async fn several(app: &App, caller: &Caller, said: EvaluationsBody) -> Result<Re
         })
         .collect();
     let permit = permit(app, caller, &inquiry, &questions).await?;
-    let mut evaluations = Vec::new();
-    for question in &questions {
+    let asked: Vec<Value> = asked.iter().map(|it| it.as_ref().map_or(Value::Null, shown)).collect();
+    permit.warrant().note("asked", asked);
+    let answered = async {
+        let (evaluations, mapped) = answers(&inquiry, &questions, semantic).await?;
+        note_mapped(permit.warrant(), &mapped);
+        let answered: Vec<bool> = evaluations.iter().map(|it| it.decision).collect();
+        permit.warrant().note("answered", answered);
+        Ok::<_, Error>(evaluations)
+    };
+    let evaluations = app.authz.settled(permit.warrant().record(), answered).await?;
+    Ok(warp::reply::json(&Evaluated::Many { evaluations }).into_response())
+}
+
+/// The answers to the questions, as far as `semantic` wants them, and what mappings asked for them.
+async fn answers(
+    inquiry: &Inquiry<'_>,
+    questions: &[Result<Question<'_>>],
+    semantic: Semantic,
+) -> Result<(Vec<Decision>, Vec<Mapped>)> {
+    let (mut answers, mut mapped) = (Vec::new(), Vec::new());
+    for question in questions {
         let decision = match question {
-            Ok(it) => answer(&inquiry, it).await?,
+            Ok(it) if inquiry.may_ask(it)? => {
+                let answer = inquiry.answer(it).await?;
+                mapped.extend(answer.mapped);
+                answer.decision
+            }
+            Ok(_) => Decision::forbidden(),
             Err(fault) => Decision::failed(fault),
         };
         let ends = semantic.ends_with(decision.decision);
-        evaluations.push(decision);
+        answers.push(decision);
         if ends {
             break;
         }
     }
-    let answered: Vec<bool> = evaluations.iter().map(|it| it.decision).collect();
-    let asked: Vec<Value> = asked.iter().map(|it| it.as_ref().map_or(Value::Null, shown)).collect();
-    permit.warrant().note("asked", asked);
-    permit.warrant().note("answered", answered);
-    settle(app, permit.warrant(), Outcome::Success).await?;
-    Ok(warp::reply::json(&Evaluated::Many { evaluations }).into_response())
+    Ok((answers, mapped))
 }
 
 /// The permit to ask the first question that may be asked; a refusal where none may.
@@ -157,10 +178,10 @@ async fn permit(
     app.authz.authorize(caller.clone(), right).await
 }
 
-async fn answer(inquiry: &Inquiry<'_>, question: &Question<'_>) -> Result<Decision> {
-    match inquiry.may_ask(question)? {
-        true => inquiry.answer(question).await,
-        false => Ok(Decision::forbidden()),
+/// The questions that the mappings of tools asked, where they did.
+fn note_mapped(warrant: &Warrant, mapped: &[Mapped]) {
+    if !mapped.is_empty() {
+        warrant.note("mapped", json!(mapped));
     }
 }
 

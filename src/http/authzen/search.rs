@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use warp::reply::{Reply as _, Response};
 
 use super::super::call::Call;
-use super::super::route::settle;
 use super::{bad_request, body, inquiry};
-use crate::audit::Outcome;
 use crate::authn::Caller;
 use crate::authz::Warrant;
 use crate::queries::model::{Asked, Named, Properties, Sought, Verb};
@@ -99,12 +97,12 @@ async fn find_subjects(
     let inquiry = inquiry(app, caller);
     let right = inquiry.right_to_search(&body.resource);
     let permit = app.authz.authorize(caller.clone(), right).await?;
-    let asked = (&body.subject, &body.action, &body.resource);
-    let found = inquiry.subjects(asked, &body.context, &place).await?;
     let shown = json!({
         "subject": { "type": body.subject.kind }, "action": body.action.name,
         "resource": { "type": body.resource.kind, "id": body.resource.id },
     });
+    let asked = (&body.subject, &body.action, &body.resource);
+    let found = inquiry.subjects(asked, &body.context, &place);
     told(app, (permit.warrant(), shown), &inquiry, (found, &place, &query)).await
 }
 
@@ -129,7 +127,7 @@ async fn find_resources(
     let inquiry = inquiry(app, caller);
     let question = inquiry.question(asked);
     let permit = app.authz.authorize(caller.clone(), question.right()).await?;
-    let found = inquiry.resources(&question, &place).await?;
+    let found = inquiry.resources(&question, &place);
     let shown = json!({
         "subject": { "type": asked.subject.kind, "id": asked.subject.id },
         "action": asked.action.name, "resource": { "type": asked.resource.kind },
@@ -155,7 +153,7 @@ async fn find_actions(
     let inquiry = inquiry(app, caller);
     let question = inquiry.question(asked);
     let permit = app.authz.authorize(caller.clone(), question.right()).await?;
-    let found = inquiry.actions(&question, &place).await?;
+    let found = inquiry.actions(&question, &place);
     let shown = json!({
         "subject": { "type": asked.subject.kind, "id": asked.subject.id },
         "resource": { "type": asked.resource.kind, "id": asked.resource.id },
@@ -178,28 +176,31 @@ fn place(
     Ok((query, place))
 }
 
+/// Searches, and shows what it finds.
 async fn told<T: Serialize>(
     app: &App,
     (warrant, shown): (&Warrant, Value),
     inquiry: &Inquiry<'_>,
-    (found, place, query): (Found<T>, &Place, &Query),
+    (search, place, query): (impl Future<Output = Result<Found<T>>>, &Place, &Query),
 ) -> Result<Response> {
-    let count = found.results.len();
     warrant.note("asked", shown);
-    warrant.note("answered", count);
-    let decisions = inquiry.decisions();
-    warrant.note("decisions", decisions);
-    let is_told = inquiry.inspects()?;
-    settle(app, warrant, Outcome::Success).await?;
-    let next = found.next.map(|it| app.pages.token_after(place, &it, query)).transpose()?;
-    let answer = SearchAnswer {
-        page: PageTold { next_token: next.unwrap_or_default(), count },
-        context: SearchTold {
-            decisions: is_told.then_some(decisions),
-            conditional: found.conditional,
-            ignored: found.ignored,
-        },
-        results: found.results,
+    let answered = async {
+        let found = search.await?;
+        let (count, decisions) = (found.results.len(), inquiry.decisions());
+        warrant.note("answered", count);
+        warrant.note("decisions", decisions);
+        let is_told = inquiry.inspects()?;
+        let next = found.next.map(|it| app.pages.token_after(place, &it, query)).transpose()?;
+        Ok(SearchAnswer {
+            page: PageTold { next_token: next.unwrap_or_default(), count },
+            context: SearchTold {
+                decisions: is_told.then_some(decisions),
+                conditional: found.conditional,
+                ignored: found.ignored,
+            },
+            results: found.results,
+        })
     };
-    Ok(warp::reply::json(&answer).into_response())
+    let answer: Result<_> = app.authz.settled(warrant.record(), answered).await;
+    Ok(warp::reply::json(&answer?).into_response())
 }

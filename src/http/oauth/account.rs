@@ -43,7 +43,8 @@ async fn end(app: &App, call: &Call) -> Result<Response, Stop> {
     let ask = Ask::carried(app, call, query).await?;
     if let Some(caller) = browser.caller(&app.authn, call).await? {
         let permit = app.authz.authorize(caller, SignOut).await?;
-        app.authn.sign_out(permit).await?;
+        let record = permit.warrant().record().clone();
+        app.authz.settled(&record, app.authn.sign_out(permit)).await?;
     }
     let to = ask.as_ref().map(Ask::after_sign_in).transpose()?;
     let to = to.unwrap_or_else(|| "/oauth/sign-in".to_owned());

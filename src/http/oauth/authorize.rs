@@ -114,7 +114,8 @@ pub async fn agree(
     agreed: Vec<Statement>,
 ) -> Result<String, Stop> {
     let permit = permit(app, caller, &ask, scopes).await?;
-    let code = app.authn.give_code(permit, agreed).await?;
+    let record = permit.warrant().record().clone();
+    let code = app.authz.settled(&record, app.authn.give_code(permit, agreed)).await?;
     let mut pairs = vec![("code", code.expose_secret())];
     pairs.extend(ask.request.state.as_deref().map(|it| ("state", it)));
     pairs.push(("iss", &app.oauth.issuer));

@@ -60,7 +60,9 @@ pub async fn register(app: Arc<App>, call: Call) -> Result<Response> {
         Err(fault) => return fault.respond(),
     };
     let permit = app.authz.authorize(caller, RegisterClient(metadata)).await?;
-    let (client, secret) = app.oauth.clients.register(permit).await?;
+    let record = permit.warrant().record().clone();
+    let registered = app.oauth.clients.register(permit);
+    let (client, secret) = app.authz.settled(&record, registered).await?;
     let secret = secret.map(|it| it.expose_secret().to_owned());
     let mut response = json(&registration(client, secret)).into_response();
     *response.status_mut() = StatusCode::CREATED;

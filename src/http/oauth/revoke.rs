@@ -41,13 +41,15 @@ async fn end(app: &App, call: &Call) -> Result<(), Fault> {
         TokenKind::Access(_) | TokenKind::Refresh { .. } => {
             let permit = app.authz.authorize(bearer, SignOut).await;
             let permit = permit.map_err(|it| Fault::denied(it, "access_denied"))?;
-            Ok(app.authn.sign_out(permit).await?)
+            let record = permit.warrant().record().clone();
+            Ok(app.authz.settled(&record, app.authn.sign_out(permit)).await?)
         }
         TokenKind::ApiKey(key) => {
             let action = RevokeApiKey { key: key.id, if_match: None };
             let permit = app.authz.authorize(bearer, action).await;
             let permit = permit.map_err(|it| Fault::denied(it, "access_denied"))?;
-            Ok(app.api_keys.revoke(permit).await?)
+            let record = permit.warrant().record().clone();
+            Ok(app.authz.settled(&record, app.api_keys.revoke(permit)).await?)
         }
         TokenKind::Line => {
             let how = "it stands in the server's tokens file: take its line out there";

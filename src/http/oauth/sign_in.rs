@@ -130,9 +130,13 @@ async fn open(
     ask: Option<&Ask>,
     Opening { permit, statements }: Opening,
 ) -> Result<Response, Stop> {
-    let replaced = browser.caller(&app.authn, call).await?.and_then(|it| it.session().id);
-    let scopes = app.holdable_scopes(permit.caller(), None)?;
-    let secret = app.authn.open_browser(permit, &scopes, statements, replaced).await?;
+    let record = permit.warrant().record().clone();
+    let opened = async {
+        let replaced = browser.caller(&app.authn, call).await?.and_then(|it| it.session().id);
+        let scopes = app.holdable_scopes(permit.caller(), None)?;
+        app.authn.open_browser(permit, &scopes, statements, replaced).await
+    };
+    let secret = app.authz.settled(&record, opened).await?;
     let to = ask.map(Ask::after_sign_in).transpose()?.unwrap_or_else(|| HOME.to_owned());
     Ok(browser::set(app, Onward::Page.to(&to), &secret)?)
 }

@@ -62,6 +62,17 @@ impl Bundle {
         Bundle::checked_apart(sources, landscape, Bundle::tested)
     }
 
+    /// The same, whose tables do not run.
+    ///
+    /// # Errors
+    /// As [`Bundle::surveyed`].
+    pub fn surveyed_untested(
+        sources: Sources,
+        landscape: &dyn Landscape,
+    ) -> Result<Bundle, Vec<Fault>> {
+        Bundle::checked_apart(sources, Some(landscape), Ok).map_err(|it| it.faults)
+    }
+
     /// The same for sources whose tables held when they were taken for good: these don't run again.
     ///
     /// # Errors

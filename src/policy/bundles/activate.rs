@@ -15,7 +15,8 @@ use crate::policy::Bundle;
 use crate::store::Statement;
 use crate::{Error, Result, metrics};
 
-/// How long the solver may take while a bundle is rolled back: whoever pulls the brake is in a hurry.
+/// How long the solver may take for each answer while a bundle takes another's place: whoever pulls the
+/// brake is in a hurry.
 const BRAKING_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl Bundles {
@@ -30,7 +31,7 @@ impl Bundles {
         authz: &Authz,
     ) -> Result<Arc<Stored>> {
         let (_, _, stored, warrant) = permit.spend();
-        let bundle = outside(self.sound(&stored)).await?;
+        let (bundle, _) = outside(self.sound(&stored)).await?;
         self.switch(&warrant, &stored, (bundle, activated), authz).await
     }
 
@@ -46,22 +47,21 @@ impl Bundles {
     ) -> Result<Arc<Stored>> {
         let (_, _, stored, warrant) = permit.spend();
         let active = self.active().await?.map(|it| it.digest.clone()).unwrap_or_default();
-        let (bundle, comparison) = outside(async {
-            let bundle = self.sound(&stored).await?;
+        let (bundle, invariants, comparison) = outside(async {
+            let (bundle, invariants) = self.sound(&stored).await?;
             let comparison = match self.deciding() {
                 // What the reviews were about.
                 Some(_) if stored.is_current => stored.report.comparison.clone(),
                 Some(it) => compare(it.bundle.clone(), bundle.clone(), BRAKING_TIME_MAX).await,
                 None => Compared::Skipped,
             };
-            Ok::<_, Error>((bundle, comparison))
+            Ok::<_, Error>((bundle, invariants, comparison))
         })
         .await?;
-        warrant.note("widens", comparison.widens());
         warrant.note("comparison", serde_json::to_value(&comparison).unwrap_or_default());
         warrant.note("undoes_last", stored.replaced_ago.is_some());
-        let invariants = Invariants::found(Vec::new(), None);
         let report = Report::of_sound(&bundle, invariants, comparison);
+        warrant.note("widens", report.widens());
         let examined = Examined { bundle: Some(bundle.clone()), report };
         let returned = |it: &Stored, now| returned(it, &examined, &active, now);
         self.switch(&warrant, &stored, (bundle, returned), authz).await
@@ -103,17 +103,18 @@ impl Bundles {
         self.find(stored.id).await?.ok_or(Error::NotFound)
     }
 
-    /// The bundle as it would decide, if no invariant is against it.
-    async fn sound(&self, stored: &Stored) -> Result<Arc<Bundle>> {
+    /// The bundle as it would decide, if no invariant is against it with the people of today, and how
+    /// far that is known.
+    async fn sound(&self, stored: &Stored) -> Result<(Arc<Bundle>, Invariants)> {
         let loaded = head::load(&*self.db, stored.id).await?;
         let bundle = loaded.map_err(|faults| {
             Error::Invalid(faults.iter().map(|it| fault(&it.to_string())).collect())
         })?;
-        let violations = self.violations(&bundle).await?;
-        if violations.is_empty() {
-            return Ok(bundle);
+        let invariants = self.invariants(&bundle, BRAKING_TIME_MAX).await?;
+        if invariants.violations.is_empty() {
+            return Ok((bundle, invariants));
         }
-        let faults = gate::as_faults(&violations, &bundle);
+        let faults = gate::as_faults(&invariants.violations, &bundle);
         Err(Error::Invalid(faults.iter().map(|it| fault(&it.to_string())).collect()))
     }
 

@@ -1,12 +1,15 @@
 //! What is read from the policy directory while the server runs.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::alarm::Place;
 use super::draft::New;
 use super::gate::{Examined, as_faults};
 use super::head::{self, Head, Switch, Taken};
-use super::report::{Compared, Found, Invariants, Report};
+use super::report::{Compared, Found, Invariants, Report, Unproved};
 use super::start::HOW_TO_MEND;
 use super::stored::{HOST, Origin, State, Stored};
 use super::taken::written;
@@ -22,6 +25,8 @@ pub type Reading = Result<Arc<Bundle>, Vec<Fault>>;
 
 /// How many faults the audit names.
 const FAULTS_KEPT: usize = 20;
+/// How long the solver may take where the search was cut off: until then the last good ones decide.
+const PROOF_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often to try against replicas that take up something themselves.
 const TRIES: usize = 5;
 
@@ -31,7 +36,12 @@ impl Bundles {
     ///
     /// # Errors
     /// The store does not answer: nothing has changed, and it is to be tried again.
-    pub(super) async fn take_up(&self, authz: &Authz, reading: &Reading) -> Result<()> {
+    pub(super) async fn take_up(
+        &self,
+        authz: &Authz,
+        reading: &Reading,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         self.waiting.forget();
         let bundle = match reading {
             Ok(it) => it,
@@ -40,7 +50,7 @@ impl Bundles {
                 return Ok(());
             }
         };
-        if let Some(faults) = self.try_taking(authz, bundle).await? {
+        if let Some(faults) = self.try_taking(authz, bundle, stop).await? {
             self.refuse(Place::Directory, &faults).await;
             self.waiting.keep(bundle.clone(), faults);
         }
@@ -51,10 +61,10 @@ impl Bundles {
     ///
     /// # Errors
     /// As [`Bundles::take_up`].
-    pub(super) async fn take_again(&self, authz: &Authz) -> Result<()> {
+    pub(super) async fn take_again(&self, authz: &Authz, stop: &CancellationToken) -> Result<()> {
         let Some((bundle, before)) = self.waiting.last() else { return Ok(()) };
         let faults = match self.as_of_now(&bundle).await? {
-            Ok(it) => self.try_taking(authz, &it).await?,
+            Ok(it) => self.try_taking(authz, &it, stop).await?,
             Err(faults) => Some(faults),
         };
         let Some(faults) = faults else {
@@ -78,14 +88,24 @@ impl Bundles {
 
     /// Makes what lies in the directory the active bundle, if that is any news; what is against it,
     /// if anything is.
-    async fn try_taking(&self, authz: &Authz, bundle: &Arc<Bundle>) -> Result<Option<Vec<Fault>>> {
+    async fn try_taking(
+        &self,
+        authz: &Authz,
+        bundle: &Arc<Bundle>,
+        stop: &CancellationToken,
+    ) -> Result<Option<Vec<Fault>>> {
         let written = written(bundle);
         // What was mended to what it was before is no change.
         if !self.was_read_last(&written) && !self.has_settled(&written).await? {
-            if let Some(faults) = self.against(bundle).await? {
-                return Ok(Some(faults));
-            }
-            self.make_active(authz, bundle, Origin::Directory).await?;
+            // Nobody who stops waits for a solver; the next start takes it up.
+            let Some(weighed) = stop.run_until_cancelled(self.weighed(bundle)).await else {
+                return Ok(None);
+            };
+            let invariants = match weighed? {
+                Ok(it) => it,
+                Err(faults) => return Ok(Some(faults)),
+            };
+            self.make_active(authz, bundle, Origin::Directory, &invariants).await?;
         }
         self.note_read(&written);
         self.alarm.clear(Place::Directory);
@@ -113,10 +133,25 @@ impl Bundles {
         Ok(false)
     }
 
-    /// What is against a bundle that is sound otherwise.
-    pub(super) async fn against(&self, bundle: &Arc<Bundle>) -> Result<Option<Vec<Fault>>> {
-        let violations = self.violations(bundle).await?;
-        Ok((!violations.is_empty()).then(|| as_faults(&violations, bundle)))
+    /// How far it is known that a bundle of the host's keeps the invariants, or what is against it.
+    pub(super) async fn weighed(
+        &self,
+        bundle: &Arc<Bundle>,
+    ) -> Result<Result<Invariants, Vec<Fault>>> {
+        let invariants = self.invariants(bundle, PROOF_TIME_MAX).await?;
+        if !invariants.violations.is_empty() {
+            return Ok(Err(as_faults(&invariants.violations, bundle)));
+        }
+        let unknown = invariants.searched.iter().flat_map(|it| &it.not_proved);
+        for Unproved { invariant, why } in unknown {
+            tracing::warn!(
+                invariant,
+                why,
+                "nobody knows whether the policies on disk keep this: a search found nothing against \
+                 it, and did not get to its end"
+            );
+        }
+        Ok(Ok(invariants))
     }
 
     /// Makes a bundle of the host's the active one, whatever became active meanwhile.
@@ -126,6 +161,7 @@ impl Bundles {
         authz: &Authz,
         bundle: &Arc<Bundle>,
         origin: Origin,
+        invariants: &Invariants,
     ) -> Result<()> {
         let _turn = self.turn.lock().await;
         let written = written(bundle);
@@ -144,7 +180,10 @@ impl Bundles {
                 _ => {
                     let warrant = Warrant::system("take_up_policies", &self.clock);
                     let warrant = warrant.called("policy.activate");
-                    match self.switch_to(&warrant, bundle, origin, before, stored).await {
+                    match self
+                        .switch_to(&warrant, bundle, (origin, invariants), before, stored)
+                        .await
+                    {
                         Err(Error::Conflict(_)) => continue,
                         other => other?,
                     }
@@ -160,15 +199,14 @@ impl Bundles {
         &self,
         warrant: &Warrant,
         bundle: &Arc<Bundle>,
-        origin: Origin,
+        (origin, invariants): (Origin, &Invariants),
         before: Option<Head>,
         stored: Option<Arc<Stored>>,
     ) -> Result<Deciding> {
         let now = self.clock.micros();
         let id = stored.as_ref().map_or_else(|| self.clock.new_id(), |it| it.id);
         let base = before.as_ref().map(|it| it.digest.clone()).unwrap_or_default();
-        let invariants = Invariants::found(Vec::new(), None);
-        let report = Report::of_sound(bundle, invariants, Compared::Skipped);
+        let report = Report::of_sound(bundle, invariants.clone(), Compared::Skipped);
         let examined = Examined { bundle: Some(bundle.clone()), report };
         let own = match &stored {
             Some(it) => again(it, &examined, now)?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Place;
@@ -17,13 +17,12 @@ use crate::{App, Result};
 const EVERY: Duration = Duration::from_millis(300);
 /// How many turns there are between two tries at what could not be taken up.
 const AGAIN_EVERY: u32 = 10;
-/// The same for what the people and grants of the time were against: to look is costly.
-const REFUSED_AGAIN_EVERY: u32 = 15;
+/// How often to try again what the people and grants of the time were against: to look is costly.
+const REFUSED_AGAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// What is still to be done, and could not be.
+/// What could not be done, of following the store.
 #[derive(Default)]
 struct Left {
-    reading: Option<Reading>,
     /// The revision of the row whose bundle cannot be used here.
     unusable: Option<i64>,
     turns: u32,
@@ -31,48 +30,59 @@ struct Left {
 
 impl Bundles {
     /// Follows the row of the store, and takes up what is read from the directory, until it is told
-    /// to stop.
+    /// to stop. Neither waits for the other: a solver may have to be asked about the directory's.
     pub async fn follow(
         self: Arc<Self>,
         app: Arc<App>,
-        mut readings: mpsc::Receiver<Reading>,
+        readings: mpsc::Receiver<Reading>,
         stop: CancellationToken,
     ) {
-        let mut ticks = interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut left, mut watched) = (Left::default(), true);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                reading = readings.recv(), if watched => match reading {
-                    Some(it) => left.reading = Some(it),
-                    None => watched = false,
-                },
-                _ = ticks.tick() => left.turns = left.turns.wrapping_add(1),
+        tokio::join!(
+            self.follow_store(&app.authz, &stop),
+            self.follow_directory(&app.authz, readings, &stop)
+        );
+    }
+
+    async fn follow_store(&self, authz: &Authz, stop: &CancellationToken) {
+        let (mut ticks, mut left) = (ticks(EVERY), Left::default());
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            left.turns = left.turns.wrapping_add(1);
+            if left.turns.is_multiple_of(AGAIN_EVERY) {
+                left.unusable = None;
             }
-            self.do_what_is_left(&app.authz, &mut left).await;
+            if let Err(error) = self.look(authz, &mut left).await {
+                tracing::debug!(%error, "the store does not say which policies are active");
+            }
         }
     }
 
     /// Where the store does not answer, the next turn tries again.
-    async fn do_what_is_left(&self, authz: &Authz, left: &mut Left) {
-        if let Some(reading) = &left.reading {
-            match self.take_up(authz, reading).await {
-                Ok(()) => left.reading = None,
+    async fn follow_directory(
+        &self,
+        authz: &Authz,
+        mut readings: mpsc::Receiver<Reading>,
+        stop: &CancellationToken,
+    ) {
+        let (mut turns, mut again) = (ticks(EVERY), ticks(REFUSED_AGAIN_EVERY));
+        let (mut left, mut watched) = (None, true);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                reading = readings.recv(), if watched => match reading {
+                    Some(it) => left = Some(it),
+                    None => watched = false,
+                },
+                _ = turns.tick(), if left.is_some() => {}
+                _ = again.tick(), if left.is_none() => {}
+            }
+            let done = match &left {
+                Some(reading) => self.take_up(authz, reading, stop).await,
+                None => self.take_again(authz, stop).await,
+            };
+            match done {
+                Ok(()) => left = None,
                 Err(error) => tracing::warn!(%error, "the changed policies are not taken up yet"),
             }
-        }
-        if left.turns.is_multiple_of(AGAIN_EVERY) {
-            left.unusable = None;
-        }
-        if left.reading.is_none()
-            && left.turns.is_multiple_of(REFUSED_AGAIN_EVERY)
-            && let Err(error) = self.take_again(authz).await
-        {
-            tracing::warn!(%error, "the changed policies are not taken up yet");
-        }
-        if let Err(error) = self.look(authz, left).await {
-            tracing::debug!(%error, "the store does not say which policies are active");
         }
     }
 
@@ -110,6 +120,12 @@ impl Bundles {
     fn is_behind_of(&self, head: &head::Head) -> bool {
         self.deciding().is_none_or(|it| it.revision != head.revision || it.id != head.bundle)
     }
+}
+
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// The bundle that the store's row names, for a process whose own policies are broken.

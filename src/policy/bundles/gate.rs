@@ -47,7 +47,7 @@ impl Bundles {
                     return Ok(Examined { bundle: None, report: Report::ended_at(step, &faults) });
                 }
             };
-            let invariants = self.invariants(&bundle).await?;
+            let invariants = self.invariants(&bundle, PROOF_TIME_MAX).await?;
             let comparison = match self.deciding() {
                 Some(it) => compare(it.bundle.clone(), bundle.clone(), PROOF_TIME_MAX).await,
                 None => Compared::Skipped,
@@ -58,12 +58,8 @@ impl Bundles {
         .await
     }
 
-    /// How the bundle would lock everybody out or let somebody raise themselves, by search.
-    pub(super) async fn violations(&self, bundle: &Arc<Bundle>) -> Result<Vec<Violated>> {
-        Ok(self.searched(bundle).await?.0)
-    }
-
-    /// The same, and which of the searches ended before they had tried everything.
+    /// How the bundle would lock everybody out or let somebody raise themselves, by search, and which
+    /// of the searches ended before they had tried everything.
     async fn searched(&self, bundle: &Arc<Bundle>) -> Result<(Vec<Violated>, Searched)> {
         let (bundle, admins) = (bundle.clone(), self.governors(bundle));
         let mut violated = self.unapplied(&bundle);
@@ -72,14 +68,22 @@ impl Bundles {
         Ok((violated, found))
     }
 
-    /// The same by search, and by proof where the search was cut off.
-    async fn invariants(&self, bundle: &Arc<Bundle>) -> Result<Invariants> {
+    /// What is against a bundle that is sound otherwise, by search, and by proof in `time_max` where
+    /// the search was cut off. Every bundle passes here before it decides.
+    ///
+    /// # Errors
+    /// What ran the search ended early: nobody knows anything.
+    pub(super) async fn invariants(
+        &self,
+        bundle: &Arc<Bundle>,
+        time_max: Duration,
+    ) -> Result<Invariants> {
         let (mut violated, found) = self.searched(bundle).await?;
         let mut looked = Looked::of(&found);
         if !found.cut_off.is_empty() {
             let (admins, cut_off) = (self.governors(bundle), found.cut_off);
-            let proofs =
-                prove::these_invariants(bundle.clone(), admins, cut_off, PROOF_TIME_MAX).await;
+            tracing::info!(count = cut_off.len(), "the solver is asked about invariants");
+            let proofs = prove::these_invariants(bundle.clone(), admins, cut_off, time_max).await;
             violated.extend(proofs.iter().filter_map(refuted));
             looked.take(&proofs);
         }

@@ -99,12 +99,15 @@ impl Bundles {
         head: &Head,
         (bundle, origin): (&Arc<Bundle>, Origin),
     ) -> anyhow::Result<Option<Vec<Fault>>> {
-        if let Some(faults) = self.against(bundle).await? {
-            self.decide_by_store(authz, head).await?;
-            self.refuse(Place::Directory, &faults).await;
-            return Ok(Some(faults));
-        }
-        self.make_active(authz, bundle, origin).await?;
+        let invariants = match self.weighed(bundle).await? {
+            Ok(it) => it,
+            Err(faults) => {
+                self.decide_by_store(authz, head).await?;
+                self.refuse(Place::Directory, &faults).await;
+                return Ok(Some(faults));
+            }
+        };
+        self.make_active(authz, bundle, origin, &invariants).await?;
         self.note_read(&written(bundle));
         Ok(None)
     }
@@ -119,10 +122,8 @@ impl Bundles {
 
     async fn begin_first(&self, authz: &Authz, offer: &Offer) -> anyhow::Result<()> {
         let bundle = offer.bundle()?;
-        if let Some(faults) = self.against(bundle).await? {
-            return Err(Broken(faults).into());
-        }
-        self.make_active(authz, bundle, offer.origin).await?;
+        let invariants = self.weighed(bundle).await?.map_err(Broken)?;
+        self.make_active(authz, bundle, offer.origin, &invariants).await?;
         self.note_read(&written(bundle));
         Ok(())
     }

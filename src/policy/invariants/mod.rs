@@ -33,6 +33,8 @@ pub(super) use self::claim::{Claim, Holds, shown as kind};
 pub(super) use self::reads::Reads;
 #[cfg(feature = "prove")]
 pub(super) use self::rule::{Rule, reads_of};
+#[cfg(all(test, feature = "prove"))]
+pub(super) use self::tested::KEPT_BY_FORBIDS;
 
 #[cfg(not(feature = "prove"))]
 use self::claim::{Claim, Holds};

@@ -28,6 +28,9 @@ pub(super) enum Fact {
 pub(in crate::policy) struct Reads {
     pub(in crate::policy::invariants) facts: BTreeSet<Fact>,
     pub(in crate::policy::invariants) literals: BTreeSet<Value>,
+    /// Whether something is made of what is read before it is compared: its literals are not where
+    /// that turns.
+    pub(in crate::policy::invariants) computes: bool,
 }
 
 impl Reads {
@@ -44,11 +47,13 @@ impl Reads {
         Reads {
             facts: self.facts.union(&other.facts).cloned().collect(),
             literals: self.literals.union(&other.literals).cloned().collect(),
+            computes: self.computes || other.computes,
         }
     }
 
     fn take(&mut self, part: &Expr) {
         self.literals.extend(literal(part));
+        self.computes |= computes(part);
         match part {
             Expr::BinaryOp { op: BinaryOp::In, left, right } => self.take_in(left, right),
             Expr::Is { expr, in_expr: Some(group), .. } => self.take_in(expr, group),
@@ -80,6 +85,31 @@ impl Reads {
                 self.facts.insert(Fact::In(member.clone(), group));
             }
         });
+    }
+}
+
+/// Whether `part` makes a value of others, or reads at a place that nobody can name.
+fn computes(part: &Expr) -> bool {
+    match part {
+        Expr::UnaryOp { op, expr } => match op {
+            UnaryOp::Not | UnaryOp::IsEmpty => false,
+            UnaryOp::IsIPv4 | UnaryOp::IsIPV6 => false,
+            UnaryOp::IsLoopback | UnaryOp::IsMulticast => false,
+            _ => extension(*op, &text(expr).unwrap_or_default()).is_none(),
+        },
+        Expr::BinaryOp { op, left, right } => match op {
+            BinaryOp::Add
+            | BinaryOp::Sub
+            | BinaryOp::Mul
+            | BinaryOp::Offset
+            | BinaryOp::DurationSince => true,
+            BinaryOp::GetTag | BinaryOp::HasTag => path(left).is_none() || text(right).is_none(),
+            BinaryOp::In => path(left).is_none(),
+            _ => false,
+        },
+        Expr::GetAttr { expr, .. } | Expr::HasAttr { expr, .. } => path(expr).is_none(),
+        Expr::Is { expr, in_expr: Some(_), .. } => path(expr).is_none(),
+        _ => false,
     }
 }
 

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use cedar_policy::{Effect, RequestEnv};
+use cedar_policy::{Effect, EntityUid, RequestEnv};
 
 use super::super::bundle::Bundle;
 use super::search::Effort;
+use crate::authz::uid;
 
 static STARTER: LazyLock<Option<Bundle>> = LazyLock::new(|| Bundle::starter().ok());
 
@@ -41,18 +42,44 @@ impl Tested {
         self.same.contains(id)
     }
 
-    /// Whether `bundle` has every forbid that the starter bundle has for requests of this kind.
-    pub(super) fn guards(&self, bundle: &Bundle, env: &RequestEnv) -> bool {
-        let slice = |it: &Bundle| -> BTreeSet<String> {
-            let slice = it.slice(env.principal(), env.action(), env.resource());
-            let forbids = slice.policies().filter(|it| it.effect() == Effect::Forbid);
-            forbids.map(|it| it.id().to_string()).collect()
+    /// Whether `bundle` has every policy of this effect that the starter bundle has for requests of
+    /// this kind. A call with typed arguments is one like all others.
+    pub(super) fn stand(&self, bundle: &Bundle, env: &RequestEnv, effect: Effect) -> bool {
+        let slice = |it: &Bundle, action: &EntityUid| -> BTreeSet<String> {
+            let slice = it.slice(env.principal(), action, env.resource());
+            let ours = slice.policies().filter(|it| it.effect() == effect);
+            ours.map(|it| it.id().to_string()).collect()
         };
         let Some(starter) = &*STARTER else { return false };
-        if starter.shape(env.action()).is_none() {
+        let known = if bundle.is_typed_call(env.action()) {
+            uid::action("invoke")
+        } else {
+            env.action().clone()
+        };
+        if starter.shape(&known).is_none() {
             return false;
         }
-        let theirs = slice(bundle);
-        slice(starter).iter().all(|it| theirs.contains(it) && self.has(it))
+        let theirs = slice(bundle, env.action());
+        slice(starter, &known).iter().all(|it| theirs.contains(it) && self.has(it))
     }
+}
+
+/// Invariants that the forbids of the starter bundle keep by themselves, whatever is permitted: a
+/// test has the solver prove it.
+pub(in crate::policy) const KEPT_BY_FORBIDS: [&str; 9] = [
+    "promise.active",
+    "promise.approval",
+    "promise.scopes",
+    "promise.ttl",
+    "raise.act-for",
+    "raise.approve",
+    "raise.machines",
+    "raise.power",
+    "raise.self",
+];
+/// For requests to do this, the permits keep it.
+const KEPT_BY_PERMITS: &str = "act_for";
+
+pub(super) fn is_kept_by_forbids(claim: &str, env: &RequestEnv) -> bool {
+    KEPT_BY_FORBIDS.contains(&claim) && *env.action() != uid::action(KEPT_BY_PERMITS)
 }

@@ -205,12 +205,21 @@ fn policies_that_let_somebody_raise_themselves_are_found() {
         );
         assert!(found.iter().all(|it| it.counterexample.allowed));
     }
-    let bundle = edited("  resource.parties.contains(principal) ||\n", "");
-    let shown = shown(&bundle, &search(&bundle, &[]).violations);
-    assert_eq!(
-        shown,
-        ["Nobody decides an approval that is asked for on their own side | approval.decide"]
-    );
+    for (from, to, found) in [
+        (
+            "  resource.parties.contains(principal) ||\n",
+            "",
+            "Nobody decides an approval that is asked for on their own side | approval.decide",
+        ),
+        (
+            "when { resource has user && resource.user != principal }",
+            "when { resource has agent && resource has user }",
+            "Nobody makes an API key that stands for another person, nor gets the text of one | admin.keys.change",
+        ),
+    ] {
+        let bundle = edited(from, to);
+        assert_eq!(shown(&bundle, &search(&bundle, &[]).violations), [found]);
+    }
 }
 
 #[test]
@@ -285,4 +294,69 @@ fn a_search_that_ends_before_it_has_tried_everything_says_so() {
         found.cut_off,
         found.violations
     );
+}
+
+const GOVERN: &str = "forbid (principal is :::User, action in :::Action::\"govern\", resource)";
+
+#[test]
+fn a_lock_out_is_found_however_many_facts_it_hides_behind() {
+    const AGES: &str = "context.session.age != duration(\"0s\") && \
+        context.session has mfa_age && context.session.mfa_age != duration(\"0s\")";
+    for conditions in [
+        "context.clock.now != datetime(\"2026-11-02T12:00:00Z\") && AGES && \
+         context.session has reauth_age && context.session.reauth_age != duration(\"0s\")",
+        "context.clock.local.weekday != :::Weekday::\"mon\" && \
+         context.clock.local.time != duration(\"12h\") && AGES",
+    ] {
+        let conditions = conditions.replace("AGES", AGES);
+        let bundle = with(GOVERN, &format!("when {{ {conditions} }}"));
+        for admins in [vec![], vec![admin("alice", &[])]] {
+            let found = search(&bundle, &admins);
+            let shown = shown(&bundle, &found.violations);
+            assert!(shown.len() >= 5, "{conditions}: {shown:?}");
+            assert!(shown.iter().all(|it| it.ends_with("| ours.x")), "{shown:?}");
+        }
+    }
+}
+
+#[test]
+fn ordinary_rules_are_searched_to_the_end() {
+    for (scope, conditions) in [
+        (
+            "permit (principal in :::Group::\"payers\", action in :::Action::\"use\", resource is :::Tool)",
+            "when { principal.state == :::Lifecycle::\"active\" && context.risk == :::RiskLevel::\"low\" && \
+             context.clock.local.time >= duration(\"8h\") && context.clock.local.weekday != :::Weekday::\"sun\" && \
+             resource.state == :::ToolState::\"active\" && context.net.zones.contains(:::NetZone::\"vpn\") }",
+        ),
+        (
+            "forbid (principal, action in :::Action::\"use\", resource is :::Tool)",
+            "when { context.clock.local.time >= duration(\"18h\") && resource.consequential && \
+             context.risk != :::RiskLevel::\"low\" && !(context has approval) && context.session.age > duration(\"1h\") }",
+        ),
+        (
+            GOVERN,
+            "when { context.session has mfa_age && context.session.mfa_age > duration(\"2m\") && \
+             context.clock.local.time >= duration(\"18h\") && context.clock.local.weekday == :::Weekday::\"sat\" && \
+             context.session.aal == 2 }",
+        ),
+        (GOVERN, "when { context.risk == :::RiskLevel::\"high\" }"),
+    ] {
+        let bundle = with(scope, conditions);
+        for found in [search(&bundle, &[]), broken_promises(&bundle)] {
+            assert_eq!(shown(&bundle, &found.violations), Vec::<String>::new(), "{conditions}");
+            assert_eq!(found.cut_off, Vec::<&str>::new(), "{conditions}");
+        }
+    }
+}
+
+#[test]
+fn what_a_search_cannot_see_is_no_end() {
+    let computed = [
+        "context.clock.now.toTime() >= duration(\"13h\")",
+        "(if context.session.by_client then context else context).clock.local.time > duration(\"13h\")",
+    ];
+    for conditions in computed {
+        let found = search(&with(GOVERN, &format!("when {{ {conditions} }}")), &[]);
+        assert!(!found.cut_off.is_empty() || !found.violations.is_empty(), "{conditions}");
+    }
 }

@@ -13,6 +13,8 @@ use super::value::Value;
 
 /// A set is tried with no more of its members than this.
 const MEMBERS_MAX: usize = 6;
+/// Every subset is tried of a set with no more members than this.
+const SUBSETS_OF_MAX: usize = 3;
 /// No fact is tried with more values than this.
 const VALUES_MAX: usize = 24;
 
@@ -59,6 +61,8 @@ pub(super) fn changes(reads: &Reads, sketch: &Sketch, shapes: &Shapes, who: Who)
             {
                 Vec::new()
             }
+            // All of it changes by its parts.
+            Fact::At(path) if path.steps.is_empty() && path.root == Root::Context => Vec::new(),
             Fact::At(path) => pool.values(path),
             Fact::In(path, group) => pool.toggle(path, group, who),
             Fact::InAt(path, at) => match sketch.get(at) {
@@ -213,13 +217,20 @@ impl Pool<'_> {
                 .collect(),
             other => self.of_type(other).into_iter().collect(),
         };
-        self.bounded(members.len(), MEMBERS_MAX);
+        // What is between one and all is tried of small ones.
+        self.bounded(members.len(), SUBSETS_OF_MAX);
         let members = members.get(..MEMBERS_MAX).unwrap_or(&members);
         let mut sets: BTreeSet<Value> =
             self.like(|it| matches!(it, Value::Set(_))).into_iter().collect();
         sets.insert(Value::Set(BTreeSet::new()));
         sets.insert(Value::Set(members.iter().cloned().collect()));
         sets.extend(members.iter().map(|it| Value::Set([it.clone()].into())));
+        if members.len() <= SUBSETS_OF_MAX {
+            let but = |left_out: &Value| {
+                members.iter().filter(|it| *it != left_out).cloned().collect::<BTreeSet<_>>()
+            };
+            sets.extend(members.iter().map(|it| Value::Set(but(it))));
+        }
         if let Type::Entity(name) = member {
             sets.insert(Value::Set([Value::Entity(named(name, "another"))].into()));
         }

@@ -4,11 +4,13 @@ mod links;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::invariants::{Claim, KEPT_BY_FORBIDS};
 use super::super::load::{SourceFile, Sources};
 use super::super::tests::Registered;
 use super::super::{Bundle, Fault};
 use super::{
     Comparison, Proof, compare, compare_within, equivalent, findings, invariants, never_applies,
+    these_invariants,
 };
 
 const LONG: Duration = Duration::from_secs(600);
@@ -71,6 +73,24 @@ async fn a_refactoring_is_equivalent_without_and_with_the_solver() {
 
 #[tokio::test]
 async fn what_a_candidate_allows_beyond_the_active_bundle_is_shown_as_a_request() {
+    #[tokio::test]
+    async fn what_the_starter_forbids_keep_is_kept_whatever_is_permitted() {
+        let bundle = edited(
+            &[],
+            "@id(\"ours.all\") @title(\"Whatever a bundle may permit\") permit (principal, \
+         action in [Gatewright::Action::\"grant_role\", Gatewright::Action::\"revoke_role\", \
+         Gatewright::Action::\"register_agent\", Gatewright::Action::\"register_user\", \
+         Gatewright::Action::\"decide_approval\", Gatewright::Action::\"use\", \
+         Gatewright::Action::\"call\"], resource);",
+        );
+        let kept = Claim::all(&bundle).into_iter().filter(|it| KEPT_BY_FORBIDS.contains(&&*it.id));
+        let wanted: Vec<&str> = kept.filter_map(|it| it.known_sentence()).collect();
+        assert_eq!(wanted.len(), KEPT_BY_FORBIDS.len());
+        for it in these_invariants(bundle, Vec::new(), wanted, LONG).await {
+            assert!(matches!(it.proof, Proof::Proven), "{}: {:?}", it.invariant, it.proof);
+        }
+    }
+
     const PAY: &str = "@id(\"ours.pay\") @title(\"Pay\") permit (principal in Gatewright::Group::\"payers\", \
         action in Gatewright::Action::\"use\", resource is Gatewright::Tool);";
     for (from, to, fact) in [

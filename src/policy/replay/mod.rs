@@ -122,6 +122,13 @@ impl Replay {
         *self.unreplayable.entry(why.as_str().to_owned()).or_default() += 1;
     }
 
+    /// Lists the decisions that close only where `is_counted`; says how many of them are not.
+    pub fn set_aside_closed(&mut self, is_counted: impl Fn(&Flip) -> bool) -> usize {
+        let before = self.closed.len();
+        self.closed.retain(is_counted);
+        before - self.closed.len()
+    }
+
     /// How many decisions turn from denial to allow.
     pub fn opened_count(&self) -> usize {
         self.opened.len() + self.opened_unlisted

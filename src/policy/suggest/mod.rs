@@ -2,7 +2,7 @@
 //!
 //! The suggestion is made of forbids alone. What it keeps is what the agent was allowed in the
 //! window; that it keeps it is shown by replaying the window, and that it allows nothing new follows
-//! from its form.
+//! from its form, or from a proof where it takes the place of an older one.
 
 mod proof;
 mod rows;
@@ -25,7 +25,8 @@ pub use self::proof::Widening;
 pub use self::used::{Used, Uses};
 
 use self::rows::{Evidence, Rows};
-use self::write::{Proposal, slug};
+use self::write::{Proposal, prefix, slug};
+use super::format::formatted;
 use super::load::SourceFile;
 use super::replay::{AtHand, Bounds, Known, LeftOut, Replaying, Report, gather};
 use super::{Bundle, Fault};
@@ -71,6 +72,9 @@ pub struct Suggestion {
     /// The active bundle with these files, asked again what was asked in the window. Nothing may
     /// close.
     pub replay: Report,
+    /// Decisions that would close without these files, too: the active bundle refuses them today.
+    #[serde(default)]
+    pub closed_already: usize,
     /// Whether it may allow anything that the active bundle does not.
     pub widens: Widening,
     /// What of the window was not looked at; none when all of it was.
@@ -98,6 +102,9 @@ impl fmt::Display for Suggestion {
             replay.closed_count(),
             replay.unknown_count()
         )?;
+        if self.closed_already > 0 {
+            writeln!(f, "{} more the active bundle itself refuses by now", self.closed_already)?;
+        }
         match self.widens.nothing {
             true => writeln!(f, "it allows nothing new: {}", self.widens.why)?,
             false => writeln!(f, "that it allows nothing new is {}", self.widens.why)?,
@@ -118,7 +125,7 @@ impl Suggestion {
     fn doubts(&self) -> Vec<String> {
         let (replay, mut doubts) = (&self.replay.replay, Vec::new());
         if !self.widens.nothing {
-            doubts.push("that it allows nothing new is not proved".to_owned());
+            doubts.push("it may allow what the active bundle does not".to_owned());
         }
         if self.unreadable > 0 {
             doubts.push(format!("{} uses cannot be read", self.unreadable));
@@ -171,12 +178,13 @@ pub async fn suggest(
         used: &used,
         bounds: uses.seen.bounds(),
     };
-    let policy = Written {
-        path: format!("{FOLDER}/suggest-{}.cedar", slug(&agent.name)),
-        text: proposal.text(),
-    };
+    let name = format!("suggest-{}.cedar", slug(&agent.name));
+    let file = SourceFile::new(FOLDER, &name, proposal.text());
+    // It goes where the form of files may be checked.
+    let text = formatted(&file).unwrap_or(file.text);
+    let policy = Written { path: file.path, text };
     let candidate = with(active.clone(), policy.clone()).await?;
-    let widens = Widening::of(&active, &candidate);
+    let widens = Widening::of(&active, &candidate).await;
     let evidence = Evidence {
         agent: &known,
         used: &used,
@@ -187,7 +195,14 @@ pub async fn suggest(
     let (tests, without_rows) = tests(&evidence, &slug(&agent.name));
     let at_hand = AtHand::from([(active.digest().to_owned(), active)]);
     let replaying = Replaying::new(candidate.clone(), Arc::new(at_hand));
-    let (replaying, unasked) = gather(replaying, past, bounds, clock).await?;
+    let (mut replaying, unasked) = gather(replaying, past, bounds, clock).await?;
+    // Where another policy refuses as well, or none permits, the suggestion closes nothing.
+    let ours = prefix(&known);
+    let closes = |it: &str| it.starts_with(&ours);
+    let closed_already = replaying.so_far.set_aside_closed(|flip| {
+        let is_said = !flip.reasons_after.is_empty() || !flip.errors_after.is_empty();
+        is_said && flip.reasons_after.iter().all(|it| closes(it))
+    });
     let replay = Report::new(candidate.digest(), since, replaying.so_far, unasked);
     let sound = widens.nothing
         && replay.replay.closed_count() + replay.replay.unknown_count() + uses.unreadable == 0
@@ -201,6 +216,7 @@ pub async fn suggest(
         used,
         files,
         replay,
+        closed_already,
         widens,
         left_out,
         unreadable,

@@ -196,7 +196,12 @@ impl Evidence<'_> {
 
     /// A row on the facts of a decision. A call of a tool that policies name goes by its own action.
     fn row(&self, case: &Case, name: &str, expect: &str) -> Row {
-        row(case, &case.action_in(self.candidate), name, expect)
+        let mut row = row(case, &case.action_in(self.candidate), name, expect);
+        let declared = self.candidate.past().facts();
+        let is_declared = |name: &str| declared.iter().any(|it| it.name == name);
+        let history = case.facts.history.as_ref().map(|it| it.only(is_declared));
+        row.extend(history.map(|it| ("history".to_owned(), json!(it))));
+        row
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::proof::difference;
 use super::write::ids;
 use super::*;
 use crate::audit::Entry;
@@ -102,17 +103,34 @@ fn only_forbids_are_known_to_widen_nothing() {
     let narrower = "@id(\"own.no\") @title(\"Nothing at all\")
                     forbid (principal, action in Gatewright::Action::\"call\", resource);";
     let wider = narrower.replace("forbid", "permit");
-    assert!(Widening::of(&active, &starter_and(narrower)).nothing);
-    let found = Widening::of(&active, &starter_and(&wider));
-    assert_eq!((found.nothing, found.why.as_str()), (false, "not proved: `own.no` is no forbid"));
-    let gone = Widening::of(&starter_and(narrower), &active);
-    assert_eq!(gone.why, "not proved: `own.no` is gone");
+    let narrowed = starter_and(narrower);
+    assert_eq!(difference(&active, &narrowed), None);
+    let found = difference(&active, &starter_and(&wider));
+    assert_eq!(found.as_deref(), Some("`own.no` is no forbid"));
+    assert_eq!(difference(&narrowed, &active).as_deref(), Some("`own.no` is gone"));
+    let for_people =
+        narrower.replace("Nothing at all", "Nothing whatever").replace("forbid", "// no\nforbid");
+    assert_eq!(difference(&narrowed, &starter_and(&for_people)), None);
     let other = narrower.replace(
         "in Gatewright::Action::\"call\"",
         "== Gatewright::Action::\"request_credential\"",
     );
-    let changed = Widening::of(&starter_and(narrower), &starter_and(&other));
-    assert_eq!(changed.why, "not proved: `own.no` differs");
+    let changed = difference(&narrowed, &starter_and(&other));
+    assert_eq!(changed.as_deref(), Some("`own.no` differs"));
+}
+
+#[tokio::test]
+#[cfg(feature = "prove")]
+async fn what_takes_the_place_of_an_older_suggestion_is_proved_or_refuted() {
+    let starter = Arc::new(Bundle::starter().unwrap());
+    let suggested = |seen: &[Asked]| Arc::new(starter_and(&text(&uses(&starter, seen), "robot")));
+    let seen = [Asked::default(), Asked { tool: OTHER, ..Asked::default() }];
+    let (both, one) = (suggested(&seen), suggested(&seen[..1]));
+    let narrower = Widening::of(&both, &one).await;
+    assert!(narrower.nothing && narrower.why.contains("the solver finds nothing"), "{narrower:?}");
+    let wider = Widening::of(&one, &both).await;
+    assert!(!wider.nothing && wider.why.starts_with("refuted: `suggest.robot."), "{wider:?}");
+    assert!(wider.why.contains(OTHER), "{}", wider.why);
 }
 
 /// Holds the rows for these uses, under the starter policies and `own`, against the suggestion: the
@@ -194,7 +212,9 @@ fn what_cannot_be_relied_on_says_why() {
         since,
         used: Vec::new(),
         files: Vec::new(),
+        closed_already: 0,
         replay: Report::new("digest", since, replay, None),
+        closed_already: 0,
         widens: Widening { nothing: true, why: "it adds nothing".to_owned() },
         left_out: None,
         unreadable: 2,

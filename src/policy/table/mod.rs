@@ -58,6 +58,7 @@ pub(super) use self::run::Prepared;
 pub(super) use self::run::Question;
 
 /// Decision tables, ready to be asked of the bundle they were read for.
+#[derive(Default)]
 pub struct Table {
     parts: Vec<Part>,
 }

@@ -14,7 +14,7 @@ use super::rows::{Expect, Row};
 use crate::authz::case::Case;
 use crate::authz::explain::{self, Reach};
 use crate::authz::facts::Typed;
-use crate::authz::uid::{Reference, action};
+use crate::authz::uid::{Kind, Reference, action};
 use crate::authz::verdict::{Outcome, verdict};
 use crate::policy::bundle::Bundle;
 use crate::policy::meta::Fix;
@@ -72,7 +72,10 @@ impl Prepared {
             .filter(|it| !world.population.has(it))
             .map(|it| Reference(it.clone()).into())
             .collect();
-        let typed = match facts.typed(tool_of(&verb), bundle) {
+        // Fixtures know tools by their names, and a call of one goes by its own action if it has one.
+        let is_tool = Kind::of(resource.type_name()) == Some(Kind::Tool);
+        let tool = tool_of(&verb).or_else(|| Some(about).filter(|_| is_tool));
+        let typed = match facts.typed(tool, bundle) {
             Ok(typed) => typed,
             Err(unfit) => {
                 let (name, expect) = (name.clone(), *expect);

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::registry::pay;
+use super::registry::{Registered, pay};
 use super::{shown, sources, surveyed, with};
 use crate::policy::Bundle;
-use crate::policy::load::SourceFile;
+use crate::policy::load::{SourceFile, Sources};
 
 /// A rule about calls of `pay`, its condition on the fourth line.
 fn about_pay(condition: &str) -> String {
@@ -137,7 +137,7 @@ fn an_author_may_keep_the_types() {
     own.policies.pop();
     let guarded = about_pay(&format!("context.input has amount && {LIMIT}"));
     own.policies.push(SourceFile::new("policies", "90-ours.cedar", guarded));
-    let landscape = super::registry::Registered;
+    let landscape = Registered;
     let bundle = Bundle::surveyed(own, &landscape).unwrap();
     let stale: Vec<_> = bundle.warnings().iter().filter(|it| it.rule == "stale-types").collect();
     assert_eq!(stale.len(), 1, "{:?}", bundle.warnings());
@@ -166,4 +166,30 @@ fn a_tool_becomes_nothing_that_its_policies_do_not_fit() {
         assert!(fault.starts_with("policies/90-ours.cedar:4:"), "{fault}");
         assert!(fault.contains("ours.pay") && fault.contains(says), "{to}: {fault}");
     }
+}
+
+#[test]
+fn a_row_about_a_call_is_asked_as_the_call_is() {
+    let rows = |row: &str| {
+        let table = format!(
+            "[[test]]\nname = \"one\"\nprincipal = \"Agent:bot\"\naction = \"invoke\"\n\
+             resource = \"Tool:pay\"\ntoken = [\"agent:execute\"]\n\
+             change.\"Tool:pay\" = {{ risk = \"low\", consequential = false }}\n{row}\n"
+        );
+        let mut sources = sources();
+        let mut tests = Sources::starter().tests.unwrap();
+        tests.tables = vec![SourceFile::new("policies", "tests/ours.toml", table)];
+        sources.tests = Some(tests);
+        sources.policies.push(SourceFile::new("policies", "90-ours.cedar", about_pay(LIMIT)));
+        shown(Bundle::surveyed(sources, &Registered))
+    };
+    let arguments = |amount: &str| {
+        format!("arguments = {{ amount = {amount}, count = 1, currency = \"EUR\" }}\n")
+    };
+    let much = arguments("501");
+    assert_eq!(rows(&format!("{much}expect = \"deny\"\nby = [\"ours.pay\"]")), "");
+    let wrong = rows(&format!("{much}expect = \"allow\""));
+    assert!(wrong.contains("expected allow, got deny by [\"ours.pay\"]"), "{wrong}");
+    assert_eq!(rows(&format!("{}expect = \"allow\"", arguments("500"))), "");
+    assert_eq!(rows("arguments = { amount = 1 }\nexpect = \"impossible\""), "");
 }

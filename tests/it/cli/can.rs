@@ -35,6 +35,17 @@ async fn it_says_yes_or_no_and_why() {
 
     typos(run, &admin.token, &bot.token);
 
+    // A user and an agent of one name are not taken for each other.
+    gate.user("rob", "guest").await;
+    let (_, rob) = gate.agent("rob", "agent").await;
+    for words in [&["rob", "request_credential", "calc"][..], &["--what", "rob"]] {
+        let said = run(&admin.token, words, 2).err;
+        assert!(said.contains("say `user:rob` or `agent:rob`"), "{said}");
+    }
+    run(&admin.token, &["user:rob", "request_credential", "calc"], 3);
+    run(&admin.token, &["agent:rob", "request_credential", "calc"], 0);
+    run(&rob.token, &["me", "request_credential", "calc"], 0);
+
     let said = run(&admin.token, &["--who", "request_credential", "calc"], 0).out;
     assert!(said.contains("reckoner") && said.contains("admin"), "{said}");
     let said = run(&bot.token, &["--who", "request_credential", "calc"], 0).out;

@@ -162,6 +162,42 @@ fn junit_names_every_row_and_the_place_of_those_that_fail() {
 }
 
 #[test]
+fn where_nothing_was_tested_nothing_passes() {
+    let folder = policies();
+    let at = folder.path();
+    let test = |words: &[&str]| run(at, &[&["policy", "test"], words].concat()).expect(1);
+    let ran = test(&["--mutate=nosuch."]);
+    assert!(ran.err.contains("no policy begins with `nosuch.`"), "{}", ran.err);
+
+    let all = ["--min-coverage", "95", "--mutate", "--junit", "out.xml", "--output", "json"];
+    let told = |file: &str, problem: &str| {
+        let ran = json(&test(&all).out);
+        assert_eq!((&ran["passed"], &ran["rows"]), (&false.into(), &0.into()), "{ran}");
+        let failure = &ran["failures"][0];
+        assert_eq!(failure["file"], file);
+        assert!(failure["problem"].as_str().unwrap().contains(problem), "{ran}");
+        let written = fs::read_to_string(at.join("out.xml")).unwrap();
+        let report = Report::deserialize_from_str(&written).unwrap();
+        assert_eq!(report.test_suites[0].name.as_str(), file);
+        assert_eq!((report.tests, report.failures), (1, 1), "{written}");
+        fs::remove_file(at.join("out.xml")).unwrap();
+    };
+    for entry in fs::read_dir(at.join("policies/tests")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|it| it == "toml") && !path.ends_with("fixtures.toml") {
+            fs::write(path, "").unwrap();
+        }
+    }
+    told("policies", "the tables in `tests/` have no rows: nothing was tested");
+    fs::remove_dir_all(at.join("policies/tests")).unwrap();
+    told("policies", "there are no tables in `tests/`: nothing was tested");
+    let ran = test(&["--mutate"]);
+    assert!(ran.err.contains("policies: there are no tables"), "{}", ran.err);
+    fs::write(at.join("policies/90-ours.cedar"), "this is not cedar at all").unwrap();
+    told("policies/90-ours.cedar", "unexpected token");
+}
+
+#[test]
 fn coverage_below_the_threshold_fails() {
     let folder = policies();
     ours(folder.path());

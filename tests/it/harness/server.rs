@@ -16,7 +16,7 @@ use super::factor::{Pockets, enrol};
 use super::postgres;
 use super::stores::{batch, group};
 
-const START_TIME_MAX: Duration = Duration::from_secs(60);
+const START_TIME_MAX: Duration = Duration::from_secs(120);
 pub const ADMIN: &str = "admin";
 /// The password of everybody else.
 pub const WORDS: &str = "A-fine-pass-phrase-1";

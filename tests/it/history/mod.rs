@@ -1,6 +1,8 @@
 //! Rules over what happened before, with real calls.
 
+mod again;
 mod crash;
+mod credentials;
 mod examples;
 mod parallel;
 mod reservations;

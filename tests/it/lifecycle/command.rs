@@ -82,6 +82,12 @@ async fn a_bundle_goes_its_way_by_commands() {
         code == 1 && out.contains("policies/90-own.cedar:3:") && out.contains("draft"),
         "{out}"
     );
+    let faulty = out.split_whitespace().nth(1).unwrap();
+    let (code, out, err) = run(&gate, Some(&people.dave), &["recheck", faulty]);
+    assert!(code == 1 && out.contains("policies/90-own.cedar:3:"), "{out}{err}");
+    assert!(err.contains("the check found faults"), "{err}");
+    let (code, out, err) = run(&gate, Some(&people.dave), &["recheck", id]);
+    assert!(code == 0 && out.contains("tests"), "{out}{err}");
 }
 
 #[tokio::test]

@@ -9,6 +9,17 @@ use crate::harness::{Gate, Setup, policies};
 const DEGRADED: &str = "gatewright_policy_bundle_degraded";
 const REFUSED: &str = "gatewright_policy_bundles_refused_total";
 const FILE: &str = "90-own.cedar";
+const BEHIND_FOUR: &str = "context.clock.local.weekday != Gatewright::Weekday::\"mon\" && \
+    context.clock.local.time != duration(\"12h\") && context.session.age != duration(\"0s\") && \
+    context.session has mfa_age && context.session.mfa_age != duration(\"0s\")";
+
+/// A rule that locks policy admins out when `condition` holds.
+fn hidden(condition: &str) -> String {
+    format!(
+        "@id(\"own.hidden\") @title(\"A well-meant rule\")\nforbid (principal is Gatewright::User, \
+         action in Gatewright::Action::\"govern\", resource)\nwhen {{ {condition} }};\n"
+    )
+}
 
 async fn readiness(gate: &Gate) -> Value {
     gate.anyone().get("/readyz").await.expect(200)
@@ -44,6 +55,9 @@ async fn a_good_change_is_the_head_and_a_bad_one_rings_until_it_is_mended() {
         ("permit (principal".to_owned(), "90-own.cedar:1:"),
         (format!("{}{TYPO}", FREEZE.trim_end().trim_end_matches(';')), "90-own.cedar:4:"),
         (LOCKS_OUT.to_owned(), "90-own.cedar:2:1"),
+        // Behind more facts than a person would try, and where only the solver sees it.
+        (hidden(BEHIND_FOUR), "is denied by own.hidden"),
+        (hidden("context.clock.now.toTime() >= duration(\"13h\")"), "own.hidden"),
     ] {
         policies::put(place, FILE, &bad);
         until(async || figure(&gate, REFUSED).await > refused).await;
@@ -58,9 +72,9 @@ async fn a_good_change_is_the_head_and_a_bad_one_rings_until_it_is_mended() {
         assert_eq!(active(&admin).await["id"], frozen["id"]);
     }
     assert!(logged(&gate, "activate"), "the counter-example is shown");
-    assert_eq!(figure(&gate, REFUSED).await, 3.0, "once for each change");
+    assert_eq!(figure(&gate, REFUSED).await, 5.0, "once for each change");
     let path = "/api/v1/audit-events?action=policy.refused";
-    until(async || admin.get(path).await.expect(200)["items"].as_array().unwrap().len() == 3).await;
+    until(async || admin.get(path).await.expect(200)["items"].as_array().unwrap().len() == 5).await;
     let told = admin.get(path).await.expect(200);
     let entry = &told["items"][0]["entry"];
     assert_eq!(

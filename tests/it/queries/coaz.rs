@@ -81,6 +81,26 @@ async fn a_mapping_takes_away_and_never_gives() {
         let told = asks(&pep, who, action, arguments.clone()).await;
         assert_eq!(told["decision"], wanted, "{who} {action} {arguments}: {told}");
     }
+    // A search finds what an evaluation allows, and nothing else.
+    for (arguments, is_for_alice) in [(&active, true), (&archived, false)] {
+        let call = json!({ "name": "tools/call", "properties": { "arguments": arguments } });
+        let mut body = json!({
+            "subject": { "type": "user" }, "action": call,
+            "resource": { "type": "tool", "id": "edit_record" },
+        });
+        let found = pep.post("/access/v1/search/subject", &body).await.expect(200);
+        let found = found["results"].as_array().unwrap();
+        for who in ["alice", "bob", "paula", "admin"] {
+            let told = asks(&pep, who, "tools/call", arguments.clone()).await;
+            let is_found = found.iter().any(|it| it["id"] == who);
+            assert_eq!(told["decision"], is_found, "{who} {arguments}: {found:?}");
+        }
+        body["subject"] = json!({ "type": "user", "id": "alice" });
+        body["resource"] = json!({ "type": "tool" });
+        let found = pep.post("/access/v1/search/resource", &body).await.expect(200);
+        let is_found = found["results"][0]["id"] == "edit_record";
+        assert_eq!(is_found, is_for_alice, "{arguments}: {found}");
+    }
     // What Cedar refuses stays refused, whatever the mapping would allow.
     let (_, stranger) = gate.agent("stranger", "llm").await;
     let told = asks(&stranger, "stranger", "tools/call", active.clone()).await;

@@ -153,3 +153,78 @@ async fn an_answer_about_whoever_comes_does_not_say_by_which_role() {
     assert_eq!(told["evaluations"][1]["decision"], true, "{told}");
     assert_eq!(told["evaluations"][1]["context"]["policies"], Value::Null, "{told}");
 }
+
+/// A tool of its publisher's that would ask whatever a call of it says.
+fn lens() -> Value {
+    let properties: Value = ["action", "type", "id"]
+        .iter()
+        .map(|it| ((*it).to_owned(), json!({ "type": "string" })))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    json!({
+        "tool_type": "http", "name": "lens", "endpoint": "https://lens.example/",
+        "scopes": ["call"],
+        "input_schema": {
+            "type": "object", "properties": properties,
+            "x-authzen-mapping": { "evaluation": {
+                "subject": { "type": "identity", "id": "$token.sub" },
+                "action": { "name": "$params.arguments.action" },
+                "resource": { "type": "$params.arguments.type", "id": "$params.arguments.id" },
+            } },
+        },
+    })
+}
+
+#[tokio::test]
+async fn what_a_tool_would_ask_is_no_way_around_the_right_to_ask() {
+    let it = Scene::new().await;
+    it.publisher.post("/api/v1/tools", &lens()).await.expect(201);
+    let admin = it.gate.admin().await;
+    admin.post("/api/v1/tools", &samples::calculate("calc")).await.expect(201);
+    let call = |user: &str, [action, kind, id]: [&str; 3]| {
+        let arguments = json!({ "action": action, "type": kind, "id": id });
+        json!({
+            "subject": { "type": "user", "id": user }, "resource": { "type": "tool", "id": "lens" },
+            "action": { "name": "tools/call", "properties": { "arguments": arguments } },
+        })
+    };
+    // Both may call it.
+    let users = ["uma", "admin"];
+    let scope = ["hold_scope", "scope", "admin:all"];
+    for question in [
+        scope,
+        ["publish_version", "tool", "lure"],
+        ["publish_version", "tool", "nothing"],
+        ["view_tool", "tool", "calc"],
+        ["view_user", "user", "ada"],
+        ["register_user", "registry", "registry"],
+    ] {
+        let mut answers = Vec::new();
+        for user in users {
+            let told = it.edge.post(EVALUATION, &call(user, question)).await.expect(200);
+            answers.push(told);
+        }
+        assert_eq!(answers[0]["decision"], false, "{question:?}: {answers:?}");
+        assert!(answers.iter().all(|it| *it == answers[0]), "{question:?}: {answers:?}");
+    }
+    let told = it.edge.post(EVALUATION, &call("admin", scope)).await.expect(200);
+    assert_eq!(told["context"]["error"]["status"], 403, "{told}");
+    let entry = admin.get("/api/v1/audit-events?action=access.query&page_size=1").await.expect(200);
+    let mapped = json!([{
+        "subject": { "type": "user", "id": "admin" }, "action": "hold_scope",
+        "resource": { "type": "scope", "id": "admin:all" },
+    }]);
+    assert_eq!(entry["items"][0]["entry"]["details"]["mapped"], mapped, "{entry}");
+
+    // What may be asked is answered: uses of tools of its owner's at the door, and to an admin all.
+    for user in users {
+        let used = call(user, ["view_tool", "tool", "lure"]);
+        let told = it.edge.post(EVALUATION, &used).await.expect(200);
+        assert_eq!(told["decision"], true, "{user}: {told}");
+        let body = call(user, ["publish_version", "tool", "lure"]);
+        let told = admin.post(EVALUATION, &body).await.expect(200);
+        assert_eq!(told["context"]["error"], Value::Null, "{user}: {told}");
+        let told = admin.post(EVALUATION, &call(user, scope)).await.expect(200);
+        assert_eq!(told["decision"], user == "admin", "{user}: {told}");
+    }
+}

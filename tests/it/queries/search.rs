@@ -74,6 +74,9 @@ async fn pages_stay_whole_while_tools_come_and_go() {
     for body in foreign {
         bot.post(TOOLS, &body).await.problem(400, "malformed");
     }
+    let told = bot.post(TOOLS, &tools_of("reckoner", json!({ "limit": 0 }))).await;
+    let told = told.problem(400, "malformed");
+    assert!(told["detail"].as_str().unwrap().contains("`/page/limit` must be 1"), "{told}");
     let mut another = tools_of("reckoner", json!({ "token": token }));
     another["action"]["name"] = json!("invoke");
     bot.post(TOOLS, &another).await.problem(400, "malformed");
@@ -116,6 +119,31 @@ async fn everybody_finds_those_alone_whom_they_may_ask_about() {
     let verbs: Vec<&Value> =
         page["results"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
     assert!(verbs.contains(&&json!("view_tool")) && !verbs.contains(&&json!("delete_tool")));
+}
+
+#[tokio::test]
+async fn whoever_is_found_is_the_one_who_is_asked_about_by_that_name() {
+    let gate = Gate::start();
+    let admin = gate.admin().await;
+    add(&admin, "calc").await;
+    gate.user("rob", "guest").await;
+    let (rob, _) = gate.agent("rob", "agent").await;
+    gate.agent("reckoner", "agent").await;
+    for (kind, name) in
+        [("identity", rob["client_id"].as_str().unwrap()), ("agent", "rob"), ("agent", "reckoner")]
+    {
+        let mut body = json!({
+            "subject": { "type": kind }, "action": { "name": "request_credential" },
+            "resource": { "type": "tool", "id": "calc" },
+        });
+        let page = admin.post("/access/v1/search/subject", &body).await.expect(200);
+        assert!(names(&page).contains(&name.to_owned()), "{page}");
+        for found in page["results"].as_array().unwrap() {
+            body["subject"] = json!({ "type": found["type"], "id": found["id"] });
+            let told = admin.post("/access/v1/evaluation", &body).await.expect(200);
+            assert_eq!(told["decision"], true, "{found}: {told}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use super::rows::LEASE;
 use super::*;
 use crate::audit::checkpoint::Signer;
 use crate::audit::{Ledger, Outcome};
+use crate::authn::Root;
 use crate::authz::Warrant;
 use crate::authz::action::Resource;
 use crate::authz::facts::{Amount, Tally};
@@ -260,6 +261,51 @@ async fn another_session_gives_a_machine_nothing_more() {
     // The first of its tokens is over, and what it saw with it.
     clock.advance(i64::try_from(TOKEN_LIFE.as_secs()).unwrap());
     assert_eq!(done(4, 2).await, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_was_allowed_is_told_of_itself_once() {
+    let past = past(Arc::new(Sqlite::in_memory().unwrap()), &clock()).await;
+    let (bundle, tool) = (bundle(FACTS, POLICY), Named::new("read", "records"));
+    let arguments = json!({ "id": 1, "amount": 2 });
+    let asked = || asks(1, &tool, &arguments);
+    let begun = past.begin(&bundle, &asked()).await.unwrap();
+    let then = told(&past, &begun).await;
+    write(&past, begun.recorded(), Outcome::Success).await.unwrap();
+    assert_eq!(past.recall(&bundle, &asked()).await.unwrap(), then);
+    // What is not decided yet comes after it.
+    let later = past.begin(&bundle, &asked()).await.unwrap();
+    assert_eq!(past.recall(&bundle, &asked()).await.unwrap(), then);
+    assert_eq!(count(&told(&past, &later).await, "calls"), 2);
+}
+
+#[tokio::test]
+async fn of_what_nobody_tells_the_end_of_no_end_is_counted() {
+    let past = past(Arc::new(Sqlite::in_memory().unwrap()), &clock()).await;
+    let (bundle, tool) = (bundle(FACTS, POLICY), Named::new("tests", "none"));
+    let arguments = json!({});
+    let asked = || asks(1, &tool, &arguments);
+    let begun = past.begin(&bundle, &asked()).await.unwrap();
+    write(&past, begun.recorded().without_end(), Outcome::Success).await.unwrap();
+    let history = past.recall(&bundle, &asked()).await.unwrap();
+    assert_eq!((count(&history, "calls"), count(&history, "passed")), (1, 0));
+}
+
+#[test]
+fn what_hangs_on_a_session_or_a_key_counts_with_it() {
+    let (agent, user) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let sessions = |kind, root| {
+        let it = Who::under(root, (kind, agent), Some(user));
+        assert_eq!((it.principal, it.user), (agent, user));
+        (it.session, it.machine)
+    };
+    let of = |kind: &str, id: Uuid| format!("{kind}:{id}");
+    let (session, key) = (Some(Root::Session(user)), Some(Root::ApiKey(user)));
+    let machine = Some(format!("machine:{agent}/{user}"));
+    assert_eq!(sessions(directory::Kind::Agent, session), (of("session", user), machine));
+    assert_eq!(sessions(directory::Kind::User, session), (of("session", user), None));
+    assert_eq!(sessions(directory::Kind::Agent, key), (of("key", user), None));
+    assert_eq!(sessions(directory::Kind::Agent, None), (of("principal", agent), None));
 }
 
 #[tokio::test]

@@ -15,7 +15,6 @@ use regex::Regex;
 use super::super::exit;
 use super::super::out::{complain, say};
 use super::folders::Folders;
-use super::told;
 use crate::policy::table::Table;
 use crate::policy::{Bundle, Fault, Sources};
 use crate::watch::{Pace, Watch};
@@ -89,28 +88,12 @@ fn watch(args: TestArgs) -> anyhow::Result<ExitCode> {
 
 impl TestArgs {
     fn once(&self, sources: Result<Sources, Vec<Fault>>) -> anyhow::Result<ExitCode> {
-        let read = sources.and_then(|mut sources| {
-            let Some(tests) = sources.tests.take() else { return Ok(None) };
-            let bundle = Bundle::from_sources(sources)?;
-            let table = Table::read(&tests, &bundle)?;
-            Ok(Some((bundle, table)))
-        });
-        let (bundle, table) = match read {
-            Ok(Some(it)) => it,
-            Ok(None) => {
-                say("there are no tables in tests/: nothing was tested");
-                return Ok(ExitCode::SUCCESS);
-            }
-            Err(faults) => return Ok(told(&faults)),
+        let report = match sources.and_then(|it| self.read(it)) {
+            Ok((bundle, table)) => self.report(&bundle, &table)?,
+            Err(unfit) => Report { unfit, ..Report::default() },
         };
-        let table = self.chosen(table);
-        if table.is_empty() {
-            complain("no row is chosen");
-            return Ok(ExitCode::from(exit::FAILED));
-        }
-        let report = self.report(&bundle, &table)?;
         if let Some(path) = &self.junit {
-            let text = junit::xml(&report.ran)?;
+            let text = junit::xml(&report)?;
             std::fs::write(path, text)
                 .with_context(|| format!("cannot write `{}`", path.display()))?;
         }
@@ -119,6 +102,25 @@ impl TestArgs {
             Output::Json => say(&report.json().to_string()),
         }
         Ok(if report.is_passed() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
+    }
+
+    /// The bundle, and of its tables the rows that are chosen.
+    fn read(&self, mut sources: Sources) -> Result<(Bundle, Table), Vec<Fault>> {
+        let tests = sources.tests.take();
+        let bundle = Bundle::from_sources(sources)?;
+        let Some(tests) = tests else {
+            return Err(vec![self.untested("there are no tables in `tests/`")]);
+        };
+        let table = self.chosen(Table::read(&tests, &bundle)?);
+        match (table.is_empty(), &self.filter) {
+            (false, _) => Ok((bundle, table)),
+            (true, None) => Err(vec![self.untested("the tables in `tests/` have no rows")]),
+            (true, Some(_)) => Err(vec![self.untested("no row is chosen")]),
+        }
+    }
+
+    fn untested(&self, why: &str) -> Fault {
+        Fault::untested(&self.folders.dir, why)
     }
 
     fn chosen(&self, table: Table) -> Table {
@@ -133,19 +135,27 @@ impl TestArgs {
         let ran = table.run(bundle);
         let is_passed = ran.iter().all(|it| it.fault.is_none());
         let wants_coverage = self.coverage || self.min_coverage.is_some();
+        // A row that fails as it is notices nothing.
+        let mutation = (self.mutate.as_ref().filter(|_| is_passed))
+            .map(|prefix| table.mutate(bundle, prefix, &progress))
+            .transpose()?;
+        let is_in_vain = mutation.as_ref().is_some_and(|it| it.mutants == 0);
+        let in_vain = self.mutate.iter().filter(|_| is_in_vain);
         Ok(Report {
+            unfit: in_vain.map(|prefix| self.no_mutant(prefix)).collect(),
             // Of some rows only it would mean nothing, and mutants drop each policy, too.
             unnoticed: (is_passed && self.filter.is_none() && self.mutate.is_none())
                 .then(|| table.unnoticed(bundle))
                 .transpose()?,
             coverage: wants_coverage.then(|| table.coverage(bundle)),
             min_coverage: self.min_coverage,
-            // A row that fails as it is notices nothing.
-            mutation: (self.mutate.as_ref().filter(|_| is_passed))
-                .map(|prefix| table.mutate(bundle, prefix, &progress))
-                .transpose()?,
+            mutation,
             ran,
         })
+    }
+
+    fn no_mutant(&self, prefix: &str) -> Fault {
+        self.untested(&format!("no policy begins with `{prefix}` that could be changed"))
     }
 }
 

@@ -6,7 +6,10 @@ use super::super::super::out::{complain, say};
 use crate::policy::Fault;
 use crate::policy::table::{Coverage, Mutation, Ran};
 
+#[derive(Default)]
 pub(super) struct Report {
+    /// What is wrong besides rows that fail: with nothing tested, nothing passes.
+    pub(super) unfit: Vec<Fault>,
     pub(super) ran: Vec<Ran>,
     /// Policies that could be dropped without any row failing, where that was looked for.
     pub(super) unnoticed: Option<Vec<String>>,
@@ -23,7 +26,7 @@ impl Report {
     }
 
     fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.ran.iter().filter_map(|it| it.fault.as_ref())
+        self.unfit.iter().chain(self.ran.iter().filter_map(|it| it.fault.as_ref()))
     }
 
     fn is_below(&self) -> bool {
@@ -37,6 +40,7 @@ impl Report {
         let (rows, failed) = (self.ran.len(), self.faults().count());
         match failed {
             0 => say(&format!("{rows} rows pass")),
+            _ if rows == 0 => complain(&format!("{failed} fault(s)")),
             _ => complain(&format!("{failed} fault(s) in {rows} rows")),
         }
         match self.unnoticed.as_deref() {

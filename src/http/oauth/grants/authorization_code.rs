@@ -32,5 +32,7 @@ pub async fn authorization_code(
     let scopes = app.authz.holdable(&caller, action.scopes())?;
     let permit = app.authz.authorize(caller, action).await;
     let permit = permit.map_err(|error| Fault::denied(error, "invalid_grant"))?;
-    Ok(app.authn.redeem(permit, scopes, Vec::from_iter(used)).await?)
+    let record = permit.warrant().record().clone();
+    let redeemed = app.authn.redeem(permit, scopes, Vec::from_iter(used));
+    Ok(app.authz.settled(&record, redeemed).await?)
 }

@@ -44,7 +44,8 @@ pub async fn client_credentials(
     let permit = permit.map_err(|error| denied(error, &rated.rating))?;
     let asserted = used.is_some();
     let statements = rated.remember(vouched).into_iter().chain(used).collect();
-    match app.authn.issue(permit, scopes, statements).await {
+    let record = permit.warrant().record().clone();
+    match app.authz.settled(&record, app.authn.issue(permit, scopes, statements)).await {
         Ok(token) => Ok(token.into()),
         Err(Error::Conflict(_)) if asserted => {
             Err(Fault::new("invalid_client", BadAssertion::Used.to_string()))

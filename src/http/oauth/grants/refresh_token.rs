@@ -34,7 +34,9 @@ pub async fn refresh_token(
     let scopes = narrowed(&kept, &caller.session().scopes, form.scope.as_deref())?;
     let permit = app.authz.authorize(caller, action).await;
     let permit = permit.map_err(|error| Fault::denied(error, "invalid_grant"))?;
-    Ok(app.authn.refresh(permit, &kept, scopes, Vec::from_iter(used)).await?.into())
+    let record = permit.warrant().record().clone();
+    let refreshed = app.authn.refresh(permit, &kept, scopes, Vec::from_iter(used));
+    Ok(app.authz.settled(&record, refreshed).await?.into())
 }
 
 /// What the client asks for of what it has; it cannot ask for more.

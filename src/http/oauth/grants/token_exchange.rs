@@ -48,7 +48,8 @@ pub async fn token_exchange(
     let permit = permit.map_err(|error| Fault::denied(error, "invalid_request"))?;
     let asserted = used.is_some();
     let statements = rated.remember(vouched).into_iter().chain(used).collect();
-    match app.authn.exchange(permit, statements).await {
+    let record = permit.warrant().record().clone();
+    match app.authz.settled(&record, app.authn.exchange(permit, statements)).await {
         Ok(token) => Ok(Granted::from(token).exchanged(ACCESS_TOKEN)),
         Err(Error::Conflict(_)) if asserted => {
             Err(Fault::new("invalid_client", BadAssertion::Used.to_string()))
