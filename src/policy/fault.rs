@@ -137,6 +137,18 @@ impl Fault {
     }
 }
 
+/// Whether as much is wrong at the same places. An example of what is wrong may be another one each
+/// time that somebody looks for it.
+pub(super) fn stand_alike(some: &[Fault], others: &[Fault]) -> bool {
+    let place = |it: &Fault| (it.rule, it.file.clone(), it.line, it.column, it.policy.clone());
+    let places = |all: &[Fault]| {
+        let mut places: Vec<_> = all.iter().map(place).collect();
+        places.sort_unstable();
+        places
+    };
+    places(some) == places(others)
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;

@@ -1,6 +1,6 @@
 //! What is read from the policy directory while the server runs.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,9 +10,12 @@ use super::draft::New;
 use super::gate::{Examined, as_faults};
 use super::head::{self, Head, Switch, Taken};
 use super::report::{Compared, Found, Invariants, Report, Unproved};
+use super::start::HOW_TO_MEND;
 use super::stored::{HOST, Origin, State, Stored};
+use super::taken::written;
 use super::{Bundles, Deciding, files};
 use crate::authz::{Authz, Warrant};
+use crate::policy::fault::stand_alike;
 use crate::policy::{Bundle, Fault};
 use crate::store::Statement;
 use crate::{Error, Result, metrics};
@@ -39,6 +42,7 @@ impl Bundles {
         reading: &Reading,
         stop: &CancellationToken,
     ) -> Result<()> {
+        self.waiting.forget();
         let bundle = match reading {
             Ok(it) => it,
             Err(faults) => {
@@ -46,26 +50,87 @@ impl Bundles {
                 return Ok(());
             }
         };
-        // What was mended to what it was before is no change.
-        if self.was_read_last(bundle.digest()) {
-            self.alarm.clear(Place::Directory);
-            return Ok(());
+        if let Some(faults) = self.try_taking(authz, bundle, stop).await? {
+            self.refuse(Place::Directory, &faults).await;
+            self.waiting.keep(bundle.clone(), faults);
         }
-        // Nobody who stops waits for a solver; the next start takes it up.
-        let Some(weighed) = stop.run_until_cancelled(self.weighed(bundle)).await else {
+        Ok(())
+    }
+
+    /// Tries again what was refused for the people and grants there were: others may be there now.
+    ///
+    /// # Errors
+    /// As [`Bundles::take_up`].
+    pub(super) async fn take_again(&self, authz: &Authz, stop: &CancellationToken) -> Result<()> {
+        let Some((bundle, before)) = self.waiting.last() else { return Ok(()) };
+        let faults = match self.as_of_now(&bundle).await? {
+            Ok(it) => self.try_taking(authz, &it, stop).await?,
+            Err(faults) => Some(faults),
+        };
+        let Some(faults) = faults else {
+            self.waiting.forget();
             return Ok(());
         };
-        let invariants = match weighed? {
-            Ok(it) => it,
-            Err(faults) => {
-                self.refuse(Place::Directory, &faults).await;
-                return Ok(());
-            }
-        };
-        self.make_active(authz, bundle, Origin::Directory, &invariants).await?;
-        self.note_read(bundle.digest());
-        self.alarm.clear(Place::Directory);
+        if !stand_alike(&before, &faults) {
+            self.refuse(Place::Directory, &faults).await;
+        }
+        self.waiting.keep(bundle, faults);
         Ok(())
+    }
+
+    /// The bundle of the same files, with what the registered tools take now.
+    async fn as_of_now(&self, bundle: &Bundle) -> Result<Reading> {
+        let (sources, landscape) = (bundle.sources().clone(), self.landscape());
+        let build = move || Bundle::surveyed(sources, &*landscape).map(Arc::new);
+        let built = tokio::task::spawn_blocking(build).await;
+        Ok(built.map_err(anyhow::Error::from)?)
+    }
+
+    /// Makes what lies in the directory the active bundle, if that is any news; what is against it,
+    /// if anything is.
+    async fn try_taking(
+        &self,
+        authz: &Authz,
+        bundle: &Arc<Bundle>,
+        stop: &CancellationToken,
+    ) -> Result<Option<Vec<Fault>>> {
+        let written = written(bundle);
+        // What was mended to what it was before is no change.
+        if !self.was_read_last(&written) && !self.has_settled(&written).await? {
+            // Nobody who stops waits for a solver; the next start takes it up.
+            let Some(weighed) = stop.run_until_cancelled(self.weighed(bundle)).await else {
+                return Ok(None);
+            };
+            let invariants = match weighed? {
+                Ok(it) => it,
+                Err(faults) => return Ok(Some(faults)),
+            };
+            self.make_active(authz, bundle, Origin::Directory, &invariants).await?;
+        }
+        self.note_read(&written);
+        self.alarm.clear(Place::Directory);
+        Ok(None)
+    }
+
+    /// Whether nothing is to be done about this content: it decides already, or another replica
+    /// has taken this very change up, and somebody has turned away from it since.
+    async fn has_settled(&self, written: &str) -> Result<bool> {
+        let Some(head) = head::read(&*self.db).await? else { return Ok(false) };
+        if head.is_written(written) {
+            if let Some(stored) = self.find(head.bundle).await? {
+                self.note_taken(&head, &stored).await?;
+            }
+            return Ok(true);
+        }
+        if head.has_left(written) {
+            tracing::warn!(
+                of_store = head.digest,
+                "the changed policies on disk were taken up before and left again, and are \
+                 ignored; {HOW_TO_MEND}"
+            );
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// How far it is known that a bundle of the host's keeps the invariants, or what is against it.
@@ -89,16 +154,6 @@ impl Bundles {
         Ok(Ok(invariants))
     }
 
-    fn was_read_last(&self, digest: &str) -> bool {
-        let last = self.read_last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_deref() == Some(digest)
-    }
-
-    pub(super) fn note_read(&self, digest: &str) {
-        let mut last = self.read_last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some(digest.to_owned());
-    }
-
     /// Makes a bundle of the host's the active one, whatever became active meanwhile.
     #[expect(clippy::disallowed_methods, reason = "who can change the host's files decides")]
     pub(super) async fn make_active(
@@ -109,12 +164,16 @@ impl Bundles {
         invariants: &Invariants,
     ) -> Result<()> {
         let _turn = self.turn.lock().await;
+        let written = written(bundle);
         for _ in 0..TRIES {
             let before = head::read(&*self.db).await?;
             let stored = self.with_digest(bundle.digest()).await?;
             let next = match (&stored, &before) {
+                // Another replica was quicker, and somebody turned away from it at once: whoever
+                // follows the row decides by what it names.
+                (_, Some(head)) if head.has_left(&written) => return Ok(()),
                 (Some(it), Some(head)) if it.id == head.bundle => {
-                    self.note_taken(it).await?;
+                    self.note_taken(head, it).await?;
                     let revision = head.revision;
                     Deciding { id: it.id, revision, bundle: bundle.clone() }
                 }
@@ -134,20 +193,6 @@ impl Bundles {
             return Ok(());
         }
         Err(Error::Unavailable { what: "the store" })
-    }
-
-    /// Remembers that the active bundle lies in a directory, too: once it is active no more, a
-    /// restart with it must not turn back the others.
-    #[expect(clippy::disallowed_methods, reason = "what lies on disk is nobody's request")]
-    pub(super) async fn note_taken(&self, stored: &Stored) -> Result<()> {
-        if stored.taken_at.is_some() {
-            return Ok(());
-        }
-        let warrant = Warrant::system("take_up_policies", &self.clock).called("policy.taken");
-        warrant.note("digest", stored.digest.as_str());
-        let sql = "UPDATE bundles SET taken_at = $2 WHERE id = $1";
-        let taken = Statement::new(sql).bind(stored.id).bind(self.clock.micros());
-        self.ledger.commit(&warrant, vec![taken.expect_rows(1)]).await
     }
 
     async fn switch_to(

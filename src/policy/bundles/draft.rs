@@ -204,13 +204,13 @@ impl New<'_> {
     pub(super) fn insert(&self) -> Result<Statement> {
         let sources = serde_json::to_string(self.files).map_err(anyhow::Error::from)?;
         let active = (self.state == State::Active).then_some(self.now);
-        let taken = active.filter(|_| self.origin == Origin::Directory);
         Ok(Statement::new(
             "INSERT INTO bundles (id, digest, sources, state, origin, author, author_name, base,
                                   note, report, checked_against, tests_green, invariants_hold,
-                                  widens, created_at, updated_at, activated_at, taken_at, revision)
+                                  widens, created_at, updated_at, activated_at, taken_at, written,
+                                  revision)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $8, $11, $12, $13, $14, $14, $15, $16,
-                     1)",
+                     $17, 1)",
         )
         .bind(self.id)
         .bind(self.digest)
@@ -227,7 +227,9 @@ impl New<'_> {
         .bind(self.examined.report.widens())
         .bind(self.now)
         .bind(active)
-        .bind(taken)
+        // Nobody but the host makes a bundle active that was none.
+        .bind(active)
+        .bind(files::written(self.files))
         .expect_rows(1))
     }
 }

@@ -1,9 +1,12 @@
 //! A bundle's sources as files by path: what travels over the API and lies in the store.
 
+use sha2::{Digest, Sha256};
+
 use super::stored::Files;
 use crate::policy::fault::Fault;
 use crate::policy::load::{ENTITIES, HISTORY, LINKS, SourceFile, Sources, Tests};
 use crate::policy::starter::{self, ROOT_NAME};
+use crate::policy::typed;
 
 const SCHEMAS: &str = "schemas";
 pub(super) const POLICIES: &str = "policies";
@@ -19,6 +22,25 @@ pub fn files(sources: &Sources) -> Files {
         (format!("{folder}/{}", file.name), file.text.clone())
     })
     .collect()
+}
+
+/// SHA-256, in hexadecimal, over what people wrote of these files: the same whatever release reads
+/// them, which brings the root tier, and whatever arguments the registered tools take.
+pub(super) fn written(files: &Files) -> String {
+    let mut hash = Sha256::new();
+    for (path, text) in files.iter().filter(|(path, _)| !is_added(path)) {
+        hash.update(format!("{} {path}\n", path.len()));
+        hash.update(Sha256::digest(text));
+    }
+    hex::encode(hash.finalize())
+}
+
+fn is_added(path: &str) -> bool {
+    match path.split_once('/') {
+        Some((SCHEMAS, name)) => name == typed::FILE,
+        Some((POLICIES, name)) => name == ROOT_NAME,
+        _ => false,
+    }
 }
 
 /// The sources that these files are.
@@ -85,6 +107,24 @@ mod tests {
         assert!(taken.contains_key("policies/templates/grant.cedar"));
         let again = starter::with_root_tier(sources(&taken).unwrap()).unwrap();
         assert_eq!(again.digest(), starter.digest());
+    }
+
+    #[test]
+    fn what_people_wrote_is_the_same_whatever_a_release_and_a_registry_add() {
+        let starter = files(&Sources::starter());
+        let mut added = starter.clone();
+        added.insert("policies/00-root.cedar".into(), "// of another release".into());
+        added.insert("schemas/generated/tools.cedarschema".into(), "// of other tools".into());
+        assert_eq!(written(&added), written(&starter));
+        for path in ["policies/10-guardrails.cedar", "policies/tests/root.toml"] {
+            let mut other = starter.clone();
+            other.get_mut(path).unwrap().push('\n');
+            assert_ne!(written(&other), written(&starter), "{path}");
+        }
+        let mut moved = starter.clone();
+        let text = moved.remove("policies/10-guardrails.cedar").unwrap();
+        moved.insert("policies/11-guardrails.cedar".into(), text);
+        assert_ne!(written(&moved), written(&starter));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::{App, Result};
 const EVERY: Duration = Duration::from_millis(300);
 /// How many turns there are between two tries at what could not be taken up.
 const AGAIN_EVERY: u32 = 10;
+/// How often to try again what the people and grants of the time were against: to look is costly.
+const REFUSED_AGAIN_EVERY: Duration = Duration::from_secs(5);
 
 /// What could not be done, of following the store.
 #[derive(Default)]
@@ -42,7 +44,7 @@ impl Bundles {
     }
 
     async fn follow_store(&self, authz: &Authz, stop: &CancellationToken) {
-        let (mut ticks, mut left) = (ticks(), Left::default());
+        let (mut ticks, mut left) = (ticks(EVERY), Left::default());
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             left.turns = left.turns.wrapping_add(1);
             if left.turns.is_multiple_of(AGAIN_EVERY) {
@@ -61,7 +63,8 @@ impl Bundles {
         mut readings: mpsc::Receiver<Reading>,
         stop: &CancellationToken,
     ) {
-        let (mut ticks, mut left, mut watched) = (ticks(), None, true);
+        let (mut turns, mut again) = (ticks(EVERY), ticks(REFUSED_AGAIN_EVERY));
+        let (mut left, mut watched) = (None, true);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -69,10 +72,14 @@ impl Bundles {
                     Some(it) => left = Some(it),
                     None => watched = false,
                 },
-                _ = ticks.tick(), if left.is_some() => {}
+                _ = turns.tick(), if left.is_some() => {}
+                _ = again.tick(), if left.is_none() => {}
             }
-            let Some(reading) = &left else { continue };
-            match self.take_up(authz, reading, stop).await {
+            let done = match &left {
+                Some(reading) => self.take_up(authz, reading, stop).await,
+                None => self.take_again(authz, stop).await,
+            };
+            match done {
                 Ok(()) => left = None,
                 Err(error) => tracing::warn!(%error, "the changed policies are not taken up yet"),
             }
@@ -115,8 +122,8 @@ impl Bundles {
     }
 }
 
-fn ticks() -> Interval {
-    let mut ticks = interval(EVERY);
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }

@@ -35,14 +35,48 @@ pub(super) struct Head {
     pub bundle: Uuid,
     pub digest: String,
     pub revision: i64,
+    /// What people wrote of the bundle; none where no release has said it yet.
+    written: Option<String>,
+    /// The same of what was last taken from a directory.
+    directory: Option<String>,
+}
+
+impl Head {
+    /// Whether the bundle is what people wrote so.
+    pub fn is_written(&self, written: &str) -> bool {
+        self.written.as_deref() == Some(written)
+    }
+
+    /// Whether this was last taken from a directory, and something else decides since.
+    pub fn has_left(&self, written: &str) -> bool {
+        self.directory.as_deref() == Some(written) && !self.is_written(written)
+    }
+
+    /// Whether the bundle is what was last taken from a directory, as people wrote it.
+    pub fn is_taken_last(&self) -> bool {
+        self.directory.is_some() && self.directory == self.written
+    }
+
+    /// What was last taken from a directory, as people wrote it.
+    pub fn directory(&self) -> Option<&str> {
+        self.directory.as_deref()
+    }
 }
 
 pub(super) async fn read(db: &dyn Database) -> Result<Option<Head>> {
-    let sql = "SELECT bundle_id, digest, revision FROM bundle_head WHERE id = 1";
+    let sql = "SELECT h.bundle_id, h.digest, h.revision, b.written, d.written
+               FROM bundle_head h JOIN bundles b ON b.id = h.bundle_id
+               LEFT JOIN bundles d ON d.digest = h.directory
+               WHERE h.id = 1";
     let rows = db.query(sql, vec![]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let (bundle, digest) = (row.uuid(0)?, row.text(1)?.to_owned());
-    Ok(Some(Head { bundle, digest, revision: row.int(2)? }))
+    Ok(Some(Head {
+        bundle: row.uuid(0)?,
+        digest: row.text(1)?.to_owned(),
+        revision: row.int(2)?,
+        written: row.opt_text(3)?.map(str::to_owned),
+        directory: row.opt_text(4)?.map(str::to_owned),
+    }))
 }
 
 pub(super) async fn files_of(db: &dyn Database, id: Uuid) -> Result<Files> {

@@ -21,6 +21,8 @@ mod review;
 mod seats;
 mod start;
 mod stored;
+mod taken;
+mod waiting;
 mod weigh;
 
 use std::collections::BTreeMap;
@@ -35,6 +37,7 @@ use self::earlier::Earlier;
 use self::head::Reign;
 use self::seats::Seats;
 use self::stored::columns;
+use self::waiting::Waiting;
 use super::Bundle;
 use crate::Result;
 use crate::audit::Ledger;
@@ -75,7 +78,8 @@ pub struct Bundles {
     turn: Mutex<()>,
     checks: Seats,
     alarm: Alarm,
-    /// The digest of the last good content of the directory, as far as this process has read it.
+    waiting: Waiting,
+    /// The last good content of the directory as far as this process has read it: what people wrote.
     read_last: std::sync::Mutex<Option<String>>,
 }
 
@@ -107,6 +111,7 @@ impl Bundles {
             turn: Mutex::default(),
             checks: Seats::new(),
             alarm: Alarm::default(),
+            waiting: Waiting::default(),
             read_last: std::sync::Mutex::default(),
         }
     }

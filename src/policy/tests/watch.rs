@@ -1,10 +1,13 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use crate::policy::{self, Bundle, Fault, STARTER_FILES};
+use crate::authz::uid::Kind;
+use crate::policy::{self, Bundle, Fault, KnownTool, Landscape, STARTER_FILES, Sources};
 use crate::watch::{Pace, Watch};
 
 /// How long anything may take on a busy machine.
@@ -21,6 +24,27 @@ struct Watched {
     broken: Receiver<Vec<Fault>>,
     digest: String,
     watch: Watch,
+}
+
+/// Where nobody has registered anything.
+struct NoTools;
+
+impl Landscape for NoTools {
+    fn tool(&self, _: &str) -> Option<KnownTool> {
+        None
+    }
+
+    fn tool_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn ids(&self, _: Kind) -> Option<BTreeSet<String>> {
+        None
+    }
+
+    fn named(&self, _: Kind, _: &str) -> Option<String> {
+        None
+    }
 }
 
 fn write_starter(root: &Path) {
@@ -72,6 +96,39 @@ fn a_broken_edit_changes_nothing_and_a_good_one_the_bundle() {
 
     fs::remove_file(&file).unwrap();
     assert_eq!(it.changed.recv_timeout(DEADLINE).unwrap(), it.digest);
+}
+
+#[test]
+fn a_rule_about_a_tool_is_told_once_the_tool_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    write_starter(directory.path());
+    let (schemas, policies) = (directory.path().join("schemas"), directory.path().join("policies"));
+    let about = "@id(\"ours.pay\") @title(\"Nobody pays\") forbid (principal, action == \
+                 Gatewright::Action::\"call:pay\", resource);";
+    fs::write(policies.join("90-ours.cedar"), about).unwrap();
+    let read = Sources::read(&schemas, &policies).unwrap();
+    let seen = Bundle::surveyed(read, &NoTools).map(|it| it.sources().clone());
+    let faults = seen.clone().unwrap_err();
+    assert!(faults[0].problem.contains("no registered tool `pay`"), "{faults:?}");
+    let (surveyed, surveys) = mpsc::channel();
+    let is_there = Arc::new(AtomicBool::new(false));
+    let (tell, told) = mpsc::channel();
+    let grown = is_there.clone();
+    let landscape = move || -> Arc<dyn Landscape> {
+        surveyed.send(()).unwrap();
+        match grown.load(Ordering::SeqCst) {
+            true => Arc::new(super::registry::Registered),
+            false => Arc::new(NoTools),
+        }
+    };
+    let tell = move |it: policy::bundles::Reading| tell.send(it.map(|_| ())).unwrap();
+    let _watch = policy::watch(&schemas, &policies, seen, PACE, landscape, tell).unwrap();
+    for _ in 0..3 {
+        surveys.recv_timeout(DEADLINE).unwrap();
+    }
+    assert!(told.try_recv().is_err(), "what was told before is no news");
+    is_there.store(true, Ordering::SeqCst);
+    assert_eq!(told.recv_timeout(DEADLINE).unwrap(), Ok(()));
 }
 
 #[test]

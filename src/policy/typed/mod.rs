@@ -30,7 +30,7 @@ pub(super) use self::declared::{Declarations, based};
 pub use self::generate::{Generated, generate};
 pub use self::leaves::{Grain, TypedNumber};
 pub use self::resolve::gather;
-pub(super) use self::resolve::{named, resolve};
+pub(super) use self::resolve::{FILE, named, resolve};
 pub(super) use self::write::schema_file;
 pub use self::write::{export, schema_of};
 

@@ -6,10 +6,12 @@ mod damaged;
 mod directory;
 mod edits;
 mod eyes;
+mod left;
 mod power;
 mod refusals;
 mod replicas;
 mod seats;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
