@@ -22,7 +22,7 @@ macro_rules! columns {
         "id, decision_id, tool_id, tool_name, tool_owner, principal_kind, principal_id, agent_owner,
          scopes, root_key_id, revocation_ids, created_at, expires_at, revoked_at, on_behalf_of,
          mandate_id, session_id,
-         (SELECT k.id FROM api_keys k WHERE k.id = credentials.session_id)"
+         (SELECT k.id FROM api_keys k WHERE k.id = credentials.session_id) AS api_key_id"
     };
 }
 pub(super) use columns;

@@ -173,8 +173,8 @@ async fn its_rows_know_the_past_and_what_is_refused_by_now_is_not_its_doing() {
     let rows = std::fs::read_to_string(out.join("policies/tests/suggest-robot.toml")).unwrap();
     assert!(rows.contains("done = 2"), "{rows}");
     let with_it = gate.folder.path().join("with-it");
+    copy(&folder, &with_it);
     for below in ["", "tests", "tests/fixtures"] {
-        copy(&folder.join(below), &with_it.join(below));
         copy(&out.join("policies").join(below), &with_it.join(below));
     }
     std::fs::remove_file(with_it.join("90-own.cedar")).unwrap();
