@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::cli::settings;
+use crate::policy::bundles::declared;
 use crate::policy::replay::AtHand;
 use crate::policy::{Bundle, Sources};
 use crate::settings::{DatabaseUrl, Settings, SettingsArgs};
@@ -46,12 +47,17 @@ impl Host {
         Ok(Host { db: store::open(&url)?, settings })
     }
 
-    /// The bundle that may have decided there, where the settings name it.
-    pub fn bundles(&self) -> AtHand {
+    /// What is known of the bundles that decided there: what they counted, and the one whole that
+    /// the settings name.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn at_hand(&self) -> anyhow::Result<AtHand> {
+        let known = AtHand::knowing(declared(&*self.db).await?);
         let named = self.settings.as_ref().and_then(|it| {
             let sources = Sources::read(&it.policy.schema_dir, &it.policy.dir);
             sources.and_then(Bundle::tested_before).ok()
         });
-        named.into_iter().map(|it| (it.digest().to_owned(), Arc::new(it))).collect()
+        Ok(named.into_iter().map(Arc::new).fold(known, AtHand::with))
     }
 }

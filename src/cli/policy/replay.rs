@@ -82,8 +82,7 @@ async fn on_server(id: Uuid, args: &ReplayArgs, clock: &Clock) -> Result<Report,
 
 async fn here(candidate: Arc<Bundle>, args: &ReplayArgs, clock: &Clock) -> anyhow::Result<Report> {
     let host = Host::open(&args.host)?;
-    let mut at_hand = host.bundles();
-    at_hand.insert(candidate.digest().to_owned(), candidate.clone());
+    let at_hand = host.at_hand().await?.with(candidate.clone());
     let since = args.since.micros(clock.now());
     let past = Past::of(host.db, since).as_of_now().await?;
     let replaying = Replaying::new(candidate.clone(), Arc::new(at_hand));

@@ -75,8 +75,9 @@ async fn here(
     let host = Host::open(&args.host)?;
     let agent = find(&*host.db, &args.agent).await?;
     let since = args.since.micros(clock.now());
+    let at_hand = host.at_hand().await?;
     let past = Past::of(host.db, since);
-    let window = Window { past, since, bounds: Bounds::of_host() };
+    let window = Window { past, since, bounds: Bounds::of_host(), at_hand };
     Ok(suggest(agent, active, window, clock).await?)
 }
 

@@ -1,12 +1,13 @@
 //! The one row that says which bundle is active.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::stored::Files;
 use super::{files, stored};
-use crate::policy::{Bundle, Fault};
+use crate::policy::{Bundle, Declared, Fault};
 use crate::store::{Database, Statement};
 use crate::{Error, Result};
 
@@ -83,6 +84,29 @@ pub(super) async fn files_of(db: &dyn Database, id: Uuid) -> Result<Files> {
     let sql = "SELECT sources FROM bundles WHERE id = $1";
     let rows = db.query(sql, vec![id.into()]).await?;
     Ok(rows.first().ok_or(Error::NotFound)?.json(0)?)
+}
+
+/// Of so many bundles that decided here, the newest, it is looked up what they counted: more were
+/// hardly at work in a window that is looked back on.
+const DECLARED_MAX: i64 = 100;
+
+/// What the facts of the past counted in the bundles that decided here, by digest. One that this
+/// release cannot read is left out.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn declared(db: &dyn Database) -> Result<BTreeMap<String, Declared>> {
+    let sql = "SELECT digest, sources FROM bundles WHERE activated_at IS NOT NULL
+               ORDER BY activated_at DESC LIMIT $1";
+    let mut known = BTreeMap::new();
+    for row in db.query(sql, vec![DECLARED_MAX.into()]).await? {
+        let files: Files = row.json(1)?;
+        let read = files::sources(&files).and_then(|it| Declared::parse(it.history.as_ref()));
+        if let Ok(declared) = read {
+            known.insert(row.text(0)?.to_owned(), declared);
+        }
+    }
+    Ok(known)
 }
 
 /// The bundle that the row names, ready to decide. Its tables held when it was activated.

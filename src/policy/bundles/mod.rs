@@ -57,6 +57,7 @@ pub use draft::Made;
 pub use edit::Edit;
 pub use files::{files, sources};
 pub use follow::named_in;
+pub use head::declared;
 pub use offer::{Broken, Offer};
 pub use report::{
     Compared, Found, Invariants, Looked, Report, Section, Status, Unproved, Violated,

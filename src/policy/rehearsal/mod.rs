@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 pub use self::actions::{CastShadow, LiftShadow, ReplayBundle, ShowShadow, SuggestFor};
 
+use super::bundles::declared;
 use super::bundles::{Bundles, State, sources};
 use super::replay::{AtHand, Bounds, Replaying, Report, gather};
 use super::shadow::{Seen, Shadow, Shadowed};
@@ -70,7 +71,7 @@ impl Rehearsal {
         let report = outside(async {
             let _turn = self.turn()?;
             let candidate = self.bundle(stored.id).await?;
-            let at_hand = self.at_hand(&candidate);
+            let at_hand = self.at_hand().await?.with(candidate.clone());
             let since = action.since.micros(self.clock.now());
             let past = audit.past(&warrant, since).as_of_now().await?;
             let replaying = Replaying::new(candidate.clone(), Arc::new(at_hand));
@@ -111,10 +112,11 @@ impl Rehearsal {
         };
         let since = since.micros(self.clock.now());
         let past = audit.past(permit.warrant(), since);
-        let window = Window { past, since, bounds: Bounds::default() };
         permit.warrant().note("agent", agent.id.to_string());
         outside(async {
             let _turn = self.turn()?;
+            let (bounds, at_hand) = (Bounds::default(), self.at_hand().await?);
+            let window = Window { past, since, bounds, at_hand };
             suggest(agent, active, window, &self.clock).await.map(Some)
         })
         .await
@@ -174,10 +176,10 @@ impl Rehearsal {
     }
 
     /// Bundles that may have decided what is asked again.
-    fn at_hand(&self, candidate: &Arc<Bundle>) -> AtHand {
+    async fn at_hand(&self) -> Result<AtHand> {
+        let known = AtHand::knowing(declared(&*self.db).await?);
         let deciding = self.bundles.deciding().map(|it| it.bundle.clone());
-        let all = deciding.into_iter().chain([candidate.clone()]);
-        all.map(|it| (it.digest().to_owned(), it)).collect()
+        Ok(deciding.into_iter().fold(known, AtHand::with))
     }
 
     fn agent(&self, wanted: &str) -> Option<Subject> {

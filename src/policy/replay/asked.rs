@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::authz::case::Case;
 use crate::authz::facts::Facts;
 use crate::authz::verdict::Outcome;
-use crate::policy::Bundle;
+use crate::policy::{Bundle, Declared};
 
 /// Why nobody knows what a candidate makes of a recorded decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,15 +63,15 @@ impl Unknown {
     }
 }
 
-/// What `candidate` says to the question of `case`, which was answered with `allowed` by `own`, as
-/// far as that is at hand.
+/// What `candidate` says to the question of `case`, which was answered with `allowed` by a bundle
+/// that declared `then`, where that is known.
 ///
 /// # Errors
 /// Why it cannot be asked.
 pub fn ask(
     case: &Case,
     candidate: &Bundle,
-    (allowed, own): (bool, Option<&Bundle>),
+    (allowed, then): (bool, Option<&Declared>),
 ) -> Result<Outcome, Unknown> {
     if candidate.action_entities(&case.action).is_empty() {
         return Err(Unknown::UnknownAction);
@@ -80,16 +80,16 @@ pub fn ask(
         // Whoever may not even ask is denied; but an allow is not taken back by a schema unseen.
         return if allowed { Err(Unknown::NotInSchema) } else { Ok(Outcome::denied()) };
     }
-    let case = as_counted(case, candidate, own);
+    let case = as_counted(case, candidate, then);
     fits(&case, candidate).map_err(|_| Unknown::NotInSchema)?;
     case.decide(candidate).map_err(|_| Unknown::NotInSchema)
 }
 
-/// The same without what the candidate counts otherwise than `own`: a namesake is another number,
-/// and policies that read it cannot be asked.
-fn as_counted<'a>(case: &'a Case, candidate: &Bundle, own: Option<&Bundle>) -> Cow<'a, Case> {
+/// The same without what the candidate counts otherwise: a namesake is another number, and policies
+/// that read it cannot be asked.
+fn as_counted<'a>(case: &'a Case, candidate: &Bundle, then: Option<&Declared>) -> Cow<'a, Case> {
     let Some(told) = &case.facts.history else { return Cow::Borrowed(case) };
-    let history = candidate.past().counted_alike(told, own.map(Bundle::past));
+    let history = candidate.past().counted_alike(told, then);
     if history == *told {
         return Cow::Borrowed(case);
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::asked::{Unknown, ask};
+use super::at_hand::AtHand;
 use super::flip::{Flip, Known, Turn};
 use crate::audit::{Decision, Entry};
 use crate::authz::case::{Case, Unreplayable};
@@ -59,24 +60,23 @@ impl Decided {
         }))
     }
 
-    /// What the candidate makes of it: none where it says the same. `own` is the bundle that
-    /// decided it, where it is at hand.
+    /// What the candidate makes of it: none where it says the same.
     ///
     /// # Errors
     /// Why the question cannot be put to the candidate, or its answer says nothing.
     pub fn under(
         self,
         candidate: &Bundle,
-        own: Option<&Bundle>,
+        at_hand: &AtHand,
     ) -> Result<Option<(Turn, Flip)>, Unknown> {
         let case = self.case?;
-        if let Some(own) = own
-            && ask(&case, own, (self.allowed, Some(own)))
-                .map_or(true, |it| it.allow != self.allowed)
+        let then = at_hand.declared(&self.bundle);
+        if let Some(own) = at_hand.bundle(&self.bundle)
+            && ask(&case, own, (self.allowed, then)).map_or(true, |it| it.allow != self.allowed)
         {
             return Err(Unknown::NotReproduced);
         }
-        let outcome = ask(&case, candidate, (self.allowed, own))?;
+        let outcome = ask(&case, candidate, (self.allowed, then))?;
         let Some(turn) = Turn::between(self.allowed, outcome.allow) else { return Ok(None) };
         let flip = Flip {
             decision_id: self.id,

@@ -7,6 +7,7 @@
 //! What is not asked again is counted, never passed over: see [`Unknown`].
 
 mod asked;
+mod at_hand;
 mod decided;
 #[cfg(test)]
 pub(super) mod fixture;
@@ -19,12 +20,12 @@ mod window;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::asked::{Unknown, ask};
+pub use self::at_hand::AtHand;
 pub use self::decided::{Decided, Kind};
 pub use self::flip::{Flip, Group, Groups, Known, Turn};
 pub use self::report::Report;
@@ -64,9 +65,6 @@ pub struct Replay {
     pub closed_unlisted: usize,
 }
 
-/// Bundles by their digest, to ask a record's own whether it reproduces.
-pub type AtHand = BTreeMap<String, Arc<Bundle>>;
-
 /// Asks `candidate` what was asked in `entries`, newest first. `at_hand` are the bundles that may
 /// have decided them: a record that its own bundle does not reproduce tells nothing about another.
 pub fn replay(
@@ -99,8 +97,7 @@ impl Replay {
 
     fn decide(&mut self, candidate: &Bundle, at_hand: &AtHand, decided: Decided) {
         self.total += 1;
-        let own = at_hand.get(&decided.bundle);
-        match decided.under(candidate, own.map(Arc::as_ref)) {
+        match decided.under(candidate, at_hand) {
             Ok(None) => self.replayed += 1,
             Ok(Some((turn, flip))) => {
                 self.replayed += 1;

@@ -40,7 +40,7 @@ fn recorded(bundle: &Bundle) -> Vec<Entry> {
 }
 
 fn at_hand(bundle: &Arc<Bundle>) -> AtHand {
-    AtHand::from([(bundle.digest().to_owned(), bundle.clone())])
+    AtHand::default().with(bundle.clone())
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_zone_that_nobody_read_then_is_read_at_the_instant_of_then() {
         forbid (principal is Gatewright::Agent, action in Gatewright::Action::"use", resource)
         when { context.clock.world.hasTag("Asia/Tokyo") &&
                context.clock.world.getTag("Asia/Tokyo").time == duration("19h") };"#;
-    let replay = replay(&starter_and(policy), &AtHand::new(), recorded(&starter_and("")));
+    let replay = replay(&starter_and(policy), &AtHand::default(), recorded(&starter_and("")));
     assert_eq!(replay.closed_count(), 4);
 }
 
@@ -210,5 +210,5 @@ fn a_number_that_counts_something_else_is_no_answer() {
     assert_eq!(under(&with("within = \"1s\"", CREDENTIALS), &at_hand(&own)), (0, unknown(2)));
     assert_eq!(under(&with("within = \"1s\"", ""), &at_hand(&own)), (2, BTreeMap::new()));
     // Who does not know how it was declared then does not know what it counted.
-    assert_eq!(under(&own, &AtHand::new()), (0, unknown(2)));
+    assert_eq!(under(&own, &AtHand::default()), (0, unknown(2)));
 }

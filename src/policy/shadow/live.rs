@@ -48,7 +48,7 @@ impl Live {
     pub(super) fn under(self, candidate: &Bundle) -> Ended {
         let Live { asked, told, own, allowed, flip } = self;
         let Ok(case) = asked.on(told.facts.clone()) else { return Ended::Unasked };
-        let Ok(outcome) = ask(&case, candidate, (allowed, Some(&own))) else {
+        let Ok(outcome) = ask(&case, candidate, (allowed, Some(own.past()))) else {
             return Ended::Unasked;
         };
         let Some(turn) = Turn::between(allowed, outcome.allow) else { return Ended::Same };

@@ -153,6 +153,8 @@ pub struct Window {
     /// Microseconds since the epoch.
     pub since: i64,
     pub bounds: Bounds,
+    /// What is known of the bundles that decided in it.
+    pub at_hand: AtHand,
 }
 
 /// Proposes what `agent` needs by what it did in the window, under `active`.
@@ -165,7 +167,7 @@ pub async fn suggest(
     window: Window,
     clock: &Clock,
 ) -> Result<Suggestion> {
-    let Window { past, since, bounds } = window;
+    let Window { past, since, bounds, at_hand } = window;
     let past = past.about(agent.id).as_of_now().await?;
     let uses = Uses::of(agent.id, active.clone());
     let (uses, left_out) = gather(uses, past.clone(), bounds, clock).await?;
@@ -193,8 +195,8 @@ pub async fn suggest(
         candidate: &candidate,
     };
     let (tests, without_rows) = tests(&evidence, &slug(&agent.name));
-    let at_hand = AtHand::from([(active.digest().to_owned(), active)]);
-    let replaying = Replaying::new(candidate.clone(), Arc::new(at_hand));
+    let at_hand = Arc::new(at_hand.with(active));
+    let replaying = Replaying::new(candidate.clone(), at_hand);
     let (mut replaying, unasked) = gather(replaying, past, bounds, clock).await?;
     // Where another policy refuses as well, or none permits, the suggestion closes nothing.
     let ours = prefix(&known);

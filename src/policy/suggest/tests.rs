@@ -29,7 +29,7 @@ fn text(uses: &Uses, name: &str) -> String {
 fn closed(policies: &str, asked: &[Asked]) -> Vec<String> {
     let candidate = starter_and(policies);
     let entries: Vec<Entry> = asked.iter().map(entry).collect();
-    let replay = replay(&candidate, &AtHand::new(), entries);
+    let replay = replay(&candidate, &AtHand::default(), entries);
     assert_eq!((replay.opened_count(), replay.unknown_count()), (0, 0));
     replay.closed.into_iter().flat_map(|it| it.reasons_after).collect()
 }
@@ -94,7 +94,7 @@ fn circumstances_are_offered_as_comments_that_hold_when_they_are_taken_up() {
     let candidate = starter_and(&format!("{before}{}", taken.join("\n")));
     assert!(candidate.metas().contains_key("suggest.robot.option-2"), "{policies}");
     let entries: Vec<Entry> = seen.iter().map(entry).collect();
-    assert_eq!(replay(&candidate, &AtHand::new(), entries).closed_count(), 0);
+    assert_eq!(replay(&candidate, &AtHand::default(), entries).closed_count(), 0);
 }
 
 #[test]
