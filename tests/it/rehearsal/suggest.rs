@@ -189,7 +189,7 @@ async fn its_rows_know_the_past_and_what_is_refused_by_now_is_not_its_doing() {
         assert!(started.elapsed() < DEADLINE, "it was never taken up");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let (told, _) = ran(policy(&suggest), 0);
+    let (_, told) = ran(policy(&suggest), 0);
     for part in ["0 would close", "2 more the active bundle itself refuses by now", "relied on"] {
         assert!(told.contains(part), "`{part}` is not in:\n{told}");
     }
