@@ -35,6 +35,13 @@ struct One {
     holds: bool,
 }
 
+impl One {
+    /// Whether it is what goes by this id: a policy, a link, or one of the links of a template.
+    fn is(&self, id: &str) -> bool {
+        self.id == id || self.own == id
+    }
+}
+
 /// What stands in the place of a policy.
 pub(super) enum Instead {
     Nothing,
@@ -119,13 +126,13 @@ impl<'a> Stand<'a> {
 
     /// Whether the policy called `id` is asked about this row.
     pub(super) fn knows(&self, id: &str) -> bool {
-        self.policies.iter().any(|it| it.id == id)
+        self.policies.iter().any(|it| it.is(id))
     }
 
     /// Whether the decision is another one without the policy or template called `id`.
     pub(super) fn flips_without(&self, id: &str) -> bool {
         let allows = |gone: Option<&str>| {
-            let is_gone = |it: &One| gone.is_some_and(|gone| it.id == gone || it.own == gone);
+            let is_gone = |it: &One| gone.is_some_and(|gone| it.is(gone));
             let left = self.policies.iter().filter(|it| it.holds && !is_gone(it));
             let left: Vec<(&str, Effect)> = left.map(|it| (it.id.as_str(), it.effect)).collect();
             outcome(&left, Vec::new()).allow
@@ -137,24 +144,24 @@ impl<'a> Stand<'a> {
     pub(super) fn kills(&self, id: &str, instead: &Instead) -> bool {
         let mut stands: Vec<(&str, Effect)> = Vec::new();
         let mut errors = Vec::new();
-        for it in self.policies.iter().filter(|it| it.holds && it.id != id) {
-            stands.push((&it.id, it.effect));
+        for it in self.policies.iter().filter(|it| it.holds && !it.is(id)) {
+            stands.push((&it.own, it.effect));
         }
-        let mut ask = |set: &PolicySet, effect: Effect| {
+        let mut ask = |set: &PolicySet, effect: Effect, own| {
             let mut outcome = self.case.decide(set);
             if !outcome.reasons.is_empty() {
-                stands.push((id, effect));
+                stands.push((own, effect));
             }
             errors.append(&mut outcome.errors);
         };
         match instead {
             Instead::Nothing => {}
-            Instead::Policy { set, effect } => ask(set, *effect),
+            Instead::Policy { set, effect } => ask(set, *effect, id),
             Instead::Template(template) => {
                 let links = self.policies.iter().filter(|it| it.id == id);
-                for slots in links.filter_map(|it| it.slots.clone()) {
+                for (slots, own) in links.filter_map(|it| Some((it.slots.clone()?, &it.own))) {
                     match link(template, slots) {
-                        Ok(set) => ask(&set, template.effect()),
+                        Ok(set) => ask(&set, template.effect(), own),
                         Err(_) => return true,
                     }
                 }
@@ -195,7 +202,7 @@ mod tests {
     use super::super::super::Table;
     use super::super::super::grants::without;
     use super::*;
-    use crate::policy::load::Sources;
+    use crate::policy::load::{SourceFile, Sources};
 
     /// Mutants that say less, more, the contrary, and something about others.
     const MUTANTS: [(&str, &str, &str); 5] = [
@@ -227,5 +234,47 @@ mod tests {
             }
         }
         assert!(killed.iter().all(|it| *it > 0), "{killed:?}");
+    }
+
+    const LINK: &str = r#"
+[[link]]
+id = "linked.calc"
+template = "grant.agent-tool"
+principal = "Agent:bot"
+resource = "Tool:calc"
+"#;
+
+    const ROW: &str = r#"
+[[test]]
+name = "by a link"
+principal = "Agent:bot"
+action = "invoke"
+resource = "Tool:calc"
+token = ["agent:calc"]
+expect = "allow"
+by = ["linked.calc", "use.low-risk"]
+"#;
+
+    #[test]
+    fn a_link_is_missed_by_the_row_that_names_it_and_kills_no_other_mutant() {
+        let mut sources = Sources::starter();
+        sources.links = Some(SourceFile::new("policies", "links.toml", LINK));
+        let mut tests = sources.tests.take().unwrap();
+        let bundle = Bundle::from_sources(sources).unwrap();
+        tests.tables = vec![SourceFile::new("policies", "tests/ours.toml", ROW)];
+        let table = Table::read(&tests, &bundle).unwrap();
+        assert_eq!(table.faults(&bundle), []);
+        let mutated = |prefix: &str| table.mutate(&bundle, prefix, &|_, _| ()).unwrap();
+        let of_link = mutated("linked.");
+        assert_eq!((of_link.mutants, of_link.killed), (1, 1));
+        // Nothing here is about counters: no such mutant is noticed.
+        let of_limits = mutated("limit.calls-per-minute");
+        assert!(of_limits.mutants > 2 && of_limits.killed <= 2, "{of_limits:?}");
+
+        tests.tables[0].text = ROW.replace("by = [\"linked.calc\", \"use.low-risk\"]", "");
+        let table = Table::read(&tests, &bundle).unwrap();
+        let unnoticed = table.mutate(&bundle, "linked.", &|_, _| ()).unwrap();
+        let [survivor] = &unnoticed.survivors[..] else { panic!("{unnoticed:?}") };
+        assert_eq!((survivor.file.as_str(), survivor.line), ("policies/links.toml", 2));
     }
 }

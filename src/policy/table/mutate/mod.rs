@@ -150,11 +150,31 @@ impl Table {
     }
 }
 
-/// The mutants of the policy or template called `id`.
+/// The mutants of the policy or template called `id`. A link has no text but its template's: it is
+/// there or not.
 fn of<'a>(id: &'a str, bundle: &'a Bundle) -> Vec<(&'a str, Mutant)> {
+    if link(id, bundle).is_some() {
+        return vec![(id, Mutant::dropped())];
+    }
     let anatomy = bundle.place(id).and_then(|_| Anatomy::of(&bundle.meta(id)?.text));
     let made = bundle.meta(id).zip(anatomy).map(|(meta, it)| mutants(&meta.text, &it));
     made.unwrap_or_default().into_iter().map(|it| (id, it)).collect()
+}
+
+/// The file and line of the link called `id`.
+fn link<'a>(id: &str, bundle: &'a Bundle) -> Option<(&'a str, usize)> {
+    bundle.policies().policy(&PolicyId::new(id))?.template_id()?;
+    Some((&bundle.sources().links.as_ref()?.path, bundle.meta(id)?.line))
+}
+
+/// Where the mutant of `id` differs from it: file, line, column.
+fn place(id: &str, mutant: &Mutant, bundle: &Bundle) -> Option<(String, usize, usize)> {
+    if let Some((file, line)) = link(id, bundle) {
+        return Some((file.to_owned(), line, 1));
+    }
+    let (file, start) = bundle.place(id)?;
+    let (line, column) = position(&file.text, start + mutant.at);
+    Some((file.path.clone(), line, column))
 }
 
 fn fate(
@@ -182,11 +202,10 @@ fn fate(
     if concerned.any(|it| it.kills(id, &instead)) {
         return Fate::Killed;
     }
-    match bundle.place(id) {
-        Some((file, start)) => {
-            let (line, column) = position(&file.text, start + mutant.at);
-            let (file, mutant) = (file.path.clone(), mutant.change.clone());
-            Fate::Survived(Survivor { policy: id.to_owned(), file, line, column, mutant })
+    match place(id, mutant, bundle) {
+        Some((file, line, column)) => {
+            let (policy, mutant) = (id.to_owned(), mutant.change.clone());
+            Fate::Survived(Survivor { policy, file, line, column, mutant })
         }
         None => Fate::Invalid,
     }

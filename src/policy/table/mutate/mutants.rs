@@ -20,6 +20,13 @@ pub(super) struct Mutant {
     pub(super) widened: bool,
 }
 
+impl Mutant {
+    /// Nothing in the place of a policy.
+    pub(super) fn dropped() -> Mutant {
+        Mutant { at: 0, change: "dropped".to_owned(), text: None, widened: false }
+    }
+}
+
 /// The words of the scope, and what each begins with.
 const SCOPE: [&str; 3] = ["principal", "action", "resource"];
 
@@ -38,7 +45,7 @@ const BOUNDARIES: [(&str, &str); 8] = [
 /// The mutants of `text`, a policy or template.
 pub(super) fn mutants(text: &str, anatomy: &Anatomy) -> Vec<Mutant> {
     let mut made = Made { text, known: BTreeSet::new(), mutants: Vec::new() };
-    made.mutants.push(Mutant { at: 0, change: "dropped".to_owned(), text: None, widened: false });
+    made.mutants.push(Mutant::dropped());
     made.effect(&anatomy.effect);
     for (range, word) in anatomy.scope.iter().zip(SCOPE) {
         made.replace(range.clone(), word, range.clone());
